@@ -1,0 +1,85 @@
+"""A case is what is validated: one model, on one target, in one precision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+
+from pe_validate.errors import UsageError
+from pe_validate.models.config import MODELS, ModelConfig
+
+PRECISIONS: Final[dict[str, tuple[str, ...]]] = {
+    "onnx": ("fp32",),
+    "pte": ("fp32",),
+    "mlpackage": ("fp16", "fp32"),
+}
+"""Targets, and the precisions each is exported in."""
+
+RECOMMENDED: Final = "PE-Core-S16-384"
+"""The deployment that ``pe-validate run`` validates when nothing is named."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Case:
+    """Printed and parsed as ``PE-Core-S16-384/pte/fp32``."""
+
+    model: str
+    target: str
+    precision: str
+
+    def __str__(self) -> str:
+        return f"{self.model}/{self.target}/{self.precision}"
+
+    @property
+    def config(self) -> ModelConfig:
+        """Hyper-parameters of the model."""
+        return MODELS[self.model]
+
+    @property
+    def file_name(self) -> str:
+        """``PE-Core-S16-384-fp32.pte``: unique in the matrix, and its suffix is the target's own."""
+        return f"{self.model}-{self.precision}.{self.target}"
+
+
+MATRIX: Final[tuple[Case, ...]] = tuple(
+    Case(model, target, precision)
+    for model in MODELS
+    for target, precisions in PRECISIONS.items()
+    for precision in precisions
+)
+"""Every case, in the order in which it is listed and run."""
+
+
+def select(patterns: Sequence[str]) -> tuple[Case, ...]:
+    """Cases whose name starts with one of ``patterns``, in matrix order.
+
+    ``PE-Core-T16-384/pte`` and ``PE-Spatial`` are patterns, and so, with shell wildcards, is ``*/onnx``.
+
+    Raises:
+        UsageError: a pattern matches nothing.
+    """
+    for pattern in patterns:
+        if not any(_matches(pattern, case) for case in MATRIX):
+            raise UsageError(
+                f"No case matches '{pattern}': write MODEL/TARGET/PRECISION or the beginning of it, with MODEL "
+                f"one of {', '.join(MODELS)} and TARGET one of {', '.join(PRECISIONS)}; "
+                "'pe-validate list' prints every case."
+            )
+    return tuple(case for case in MATRIX if any(_matches(pattern, case) for pattern in patterns))
+
+
+def _matches(pattern: str, case: Case) -> bool:
+    return bool(pattern) and fnmatchcase(str(case), f"{pattern}*")
+
+
+def model_config(name: str) -> ModelConfig:
+    """Hyper-parameters of a published model.
+
+    Raises:
+        UsageError: there is no such model.
+    """
+    if name not in MODELS:
+        raise UsageError(f"Unknown model '{name}': choose one of {', '.join(MODELS)}.")
+    return MODELS[name]

@@ -1,0 +1,39 @@
+"""One exception type per stage; each message is one sentence saying what, where and what to do.
+
+The command line prints the message alone and exits with ``exit_code``: 2 when the request itself is
+wrong, 3 when a stage could not do its work. (1 is kept for a gate that ran and failed.)
+"""
+
+from __future__ import annotations
+
+
+class PEValidateError(Exception):
+    """Base of every error that is the caller's to read."""
+
+    exit_code = 3
+
+
+class UsageError(PEValidateError):
+    """The request names something that does not exist or cannot be combined."""
+
+    exit_code = 2
+
+
+class LoadError(PEValidateError):
+    """Weights or images could not be loaded."""
+
+
+class ExportError(PEValidateError):
+    """An exporter failed, or what it wrote is not what was asked for."""
+
+
+class RunError(PEValidateError):
+    """An artifact could not be loaded or executed."""
+
+
+class GoldenError(PEValidateError):
+    """A stored golden is missing, altered or unreadable."""
+
+
+class ReportError(PEValidateError):
+    """A report could not be read or written."""

@@ -1,0 +1,65 @@
+"""An artifact: one exported file or package, what it declares, and how it was made."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pe_validate.case import Case
+
+INPUT_NAME = "image"
+OUTPUT_NAME = "features"
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """Name, static shape and NumPy dtype name of one declared input or output."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.dtype}[{', '.join(map(str, self.shape))}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """What an ExecuTorch program hands to its delegate, and what is left to portable kernels."""
+
+    delegate_calls: int
+    left_over: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One exported form of a model, on disk at ``path``."""
+
+    case: Case
+    path: Path
+    sha256: str
+    size: int
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    weights: str
+    weights_sha256: str
+    tools: dict[str, str] = field(hash=False)
+    seconds: float
+    delegation: Delegation | None = None
+
+
+def digest(path: Path) -> str:
+    """Sha256 of a file; of a package folder, over relative names and contents in sorted order."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    total = hashlib.sha256()
+    for member in sorted(p for p in path.rglob("*") if p.is_file()):
+        total.update(f"{member.relative_to(path).as_posix()}\0{digest(member)}\n".encode())
+    return total.hexdigest()
+
+
+def size(path: Path) -> int:
+    """Bytes of a file, or of every file in a package folder."""
+    return path.stat().st_size if path.is_file() else sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
