@@ -63,8 +63,8 @@ def select(patterns: Sequence[str]) -> tuple[Case, ...]:
     for pattern in patterns:
         if not any(_matches(pattern, case) for case in MATRIX):
             raise UsageError(
-                f"No case matches '{pattern}': write MODEL/TARGET/PRECISION or the beginning of it, with MODEL "
-                f"one of {', '.join(MODELS)} and TARGET one of {', '.join(PRECISIONS)}; "
+                f"No case matches '{pattern}': write MODEL/TARGET/PRECISION or the beginning of it, with "
+                f"MODEL one of {', '.join(MODELS)} and TARGET one of {', '.join(PRECISIONS)}; "
                 "'pe-validate list' prints every case."
             )
     return tuple(case for case in MATRIX if any(_matches(pattern, case) for pattern in patterns))

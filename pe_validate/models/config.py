@@ -86,3 +86,6 @@ MODELS: Final[dict[str, ModelConfig]] = {
     )
 }
 """Every model that can be validated, by published name."""
+
+LICENCE: Final = "Perception Encoder, Meta Platforms, Inc.: Apache-2.0"
+"""Licence of the published weights, by their model cards; carried in every artifact."""

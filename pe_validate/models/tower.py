@@ -6,8 +6,6 @@ This is the model that a user trained: every other form of it is measured agains
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -50,9 +48,17 @@ def position_table(config: ModelConfig, table: Tensor, grid: tuple[int, int]) ->
     return torch.cat([table[:start], patches.flatten(2)[0].T])
 
 
-def _mlp(width: int, hidden: int) -> nn.Sequential:
-    layers = [("c_fc", nn.Linear(width, hidden)), ("gelu", nn.GELU()), ("c_proj", nn.Linear(hidden, width))]
-    return nn.Sequential(OrderedDict(layers))
+class MLP(nn.Module):
+    """Two linear layers with the exact (erf) GELU between them."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.c_fc = nn.Linear(width, hidden)
+        self.c_proj = nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.c_proj(F.gelu(self.c_fc(x)))
+        return out
 
 
 class SelfAttention(nn.Module):
@@ -67,7 +73,7 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, angles: Tensor) -> Tensor:
         qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)
-        q, k, v = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in qkv.chunk(3, dim=-1))
+        q, k, v = (t.view(*t.shape[:2], self.heads, -1).transpose(1, 2) for t in qkv.chunk(3, dim=-1))
         attended = F.scaled_dot_product_attention(rotate_pairs(q, angles), rotate_pairs(k, angles), v)
         projected: Tensor = self.out_proj(attended.transpose(1, 2).flatten(2))
         return projected
@@ -93,7 +99,7 @@ class ResidualBlock(nn.Module):
         self.attn = SelfAttention(config)
         self.ls_1 = LayerScale(config.width) if config.layer_scale else nn.Identity()
         self.ln_2 = nn.LayerNorm(config.width, eps=LAYER_NORM_EPS)
-        self.mlp = _mlp(config.width, config.mlp_width)
+        self.mlp = MLP(config.width, config.mlp_width)
         self.ls_2 = LayerScale(config.width) if config.layer_scale else nn.Identity()
 
     def forward(self, x: Tensor, angles: Tensor) -> Tensor:
@@ -123,7 +129,7 @@ class AttentionPool(nn.Module):
         self.probe = nn.Parameter(torch.empty(1, 1, width))
         self.attn = nn.MultiheadAttention(width, heads, batch_first=True)
         self.layernorm = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
-        self.mlp = _mlp(width, 4 * width)
+        self.mlp = MLP(width, 4 * width)
 
     def forward(self, x: Tensor) -> Tensor:
         pooled = self.attn(self.probe.expand(x.shape[0], -1, -1), x, x, need_weights=False)[0]
@@ -158,4 +164,5 @@ class VisionTower(nn.Module):
         x = self.ln_post(x)
         if self.attn_pool is not None:
             x = self.attn_pool(x)
-        return x if self.proj is None else x @ self.proj
+        features: Tensor = x if self.proj is None else x @ self.proj
+        return features

@@ -1,0 +1,1 @@
+"""Verdicts → terminal, JSON, JUnit, Markdown and HTML."""

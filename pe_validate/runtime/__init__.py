@@ -1,0 +1,47 @@
+"""Artifact + images → Outputs, each runtime behind the same checked call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pe_validate.errors import UsageError
+from pe_validate.inputs.images import Sample
+from pe_validate.runtime.base import Outputs, Runtime
+
+if TYPE_CHECKING:
+    from pe_validate.runtime.run_mlpackage import Reading
+
+__all__ = ["Outputs", "Runtime", "load", "run"]
+
+
+def load(path: Path, target: str, reading: Reading = "declared") -> Runtime:
+    """Open an artifact in this process; ``reading`` says how an ``.mlpackage`` is to be executed.
+
+    Raises:
+        RunError: the file is damaged or is not what its target says.
+        UsageError: there is no such target.
+    """
+    match target:  # imported late: each runtime costs seconds that the others need not pay
+        case "onnx":
+            from pe_validate.runtime.run_onnx import OnnxRuntime
+
+            return OnnxRuntime(path)
+        case "pte":
+            from pe_validate.runtime.run_pte import ExecuTorchRuntime
+
+            return ExecuTorchRuntime(path)
+        case "mlpackage":
+            from pe_validate.runtime.run_mlpackage import CoreMLRuntime
+
+            return CoreMLRuntime(path, reading)
+    raise UsageError(f"There is no runtime for target '{target}'.")
+
+
+def run(runtime: Runtime, samples: tuple[Sample, ...]) -> Outputs:
+    """Features of every sample.
+
+    Raises:
+        RunError: see :meth:`Runtime.run`.
+    """
+    return Outputs(runtime.producer, {sample.name: runtime.run(sample.image) for sample in samples})

@@ -1,0 +1,60 @@
+"""Proof that a converted Perception Encoder is still the model.
+
+Data walks one way::
+
+    Case ─► model ─► export ─► Artifact ─► runtime ─► Outputs ─► Comparison ─► Verdict ─► report
+
+:func:`validate` is that walk; the other names are its steps. Importing this package imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pe_validate.case import MATRIX, Case, select
+    from pe_validate.compare import Comparison, compare
+    from pe_validate.export import Artifact, export
+    from pe_validate.models.weights import load_model, load_weights
+    from pe_validate.pipeline import validate
+    from pe_validate.runtime import load, run
+    from pe_validate.verdict import Verdict
+
+_HOMES = {
+    "MATRIX": "case",
+    "Case": "case",
+    "select": "case",
+    "Comparison": "compare",
+    "compare": "compare",
+    "Artifact": "export",
+    "export": "export",
+    "load_model": "models.weights",
+    "load_weights": "models.weights",
+    "validate": "pipeline",
+    "load": "runtime",
+    "run": "runtime",
+    "Verdict": "verdict",
+}
+
+__all__ = [
+    "MATRIX",
+    "Artifact",
+    "Case",
+    "Comparison",
+    "Verdict",
+    "compare",
+    "export",
+    "load",
+    "load_model",
+    "load_weights",
+    "run",
+    "select",
+    "validate",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pe_validate' has no attribute '{name}'")
+    return getattr(import_module(f"pe_validate.{_HOMES[name]}"), name)

@@ -1,0 +1,268 @@
+"""The command line. Exit codes: 0 pass, 1 a gate failed, 2 usage error, 3 a stage could not do its work."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from pe_validate.case import MATRIX, PRECISIONS, RECOMMENDED, Case, model_config, select
+from pe_validate.errors import PEValidateError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pe_validate.report.model import Report, Result
+
+# Stages are imported where they are used: 'pe-validate list' should not wait for PyTorch.
+
+app = typer.Typer(
+    help="Prove that a converted Perception Encoder is still the model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Cases = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[CASE]…", help="PE-Core-S16-384/pte/fp32, or the beginning of it; * is a wildcard."),
+]
+Weights = Annotated[str, typer.Option(help="seed:N, file:PATH (.pt, .safetensors) or hf:REPO[:FILE].")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of a table.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Plain progress lines instead of live ones.")]
+CacheDir = Annotated[
+    Path | None,
+    typer.Option(envvar="PE_VALIDATE_CACHE", help="Folder of exported artifacts. [default: the user's cache]"),
+]
+ReportDir = Annotated[Path, typer.Option("--report", help="Folder that the report is written to.")]
+Images = Annotated[Path | None, typer.Option(help="Folder of photographs to use instead of the built-in ones.")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Cases worked on side by side.")]
+
+DEFAULT_WEIGHTS = "seed:7"
+DEFAULT_REPORT = Path("build/report")
+
+
+@app.command("list")
+def list_cases(cases: Cases = None, as_json: Json = False) -> None:
+    """Print the matrix: every model, target and precision."""
+    chosen = select(cases) if cases else MATRIX
+    if as_json:
+        _print_json([{"case": str(c), "model": c.model, "target": c.target, "precision": c.precision} for c in chosen])
+    else:
+        print(*chosen, sep="\n")
+
+
+@app.command()
+def run(
+    cases: Cases = None,
+    weights: Weights = DEFAULT_WEIGHTS,
+    images: Images = None,
+    report: ReportDir = DEFAULT_REPORT,
+    cache_dir: CacheDir = None,
+    jobs: Jobs = 2,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Export, run and judge cases; without any, the recommended deployment on every target."""
+    from pe_validate.pipeline import validate_all
+    from pe_validate.report.progress import show
+    from pe_validate.report.render import ensure_writable
+
+    chosen = select(cases or [RECOMMENDED])
+    ensure_writable(report)
+    start = perf_counter()
+    with show(plain=quiet) as progress:
+        results = validate_all(chosen, weights, photographs=images, cache_dir=cache_dir, progress=progress, jobs=jobs)
+    _finish(_command("run", cases or []), weights, results, start, report, as_json)
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="An .onnx, .pte or .mlpackage that someone made.")],
+    model: Annotated[str, typer.Option(help="The published model that it claims to be.")],
+    weights: Weights = DEFAULT_WEIGHTS,
+    precision: Annotated[str | None, typer.Option(help="Its precision. [default: the target's first]")] = None,
+    output: Annotated[str | None, typer.Option(help="Name of the output to judge, if it has several.")] = None,
+    images: Images = None,
+    report: ReportDir = DEFAULT_REPORT,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Answer "is this file that model?" for an artifact that someone else made."""
+    from pe_validate import pipeline
+    from pe_validate.report.model import Result
+    from pe_validate.report.progress import show
+    from pe_validate.report.render import ensure_writable
+
+    case = _claimed(file, model, precision)
+    ensure_writable(report)
+    start = perf_counter()
+    with show(plain=quiet) as progress:
+        progress(case, "load")
+        loaded = pipeline.reference(model, weights, images)
+        verdicts = pipeline.check(file, case, loaded, output=output, progress=progress)
+        progress(case, "done")
+    seconds = {"run": perf_counter() - start}
+    result = Result(case, seconds, loaded.weights.sha256, verdicts=verdicts)
+    _finish(f"pe-validate check {file} --model {model}", weights, (result,), start, report, as_json)
+
+
+@app.command()
+def export(
+    cases: Annotated[list[str], typer.Argument(metavar="CASE…", help="As for 'run'.")],
+    out: Annotated[Path, typer.Option(help="Folder that the artifacts are written to.")],
+    weights: Weights = DEFAULT_WEIGHTS,
+    cache_dir: CacheDir = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Write the artifacts alone, under file names that contain the case."""
+    from pe_validate.export.cache import export, place
+    from pe_validate.models.weights import load_weights
+    from pe_validate.report.progress import show
+
+    placed = []
+    with show(plain=quiet) as progress:
+        for case in select(cases):
+            progress(case, "load")
+            loaded = load_weights(case.model, weights)
+            progress(case, "export")
+            placed.append(place(export(case, loaded, cache_dir), out))
+            progress(case, "done")
+    if as_json:
+        _print_json([_plain(artifact) for artifact in placed])
+    else:
+        for artifact in placed:
+            print(f"{artifact.path}  {artifact.size / 1e6:.1f} MB  sha256 {artifact.sha256}")
+
+
+@app.command()
+def latency(
+    models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]…", help="Published model names.")] = None,
+    weights: Weights = DEFAULT_WEIGHTS,
+    rounds: Annotated[int, typer.Option(min=5, help="Timings of each runtime.")] = 30,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of every runtime. [default: all]")] = None,
+    cache_dir: CacheDir = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Time eager PyTorch, ONNX Runtime and ExecuTorch in turns, and judge their ratio."""
+    from pe_validate import latency as timing
+    from pe_validate.export.cache import export
+    from pe_validate.models.weights import load_model, load_weights
+    from pe_validate.report.progress import show
+
+    measured = []
+    with show(plain=quiet) as progress:
+        for model in models or [RECOMMENDED]:
+            cases = [case for case in select([f"{model_config(model).name}/"]) if case.target != "mlpackage"]
+            loaded = load_weights(model, weights)
+            artifacts = {}
+            for case in cases:
+                progress(case, "export")
+                artifacts[case] = export(case, loaded, cache_dir)
+                progress(case, "timing")
+            measured += timing.measure(load_model(model, loaded), artifacts, rounds=rounds, threads=threads)
+            for case in cases:
+                progress(case, "done")
+    if as_json:
+        _print_json([_plain(row) | {"outcome": row.outcome} for row in measured])
+    else:
+        Console().print(timing.to_table(measured))
+    raise typer.Exit(int(any(row.outcome == "fail" for row in measured)))
+
+
+@app.command()
+def golden(
+    models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]…", help="All by default.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Hold today's model to the goldens (default).")] = False,
+    update: Annotated[bool, typer.Option("--update", help="Compute and write the goldens.")] = False,
+    folder: Annotated[Path, typer.Option("--dir", help="Folder of the goldens.")] = Path("golden"),
+    as_json: Json = False,
+) -> None:
+    """Check the stored answers of every model, or with --update write them."""
+    from pe_validate import golden as goldens
+
+    if check and update:
+        raise UsageError("Choose one of --check and --update.")
+    names = [model_config(model).name for model in models or dict.fromkeys(case.model for case in MATRIX)]
+    if update:
+        goldens.update(folder, names)
+    verdicts = list(goldens.check(folder, names))
+    if as_json:
+        _print_json([_plain(verdict) for verdict in verdicts])
+    else:
+        print(*(verdict.sentence for verdict in verdicts), sep="\n")
+    raise typer.Exit(int(any(verdict.status != "pass" for verdict in verdicts)))
+
+
+@app.command("report")
+def show_report(
+    folder: Annotated[Path, typer.Argument(help="Where 'run' or 'check' wrote it.")] = DEFAULT_REPORT,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print a stored report again, and exit as the run that made it did."""
+    from pe_validate.report.model import read
+
+    _print_report(read(folder), as_json=as_json, markdown=markdown)
+
+
+def main() -> None:
+    """Entry point of ``pe-validate``: a caller's mistake is one sentence, never a traceback."""
+    try:
+        app()
+    except PEValidateError as error:
+        print(f"pe-validate: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def _claimed(file: Path, model: str, precision: str | None) -> Case:
+    target = file.suffix.removeprefix(".")
+    if target not in PRECISIONS:
+        raise UsageError(f"'{file}' is none of .onnx, .pte and .mlpackage.")
+    if precision not in (None, *PRECISIONS[target]):
+        raise UsageError(f"'{target}' is validated in {', '.join(PRECISIONS[target])}, not in '{precision}'.")
+    return Case(model_config(model).name, target, precision or PRECISIONS[target][0])
+
+
+def _command(verb: str, cases: Sequence[str]) -> str:
+    return " ".join(["pe-validate", verb, *cases])
+
+
+def _finish(command: str, weights: str, results: tuple[Result, ...], start: float, folder: Path, as_json: bool) -> None:
+    from pe_validate.report.model import Report
+    from pe_validate.report.render import write
+
+    report = Report(command, weights, results, perf_counter() - start)
+    write(report, folder)
+    _print_report(report, as_json=as_json)
+
+
+def _print_report(report: Report, *, as_json: bool, markdown: bool = False) -> None:
+    from pe_validate.report.model import to_json
+    from pe_validate.report.render import to_markdown, to_terminal
+
+    if as_json:
+        print(to_json(report).decode())
+    elif markdown:
+        print(to_markdown(report))
+    else:
+        Console().print(to_terminal(report))
+    raise typer.Exit(report.exit_code)
+
+
+def _plain(value: object) -> dict[str, object]:
+    from pydantic import TypeAdapter
+
+    plain: dict[str, object] = TypeAdapter(type(value)).dump_python(value, mode="json")
+    return plain
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, indent=1))

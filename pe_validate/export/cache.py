@@ -1,0 +1,152 @@
+"""The content-addressed cache of artifacts: made once, by one process, and never half-written.
+
+An entry is a folder named by everything that decides its content: the case, the weights, the code of the
+exporters and the versions of their tools. It is filled under a temporary name and renamed when complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+import platformdirs
+from filelock import FileLock
+from pydantic import TypeAdapter, ValidationError
+
+from pe_validate.case import Case
+from pe_validate.errors import ExportError
+from pe_validate.export.artifact import Artifact, digest
+from pe_validate.export.worker import build
+from pe_validate.models.weights import Weights
+from pe_validate.process import Child, ChildError
+
+EXPORT_TIMEOUT = 1800.0
+"""Seconds; the largest model takes about a twentieth of it."""
+
+TOOLS: Final[dict[str, tuple[str, ...]]] = {
+    "onnx": ("torch", "onnx", "onnxscript"),
+    "pte": ("torch", "executorch"),
+    "mlpackage": ("torch", "coremltools"),
+}
+"""Distributions whose version decides what an exporter writes."""
+
+_ARTIFACT = TypeAdapter(Artifact)
+
+
+def default_cache_dir() -> Path:
+    """``$PE_VALIDATE_CACHE``, else the user's cache folder."""
+    configured = os.environ.get("PE_VALIDATE_CACHE")
+    return Path(configured) if configured else platformdirs.user_cache_path("pe_validate")
+
+
+def export(case: Case, weights: Weights, cache_dir: Path | None = None) -> Artifact:
+    """The artifact of ``case`` with ``weights``: from the cache, or made now in a child process.
+
+    Raises:
+        ExportError: the exporter failed, or the cache folder cannot be written.
+    """
+    folder = cache_dir or default_cache_dir()
+    tools = {name: version(name) for name in TOOLS[case.target]}
+    key = _key(case, weights, tools)
+    with _writable(folder), FileLock(folder / f"{key}.lock"):
+        found = _stored(folder / key)
+        return found or _make(case, weights, tools, folder, key)
+
+
+def place(artifact: Artifact, out: Path) -> Artifact:
+    """Copy the artifact's file into ``out`` under its case's name, replacing an older one whole.
+
+    Raises:
+        ExportError: ``out`` cannot be written.
+    """
+    target = out / artifact.case.file_name
+    with _writable(out), tempfile.TemporaryDirectory(prefix=".pe_validate-", dir=out) as scratch:
+        copy = Path(scratch) / target.name
+        if artifact.path.is_dir():
+            shutil.copytree(artifact.path, copy)
+            if target.exists():
+                target.rename(Path(scratch) / "replaced")
+        else:
+            shutil.copyfile(artifact.path, copy)
+        copy.replace(target)
+    return replace(artifact, path=target)
+
+
+@contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise ExportError(
+            f"Cannot write to '{folder}' ({error.strerror or error}): choose another or free some space."
+        ) from error
+
+
+def _make(case: Case, weights: Weights, tools: dict[str, str], folder: Path, key: str) -> Artifact:
+    for stale in folder.glob(f".{key}-*"):  # left by a process that was killed; the lock is ours
+        shutil.rmtree(stale)
+    with tempfile.TemporaryDirectory(prefix=f".{key}-", dir=folder, ignore_cleanup_errors=True) as scratch:
+        entry = Path(scratch) / key
+        entry.mkdir()
+        start = perf_counter()
+        log = entry / "export.log"
+        try:
+            with Child(log) as child:
+                made = child.call(build, EXPORT_TIMEOUT, case, weights.spec, weights.sha256, entry)
+        except ChildError as error:
+            kept = log.rename(folder / f"{case.file_name}.failed.log")
+            raise ExportError(f"Exporting {case} failed: {error}; the exporter's output is in '{kept}'.") from error
+        artifact = replace(made, tools=tools, seconds=perf_counter() - start)
+        (entry / "artifact.json").write_bytes(_ARTIFACT.dump_json(artifact, indent=1))
+        for file in entry.rglob("*"):
+            _sync(file)
+        shutil.rmtree(folder / key, ignore_errors=True)
+        entry.rename(folder / key)
+        _sync(folder)
+    return _located(artifact, folder / key)
+
+
+def _stored(entry: Path) -> Artifact | None:
+    """The entry's artifact when it is complete and unaltered."""
+    try:
+        artifact = _located(_ARTIFACT.validate_json((entry / "artifact.json").read_bytes()), entry)
+    except (FileNotFoundError, ValidationError):
+        return None
+    return artifact if artifact.path.exists() and digest(artifact.path) == artifact.sha256 else None
+
+
+def _located(artifact: Artifact, entry: Path) -> Artifact:
+    return replace(artifact, path=entry / artifact.path.name)
+
+
+def _key(case: Case, weights: Weights, tools: dict[str, str]) -> str:
+    decisive = {"case": str(case), "weights": weights.sha256, "tools": tools, "code": _code_digest()}
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@cache
+def _code_digest() -> str:
+    """Identity of the code that decides what is exported: the models and the exporters."""
+    package = Path(__file__).parents[1]
+    sources = sorted([*package.glob("models/*.py"), *package.glob("export/*.py")])
+    return hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

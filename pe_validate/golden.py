@@ -1,0 +1,186 @@
+"""Goldens: what the model answered, stored, so that any later machine or phone can be held to it.
+
+``golden/manifest.json`` names every file with its sha256 and says what made it; ``golden/<model>/`` holds the
+inputs as uint8 images and the features of the float32 model. Only ``--update`` writes here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from pe_validate.case import MATRIX, Case
+from pe_validate.errors import GoldenError
+from pe_validate.files import replace_file
+from pe_validate.inputs.images import Pixels, default_pixels, samples
+from pe_validate.models.config import MODELS
+from pe_validate.models.weights import DEFAULT_WEIGHTS, load_model, load_weights
+from pe_validate.runtime import Outputs, run
+from pe_validate.runtime.run_eager import EagerRuntime
+from pe_validate.tolerance import Limits, tolerance
+from pe_validate.verdict import Verdict, judge
+
+MANIFEST: Final = "manifest.json"
+STORED: Final = ("china", "hot-pixel")
+"""Inputs that are kept, of those that ``pe-validate run`` uses: a photograph, and what is least like one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """One model's stored inputs and outputs."""
+
+    pixels: dict[str, Pixels]
+    outputs: Outputs
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the manifest says of one model's golden."""
+
+    file: str
+    sha256: str
+    weights: str
+    weights_sha256: str
+    image_size: int
+    output_shape: tuple[int, ...]
+    inputs: tuple[str, ...]
+    tolerances: dict[str, Limits]
+    """Limits on an artifact's loss, by ``target/precision``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Every golden, and the tools that made them."""
+
+    tools: dict[str, str]
+    goldens: dict[str, Entry]
+
+
+_MANIFEST = TypeAdapter(Manifest)
+
+
+def update(folder: Path, models: Sequence[str] = tuple(MODELS)) -> None:
+    """Compute and write the goldens of ``models``; those of other models stay.
+
+    Raises:
+        GoldenError: the folder cannot be written.
+    """
+    entries = read_manifest(folder).goldens if (folder / MANIFEST).exists() else {}
+    try:
+        for model in models:
+            entries[model] = _store(folder, model)
+        tools = {name: version(name) for name in ("pe-validate", "torch", "numpy", "pillow")}
+        ordered = {model: entries[model] for model in MODELS if model in entries}
+        replace_file(folder / MANIFEST, _MANIFEST.dump_json(Manifest(tools, ordered), indent=1) + b"\n")
+    except OSError as error:
+        raise GoldenError(f"Cannot write goldens to '{folder}' ({error.strerror or error}).") from error
+
+
+def check(folder: Path, models: Sequence[str] = tuple(MODELS)) -> Iterator[Verdict]:
+    """Hold the model to its goldens: files unaltered, limits those of the table, outputs the same today.
+
+    Raises:
+        GoldenError: a golden is missing, altered or out of date.
+    """
+    manifest = read_manifest(folder)
+    for model in models:
+        entry = _entry(manifest, model, folder)
+        stored = read(folder, model)
+        if entry.tolerances != _tolerances(model):
+            raise GoldenError(
+                f"The golden of {model} carries other limits than tolerances.toml: "
+                "run 'pe-validate golden --update' and review the difference."
+            )
+        tower = load_model(model, load_weights(model, entry.weights))
+        answer = run(EagerRuntime(tower, tower.config), samples(stored.pixels))
+        yield judge(Case(model, "eager", "fp32"), "loss", stored.outputs, answer)
+
+
+def read(folder: Path, model: str) -> Golden:
+    """One model's golden, checked against its manifest.
+
+    Raises:
+        GoldenError: it is missing, altered or unreadable.
+    """
+    entry = _entry(read_manifest(folder), model, folder)
+    path = folder / entry.file
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise GoldenError(f"The manifest in '{folder}' points outside it: '{entry.file}'.")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise GoldenError(
+            f"Golden '{path}' is missing: restore it from version control, or run 'pe-validate golden --update'."
+        ) from error
+    if hashlib.sha256(content).hexdigest() != entry.sha256:
+        raise GoldenError(
+            f"Golden '{path}' was altered, its sha256 is not the manifest's: restore it from version control."
+        )
+    try:
+        tensors = load(content)
+        pixels = dict(zip(entry.inputs, tensors["images"], strict=True))
+        features = dict(zip(entry.inputs, np.split(tensors["features"], len(entry.inputs)), strict=True))
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise GoldenError(f"Golden '{path}' does not hold the inputs of its manifest: {error}.") from error
+    return Golden(pixels, Outputs(f"golden {entry.sha256[:12]}", features))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a folder of goldens.
+
+    Raises:
+        GoldenError: it is missing or unreadable.
+    """
+    path = folder / MANIFEST
+    try:
+        return _MANIFEST.validate_json(path.read_bytes())
+    except OSError as error:
+        raise GoldenError(f"No goldens in '{folder}': '{MANIFEST}' is missing.") from error
+    except ValidationError as error:
+        raise GoldenError(f"'{path}' is not a manifest of goldens: restore it from version control.") from error
+
+
+def _entry(manifest: Manifest, model: str, folder: Path) -> Entry:
+    if model not in manifest.goldens:
+        raise GoldenError(f"'{folder}' has no golden of {model}: run 'pe-validate golden --update {model}'.")
+    return manifest.goldens[model]
+
+
+def _tolerances(model: str) -> dict[str, Limits]:
+    cases = [case for case in MATRIX if case.model == model]
+    return {f"{case.target}/{case.precision}": tolerance(case, "loss").limit for case in cases}
+
+
+def _store(folder: Path, model: str) -> Entry:
+    weights = load_weights(model, DEFAULT_WEIGHTS)
+    config = MODELS[model]
+    available = default_pixels(config.image_size)
+    pixels = {name: available[name] for name in STORED}
+    outputs = run(EagerRuntime(load_model(model, weights), config), samples(pixels))
+    content = save(
+        {
+            "images": np.stack(list(pixels.values())),
+            "features": np.concatenate(list(outputs.features.values())),
+        }
+    )
+    file = f"{model}/golden.safetensors"
+    replace_file(folder / file, content)
+    return Entry(
+        file=file,
+        sha256=hashlib.sha256(content).hexdigest(),
+        weights=weights.spec,
+        weights_sha256=weights.sha256,
+        image_size=config.image_size,
+        output_shape=config.output_shape,
+        inputs=tuple(pixels),
+        tolerances=_tolerances(model),
+    )

@@ -1,0 +1,99 @@
+"""Photographs and structured images → pixel tensors, by Meta's preprocessing.
+
+Pixels are uint8 ``[height, width, 3]`` RGB; a model is fed float32 ``[1, 3, size, size]`` in [-1, 1].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from pe_validate.errors import LoadError
+
+Pixels = NDArray[np.uint8]
+Tensor = NDArray[np.float32]
+
+MEAN: Final = np.float32(0.5)
+STD: Final = np.float32(0.5)
+SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+
+_PACKAGED = Path(__file__).parents[1] / "fixtures" / "images"
+_CHECKOUT = Path(__file__).parents[2] / "fixtures" / "images"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One named input: float32 ``[1, 3, size, size]``."""
+
+    name: str
+    image: Tensor
+
+
+def squash(photograph: Image.Image, size: int) -> Pixels:
+    """Resize to ``size`` × ``size`` without keeping the aspect ratio, antialiased bilinear.
+
+    Source: ``core/vision_encoder/transforms.py`` of facebookresearch/perception_models.
+    """
+    resized = photograph.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
+    return np.asarray(resized, dtype=np.uint8)
+
+
+def normalize(pixels: Pixels) -> Tensor:
+    """Uint8 ``[size, size, 3]`` → float32 ``[1, 3, size, size]``: ``(x / 255 - 0.5) / 0.5``."""
+    scaled = pixels.astype(np.float32) / np.float32(255)
+    return np.ascontiguousarray(((scaled - MEAN) / STD).transpose(2, 0, 1)[None])
+
+
+def photographs(folder: Path | None = None) -> dict[str, Path]:
+    """Photographs by name: those in ``folder``, or the ones that come with the project.
+
+    Raises:
+        LoadError: the folder does not exist or holds no image.
+    """
+    folder = folder or (_PACKAGED if _PACKAGED.is_dir() else _CHECKOUT)
+    if not folder.is_dir():
+        raise LoadError(f"No folder of photographs at '{folder}'.")
+    found = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES}
+    if not found:
+        raise LoadError(f"No image in '{folder}': expected files ending in {', '.join(SUFFIXES)}.")
+    return found
+
+
+def open_photograph(path: Path) -> Image.Image:
+    """Read one image file whole.
+
+    Raises:
+        LoadError: it is not a readable image.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.convert("RGB")
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+        raise LoadError(f"Photograph '{path}' cannot be read: {error}.") from error
+
+
+def structured(size: int) -> dict[str, Pixels]:
+    """Images that photographs never are: edges at every patch, one lit pixel, a ramp over both axes."""
+    row, column = np.indices((size, size))
+    gradient = np.stack([row, column, (row + column) // 2], axis=-1) * 255 // (size - 1)
+    checkerboard = np.repeat((((row // 8 + column // 8) % 2) * 255)[..., None], 3, axis=-1)
+    hot_pixel = np.zeros((size, size, 3))
+    hot_pixel[size // 3, size // 2, 0] = 255
+    images = {"gradient": gradient, "checkerboard": checkerboard, "hot-pixel": hot_pixel}
+    return {name: image.astype(np.uint8) for name, image in images.items()}
+
+
+def default_pixels(size: int, folder: Path | None = None) -> dict[str, Pixels]:
+    """What ``pe-validate run`` feeds a model: every photograph, then the structured images."""
+    shown = {name: squash(open_photograph(path), size) for name, path in photographs(folder).items()}
+    return shown | structured(size)
+
+
+def samples(pixels: dict[str, Pixels]) -> tuple[Sample, ...]:
+    """Normalise named images for a model."""
+    return tuple(Sample(name, normalize(image)) for name, image in pixels.items())

@@ -1,0 +1,177 @@
+"""Paired timing: several runtimes, one process, taking turns; ratios with confidence intervals.
+
+Absolute milliseconds belong to phones. On a shared machine only the ratio of two programs timed in the same
+run means something, and only with its interval.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+from rich.table import Table
+
+from pe_validate.case import Case
+from pe_validate.export.artifact import Artifact
+from pe_validate.models.tower import VisionTower
+from pe_validate.runtime.base import Runtime
+from pe_validate.runtime.run_eager import EagerRuntime
+
+BUDGETS: Final = Path(__file__).with_name("budgets.toml")
+BASELINE: Final = "onnx/fp32"
+"""What ratios are against: ONNX Runtime on the same model, float32, same number of threads."""
+
+WARM_UP: Final = 2
+PAUSE: Final = 0.02
+"""Seconds between two timings, in which the idle threads of the last runtime stop spinning."""
+
+RESAMPLES: Final = 2000
+
+Outcome = Literal["pass", "fail", "inconclusive"]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The largest ratio to :data:`BASELINE` that a program may take, and why."""
+
+    ratio: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """One runtime beside the baseline: milliseconds of a median inference, and the median paired ratio."""
+
+    model: str
+    subject: str
+    threads: int
+    rounds: int
+    median_ms: float
+    ratio: float
+    low: float
+    high: float
+    """95 % bootstrap interval of ``ratio``."""
+    budget: Budget | None = None
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """Whether the budget is kept; inconclusive while the interval holds the limit. None without one."""
+        if self.budget is None:
+            return None
+        if self.high <= self.budget.ratio:
+            return "pass"
+        return "fail" if self.low > self.budget.ratio else "inconclusive"
+
+
+@cache
+def budgets() -> dict[str, Budget]:
+    """Every budget, by ``target/precision``."""
+    rows = tomllib.loads(BUDGETS.read_text(encoding="utf-8"))
+    return TypeAdapter(dict[str, Budget]).validate_python(rows)
+
+
+def measure(
+    tower: VisionTower,
+    artifacts: Mapping[Case, Artifact],
+    *,
+    rounds: int = 30,
+    threads: int | None = None,
+    tick: Callable[[], None] = lambda: None,
+) -> list[Latency]:
+    """Time eager PyTorch and every artifact of one model side by side; the baseline must be among them.
+
+    Raises:
+        RunError: an artifact cannot be loaded or executed.
+    """
+    threads = threads or os.cpu_count() or 1
+    subjects: dict[str, Runtime] = {"eager/fp32": EagerRuntime(tower, tower.config)}
+    torch.set_num_threads(threads)
+    for case, artifact in artifacts.items():
+        subjects[f"{case.target}/{case.precision}"] = _with_threads(artifact, case.target, threads)
+    rng = np.random.default_rng(0)
+    image = rng.uniform(-1, 1, tower.config.input_shape).astype(np.float32)
+    times = _take_turns({name: partial(runtime.run, image) for name, runtime in subjects.items()}, rounds, tick)
+    return [_summary(tower.config.name, name, threads, taken, times[BASELINE]) for name, taken in times.items()]
+
+
+def _with_threads(artifact: Artifact, target: str, threads: int) -> Runtime:
+    if target == "onnx":
+        from pe_validate.runtime.run_onnx import OnnxRuntime
+
+        return OnnxRuntime(artifact.path, threads)
+    from pe_validate.runtime.run_pte import ExecuTorchRuntime
+
+    return ExecuTorchRuntime(artifact.path, threads)
+
+
+def _take_turns(
+    subjects: Mapping[str, Callable[[], object]], rounds: int, tick: Callable[[], None]
+) -> dict[str, NDArray[np.float64]]:
+    """Seconds of each call, ``[rounds]`` per subject; every round calls all of them, in a new order."""
+    shuffled = random.Random(0)
+    times: dict[str, list[float]] = {name: [] for name in subjects}
+    for turn in range(-WARM_UP, rounds):
+        for name in shuffled.sample(list(subjects), len(subjects)):
+            time.sleep(PAUSE)
+            start = time.perf_counter()
+            subjects[name]()
+            if turn >= 0:
+                times[name].append(time.perf_counter() - start)
+        tick()
+    return {name: np.array(taken) for name, taken in times.items()}
+
+
+def _summary(
+    model: str, subject: str, threads: int, taken: NDArray[np.float64], baseline: NDArray[np.float64]
+) -> Latency:
+    ratios = taken / baseline
+    low, high = bootstrap(ratios)
+    return Latency(
+        model,
+        subject,
+        threads,
+        len(taken),
+        median_ms=float(np.median(taken) * 1e3),
+        ratio=float(np.median(ratios)),
+        low=low,
+        high=high,
+        budget=budgets().get(subject),
+    )
+
+
+def to_table(rows: list[Latency]) -> Table:
+    """For people at a prompt."""
+    columns = ("model", "runtime", "threads", "median", f"ratio to {BASELINE}", "95 % interval", "budget", "result")
+    table = Table(*columns)
+    for row in rows:
+        budget = f"≤ {row.budget.ratio:g}" if row.budget else "–"
+        table.add_row(
+            row.model,
+            row.subject,
+            str(row.threads),
+            f"{row.median_ms:.0f} ms",
+            f"{row.ratio:.2f}",
+            f"{row.low:.2f} – {row.high:.2f}",
+            budget,
+            row.outcome or "–",
+        )
+    return table
+
+
+def bootstrap(values: NDArray[np.float64]) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of the median (Efron 1979), with a fixed seed."""
+    rng = np.random.default_rng(0)
+    medians = np.median(rng.choice(values, (RESAMPLES, len(values))), axis=1)
+    low, high = np.percentile(medians, (2.5, 97.5))
+    return float(low), float(high)

@@ -1,0 +1,199 @@
+"""The ML Program as plain data: constants, operations and outputs, each checked as it is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from pe_validate.errors import RunError
+from pe_validate.mil.dtypes import DATA_TYPES, FLOAT16, STRING, DataType, to_tensor, unpack
+from pe_validate.mil.ops import OPERATORS, Operator, Value
+from pe_validate.mil.package import Package
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """Name, type and shape that the program declares for a value; None is a dimension it leaves open."""
+
+    name: str
+    dtype: DataType
+    float16: bool
+    shape: tuple[int | None, ...]
+
+    def accepts(self, shape: tuple[int, ...]) -> bool:
+        """Whether a value of this shape is as declared."""
+        return len(shape) == len(self.shape) and all(
+            expected in (None, size) for expected, size in zip(self.shape, shape, strict=True)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation: its inputs are names of earlier values, several for a variadic parameter."""
+
+    type: str
+    operator: Operator
+    inputs: dict[str, tuple[str, ...]]
+    outputs: tuple[Declared, ...]
+
+    @property
+    def reads(self) -> set[str]:
+        """Names of all values that it uses."""
+        return {name for names in self.inputs.values() for name in names}
+
+    @property
+    def folds(self) -> bool:
+        """Whether it decompresses constants, which is done once, when the program is loaded."""
+        return self.type.startswith("constexpr_")
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A function of an ML Program, in the order of execution."""
+
+    inputs: tuple[Declared, ...]
+    constants: dict[str, Value]
+    operations: tuple[Operation, ...]
+    outputs: tuple[str, ...]
+
+
+class GraphReader:
+    """Reads one function of an ``MILSpec.Program`` message."""
+
+    def __init__(self, package: Package) -> None:
+        self._package = package
+        self._label = package.label
+        self._constants: dict[str, Value] = {}
+        self._defined: set[str] = set()
+
+    def read(self, function: Any) -> Graph:
+        """The graph of an ``MILSpec.Function`` message.
+
+        Raises:
+            RunError: an operator, data type or constant is not supported or broken, or a value is used
+                before anything defines it.
+        """
+        inputs = tuple(self._declared(value, "input") for value in function.inputs)
+        for value in inputs:
+            self._define(value.name)
+        if function.opset not in function.block_specializations:
+            raise RunError(f"{self._label} has no program for its own opset '{function.opset}'; export it again.")
+        block = function.block_specializations[function.opset]
+        operations = [operation for message in block.operations if (operation := self._operation(message))]
+        for name in block.outputs:
+            if name not in self._defined:
+                raise RunError(f"{self._label} returns '{name}', which no operation defines; export it again.")
+        return Graph(inputs, self._constants, tuple(operations), tuple(block.outputs))
+
+    def _operation(self, message: Any) -> Operation | None:
+        """The operation of a message; None for a constant, which is kept."""
+        if message.type == "const":
+            name = message.outputs[0].name if message.outputs else "(unnamed)"
+            self._constants[name] = self._value(message.attributes["val"], name)
+            self._define(name)
+            return None
+        outputs = tuple(self._declared(value, message.type) for value in message.outputs)
+        name = outputs[0].name if outputs else "(no output)"
+        if message.type not in OPERATORS:
+            raise RunError(
+                f"{self._label} uses operator '{message.type}', which the evaluator does not support "
+                f"(for '{name}'); add it in pe_validate/mil/ops."
+            )
+        operator = OPERATORS[message.type]
+        inputs = {key: self._bindings(argument, name, key) for key, argument in message.inputs.items()}
+        if message.type.startswith("constexpr_"):
+            # Up to iOS 17 the parameters of these are attributes.
+            inputs |= {key: (self._inline(v, name, key),) for key, v in message.attributes.items() if key != "name"}
+        several = next((key for key, names in inputs.items() if len(names) != 1 and key not in operator.variadic), None)
+        misfit = operator.misfit(inputs) if several is None else f"several values for '{several}'"
+        if misfit:
+            raise RunError(
+                f"{self._label} uses operator '{message.type}' ('{name}') in a way that the evaluator does "
+                f"not support: {misfit}."
+            )
+        for output in outputs:
+            self._define(output.name)
+        return Operation(message.type, operator, inputs, outputs)
+
+    def _bindings(self, argument: Any, name: str, key: str) -> tuple[str, ...]:
+        names = []
+        for index, binding in enumerate(argument.arguments):
+            if binding.WhichOneof("binding") == "value":
+                names.append(self._inline(binding.value, name, f"{key}[{index}]"))
+            elif binding.name in self._defined:
+                names.append(binding.name)
+            else:
+                raise RunError(
+                    f"{self._label} computes '{name}' from '{binding.name}', which nothing before it "
+                    "defines; export it again."
+                )
+        return tuple(names)
+
+    def _inline(self, value: Any, name: str, key: str) -> str:
+        """Keep a constant that is written where it is used, under a name that no value can have."""
+        hidden = f"\0{name}.{key}"
+        self._constants[hidden] = self._value(value, f"{name}.{key}")
+        return hidden
+
+    def _define(self, name: str) -> None:
+        if name in self._defined:
+            raise RunError(f"{self._label} defines '{name}' twice; export it again.")
+        self._defined.add(name)
+
+    def _declared(self, value: Any, where: str) -> Declared:
+        if value.type.WhichOneof("type") != "tensorType":
+            kind = value.type.WhichOneof("type") or "no type"
+            raise RunError(f"{self._label} declares '{value.name}' ({where}) as {kind}; only tensors are supported.")
+        dtype, shape = self._tensor_type(value.type.tensorType, value.name)
+        return Declared(value.name, dtype, value.type.tensorType.dataType == FLOAT16, shape)
+
+    def _tensor_type(self, message: Any, name: str) -> tuple[DataType, tuple[int | None, ...]]:
+        if message.dataType not in DATA_TYPES:
+            raise RunError(
+                f"{self._label} declares '{name}' with data type {message.dataType}, which is not supported."
+            )
+        shape = tuple(
+            int(dimension.constant.size) if dimension.WhichOneof("dimension") == "constant" else None
+            for dimension in message.dimensions
+        )
+        return DATA_TYPES[message.dataType], shape
+
+    def _value(self, value: Any, name: str) -> Value:
+        """A constant, from the weight file or from the program itself."""
+        if value.type.WhichOneof("type") != "tensorType":
+            raise RunError(f"{self._label} has a constant '{name}' that is not a tensor; it is not supported.")
+        tensor = value.immediateValue.tensor
+        if value.type.tensorType.dataType == STRING:
+            if len(tensor.strings.values) != 1:
+                raise RunError(f"{self._label} has a constant '{name}' of several strings; it is not supported.")
+            return str(tensor.strings.values[0])
+        dtype, declared = self._tensor_type(value.type.tensorType, name)
+        shape = tuple(size for size in declared if size is not None)
+        if len(shape) != len(declared):
+            raise RunError(f"{self._label} has a constant '{name}' of unknown shape; export it again.")
+        if value.WhichOneof("value") == "blobFileValue":
+            file = value.blobFileValue
+            return self._package.blobs(file.fileName).read(file.offset, shape, dtype)
+        return self._immediate(tensor, shape, dtype, name)
+
+    def _immediate(self, tensor: Any, shape: tuple[int, ...], dtype: DataType, name: str) -> Tensor:
+        field = tensor.WhichOneof("value")
+        content = getattr(tensor, field).values if field else ()
+        count = int(np.prod(shape, dtype=object))
+        if isinstance(content, bytes):
+            fits = len(content) == dtype.stored_bytes(count)
+            raw = np.frombuffer(content, np.uint8)
+        else:
+            fits = len(content) == count
+        if not fits:
+            raise RunError(f"{self._label} has a constant '{name}' whose size is not its shape's; export it again.")
+        if not isinstance(content, bytes):
+            values = np.array(content).astype(dtype.stored)
+        elif dtype.bits < 8:
+            values = unpack(raw, count, dtype)
+        else:
+            values = raw.view(dtype.stored).copy()  # torch warns about read-only memory
+        return to_tensor(values, dtype).reshape(shape)

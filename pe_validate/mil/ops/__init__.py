@@ -1,0 +1,34 @@
+"""The operators, one module for each family; importing this package fills the registry."""
+
+from pe_validate.mil.ops import (
+    activation,
+    compression,
+    elementwise,
+    gathering,
+    linear,
+    normalization,
+    pooling,
+    reduction,
+    resizing,
+    shape,
+    tensor,
+)
+from pe_validate.mil.ops.registry import OPERATORS, Operator, Result, Value
+
+__all__ = [
+    "OPERATORS",
+    "Operator",
+    "Result",
+    "Value",
+    "activation",
+    "compression",
+    "elementwise",
+    "gathering",
+    "linear",
+    "normalization",
+    "pooling",
+    "reduction",
+    "resizing",
+    "shape",
+    "tensor",
+]

@@ -1,0 +1,91 @@
+"""The table of operators: MIL name → function of named arguments.
+
+An operator's function takes tensors (strings for string parameters, sequences of tensors for variadic
+ones), in which every floating value is float32, and returns a tensor or a tuple of tensors. It neither
+rounds nor converts to the declared type: the executor does, in one place.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from torch import Tensor
+
+Value: TypeAlias = Tensor | str
+Result: TypeAlias = Tensor | tuple[Tensor, ...]
+Function = TypeVar("Function", bound=Callable[..., Result])
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One operator.
+
+    ``moves`` says that every output value is one of the input values, so that rounded inputs give
+    rounded outputs. ``variadic`` names the parameters that take a sequence.
+    """
+
+    run: Callable[..., Result]
+    signature: inspect.Signature
+    moves: bool
+    variadic: frozenset[str]
+
+    def misfit(self, arguments: Iterable[str]) -> str | None:
+        """Why these argument names do not fit, or None when they do."""
+        try:
+            self.signature.bind(**dict.fromkeys(arguments))
+        except TypeError as error:
+            return str(error)
+        return None
+
+
+OPERATORS: dict[str, Operator] = {}
+
+
+def op(*names: str, moves: bool = False, variadic: Sequence[str] = ()) -> Callable[[Function], Function]:
+    """Register a function as the operator(s) of these MIL names."""
+
+    def register(function: Function) -> Function:
+        operator = Operator(function, inspect.signature(function), moves, frozenset(variadic))
+        OPERATORS.update(dict.fromkeys(names, operator))
+        return function
+
+    return register
+
+
+def number(value: Tensor | None, default: float) -> float:
+    """A scalar parameter."""
+    return default if value is None else float(value.item())
+
+
+def integer(value: Tensor | None, default: int) -> int:
+    """An integer scalar parameter."""
+    return default if value is None else int(value.item())
+
+
+def flag(value: Tensor | None, default: bool = False) -> bool:
+    """A boolean scalar parameter."""
+    return default if value is None else bool(value.item())
+
+
+def integers(value: Tensor | None, default: Sequence[int]) -> list[int]:
+    """A vector of integers."""
+    return list(default) if value is None else [int(v) for v in value.reshape(-1).tolist()]
+
+
+def flags(value: Tensor | None, count: int) -> list[bool]:
+    """A vector of booleans, by default ``count`` times False."""
+    return [False] * count if value is None else [bool(v) for v in value.reshape(-1).tolist()]
+
+
+def choice(name: str, value: str, table: dict[str, Any]) -> Any:
+    """The entry of ``table`` that a string parameter selects.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if value not in table:
+        raise ValueError(f"{name} '{value}' is not one of {', '.join(table)}")
+    return table[value]

@@ -1,0 +1,130 @@
+"""Resizing of the last axes by interpolation.
+
+Sampling grids follow the MIL reference's formulas, for an axis of ``n`` values resized to ``m``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import floor
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from pe_validate.mil.ops.registry import choice, flag, integer, integers, number, op
+
+
+def _strict_align_corners(n: int, m: int) -> Tensor:
+    return _steps(m) * ((n - 1) / (m - 1) if m > 1 else 0.0)
+
+
+def _align_corners(n: int, m: int) -> Tensor:
+    return _strict_align_corners(n, m) if m > 1 else torch.tensor([(n - 1) / 2], dtype=torch.float64)
+
+
+def _default(n: int, m: int) -> Tensor:
+    return _steps(m) * (n / m)
+
+
+def _offset_corners(n: int, m: int) -> Tensor:
+    delta = max(1, n - 1) / m
+    return 0.5 * delta + _steps(m) * delta
+
+
+def _unalign_corners(n: int, m: int) -> Tensor:
+    return (_steps(m) + 0.5) * (n / m) - 0.5
+
+
+def _steps(m: int) -> Tensor:
+    return torch.arange(m, dtype=torch.float64)
+
+
+_GRIDS: Final[dict[str, Callable[[int, int], Tensor]]] = {
+    "STRICT_ALIGN_CORNERS": _strict_align_corners,
+    "ALIGN_CORNERS": _align_corners,
+    "DEFAULT": _default,
+    "OFFSET_CORNERS": _offset_corners,
+    "UNALIGN_CORNERS": _unalign_corners,
+}
+
+
+def _interpolate(x: Tensor, axis: int, size: int, sampling_mode: str) -> Tensor:
+    """Linear interpolation along one axis."""
+    last = x.shape[axis] - 1
+    grid: Tensor = choice("sampling_mode", sampling_mode, _GRIDS)(x.shape[axis], size).clamp(0, last)
+    low = grid.floor().to(torch.int64)
+    weight = (grid - low).to(torch.float32).reshape([-1 if i == axis % x.dim() else 1 for i in range(x.dim())])
+    lower, upper = x.index_select(axis, low), x.index_select(axis, (low + 1).clamp(max=last))
+    return lower * (1 - weight) + upper * weight
+
+
+def _bilinear(x: Tensor, height: int, width: int, sampling_mode: str) -> Tensor:
+    return _interpolate(_interpolate(x, -2, height, sampling_mode), -1, width, sampling_mode)
+
+
+def _nearest(x: Tensor, axis: int, size: int) -> Tensor:
+    index = (_steps(size) * (x.shape[axis] / size)).floor().to(torch.int64)
+    return x.index_select(axis, index.clamp(max=x.shape[axis] - 1))
+
+
+@op("resize_bilinear")
+def resize_bilinear(
+    x: Tensor,
+    target_size_height: Tensor | None = None,
+    target_size_width: Tensor | None = None,
+    sampling_mode: str = "DEFAULT",
+) -> Tensor:
+    """Bilinear interpolation of the last two axes to a given size."""
+    return _bilinear(x, integer(target_size_height, 1), integer(target_size_width, 1), sampling_mode)
+
+
+@op("upsample_bilinear")
+def upsample_bilinear(
+    x: Tensor,
+    scale_factor_height: Tensor | None = None,
+    scale_factor_width: Tensor | None = None,
+    align_corners: Tensor | None = None,
+    half_pixel_centers: Tensor | None = None,
+) -> Tensor:
+    """Bilinear interpolation of the last two axes by scale factors, recomputed from the output size."""
+    align = flag(align_corners, True)
+    half = flag(half_pixel_centers, not align)
+    mode = "STRICT_ALIGN_CORNERS" if align else "UNALIGN_CORNERS" if half else "DEFAULT"
+    height = floor(x.shape[-2] * number(scale_factor_height, 1))
+    return _bilinear(x, height, floor(x.shape[-1] * number(scale_factor_width, 1)), mode)
+
+
+@op("resize_nearest_neighbor", moves=True)
+def resize_nearest_neighbor(x: Tensor, target_size_height: Tensor, target_size_width: Tensor) -> Tensor:
+    """Nearest neighbour, ``floor(i * n / m)``, of the last two axes to a given size."""
+    return _nearest(_nearest(x, -2, integer(target_size_height, 1)), -1, integer(target_size_width, 1))
+
+
+@op("upsample_nearest_neighbor", moves=True)
+def upsample_nearest_neighbor(
+    x: Tensor, scale_factor_height: Tensor | None = None, scale_factor_width: Tensor | None = None
+) -> Tensor:
+    """Nearest neighbour of the last two axes by scale factors."""
+    height = floor(x.shape[-2] * number(scale_factor_height, 1))
+    return _nearest(_nearest(x, -2, height), -1, floor(x.shape[-1] * number(scale_factor_width, 1)))
+
+
+@op("resize")
+def resize(
+    x: Tensor,
+    shape: Tensor,
+    resized_dims: Tensor,
+    interpolation_mode: str = "LINEAR",
+    sampling_mode: str = "DEFAULT",
+) -> Tensor:
+    """Linear interpolation of the last ``resized_dims`` axes; a size of 0 keeps an axis.
+
+    Raises:
+        ValueError: the interpolation is by nearest neighbour, whose rounding the reference leaves open.
+    """
+    choice("interpolation_mode", interpolation_mode, {"LINEAR": None})
+    sizes = integers(shape, [])[-integer(resized_dims, 0) :]
+    for axis, size in enumerate(sizes, start=x.dim() - len(sizes)):
+        x = _interpolate(x, axis, size, sampling_mode) if size not in (0, x.shape[axis]) else x
+    return x

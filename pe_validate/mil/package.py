@@ -1,0 +1,77 @@
+"""A ``.mlpackage`` on disk: its manifest, its specification and its weight files.
+
+Every path comes from a file that may be wrong or hostile, so each is resolved and must stay inside of the
+package.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pe_validate.errors import RunError
+from pe_validate.mil.blob import BlobFile
+from pe_validate.mil.proto import parse_model
+
+_MODEL_PATH = "@model_path/"
+
+
+class Package:
+    """The files of one ``.mlpackage``.
+
+    Raises:
+        RunError: the package, its ``Manifest.json`` or its ``model.mlmodel`` is missing or unreadable.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.label = f"Core ML package '{path}'"
+        if not path.is_dir():
+            raise RunError(f"{self.label} does not exist or is not a folder; export the model first.")
+        self._root = path.resolve()
+        self._model_file = self._find_model()
+        self._blobs: dict[str, BlobFile] = {}
+
+    def specification(self) -> Any:
+        """The parsed ``CoreML.Specification.Model`` message.
+
+        Raises:
+            RunError: the file is missing or is not such a message.
+        """
+        try:
+            return parse_model(self._model_file.read_bytes())
+        except (OSError, ValueError) as error:
+            raise RunError(
+                f"{self.label} has an unreadable {self._model_file.name} ({error}); export the model again."
+            ) from error
+
+    def blobs(self, reference: str) -> BlobFile:
+        """The blob file that a constant refers to as ``@model_path/weights/weight.bin``.
+
+        Raises:
+            RunError: the reference leaves the package, or the file is missing or broken.
+        """
+        if reference not in self._blobs:
+            if not reference.startswith(_MODEL_PATH):
+                raise RunError(f"{self.label} refers to weights by '{reference}', which is not below {_MODEL_PATH}")
+            path = self._inside(self._model_file.parent, reference.removeprefix(_MODEL_PATH))
+            self._blobs[reference] = BlobFile(path, f"{self.label}: '{reference}'")
+        return self._blobs[reference]
+
+    def _find_model(self) -> Path:
+        manifest = self._root / "Manifest.json"
+        try:
+            content = json.loads(manifest.read_bytes())
+            relative = content["itemInfoEntries"][content["rootModelIdentifier"]]["path"]
+            return self._inside(self._root / "Data", relative)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise RunError(
+                f"{self.label} has an unreadable Manifest.json ({reason}); export the model again."
+            ) from error
+
+    def _inside(self, folder: Path, relative: str) -> Path:
+        path = (folder / relative).resolve()
+        if not path.is_relative_to(self._root):
+            raise RunError(f"{self.label} refers to '{relative}', which is outside of the package; do not trust it.")
+        return path

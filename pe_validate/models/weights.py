@@ -1,0 +1,182 @@
+"""Weights: ``seed:7`` | ``file:PATH`` | ``hf:REPO[:FILE]`` → a state dict and its identity.
+
+Untrusted files stay files: a ``.pt`` is read with ``weights_only=True``, anything else must be safetensors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import pickle
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from pe_validate.case import model_config
+from pe_validate.errors import LoadError, UsageError
+from pe_validate.models.config import ModelConfig
+from pe_validate.models.tower import VisionTower
+
+DEFAULT_WEIGHTS = "seed:7"
+
+NESTS = ("state_dict", "weights")
+"""Keys under which training code is known to bury the state dict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A float32 state dict that fits one model, and what it is.
+
+    ``sha256`` is over the names in sorted order, each name's UTF-8 bytes followed by the tensor's
+    contiguous little-endian float32 bytes: it does not depend on the file that held them.
+    """
+
+    spec: str
+    sha256: str
+    tensors: Mapping[str, Tensor]
+
+
+def load_weights(model: str, spec: str = DEFAULT_WEIGHTS) -> Weights:
+    """Read the weights that ``spec`` names and check that they are the model's.
+
+    Raises:
+        UsageError: ``spec`` or ``model`` cannot be understood.
+        LoadError: the file is missing, damaged, or not this model.
+    """
+    config = model_config(model)
+    kind, _, rest = spec.partition(":")
+    if kind == "seed" and rest.isdecimal() and int(rest) < 2**32:
+        tensors = _seeded(config, int(rest))
+    elif kind == "file" and rest:
+        tensors = _fitted(_read(Path(rest).expanduser()), config, spec)
+    elif kind == "hf" and rest:
+        repo, _, file = rest.partition(":")
+        tensors = _fitted(_read(_download(repo, file or f"{repo.rpartition('/')[2]}.pt")), config, spec)
+    else:
+        raise UsageError(f"Weights '{spec}' are not 'seed:N', 'file:PATH' or 'hf:REPO[:FILE]'.")
+    return Weights(spec, weights_digest(tensors), tensors)
+
+
+def load_model(model: str, weights: str | Weights = DEFAULT_WEIGHTS) -> VisionTower:
+    """The float32 vision tower in eval mode, with the given weights.
+
+    Raises:
+        UsageError, LoadError: see :func:`load_weights`.
+    """
+    if isinstance(weights, str):
+        weights = load_weights(model, weights)
+    tower = _empty_tower(model_config(model))
+    tower.load_state_dict(weights.tensors, assign=True)
+    return tower.eval().requires_grad_(False)
+
+
+def weights_digest(tensors: Mapping[str, Tensor]) -> str:
+    """Identity of a state dict; see :class:`Weights`."""
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        total.update(name.encode())
+        total.update(tensors[name].numpy().astype("<f4", copy=False).data)
+    return total.hexdigest()
+
+
+def _empty_tower(config: ModelConfig) -> VisionTower:
+    with torch.device("meta"):
+        return VisionTower(config)
+
+
+def _seeded(config: ModelConfig, seed: int) -> dict[str, Tensor]:
+    shapes = {name: tuple(tensor.shape) for name, tensor in _empty_tower(config).state_dict().items()}
+    return {name: torch.from_numpy(_seeded_tensor(name, shape, seed)) for name, shape in shapes.items()}
+
+
+def _seeded_tensor(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """One tensor of the ``seed:N`` family, by the recipe of ``fixtures/reference/README.md``."""
+    rng = np.random.RandomState((zlib.crc32(name.encode()) + seed) % 2**32)
+    noise: np.ndarray = rng.standard_normal(shape)
+    if name.endswith(".weight") and len(shape) == 1:
+        noise = 1 + 0.1 * noise
+    elif name.endswith("bias"):
+        noise *= 0.02
+    elif name in ("class_embedding", "positional_embedding", "attn_pool.probe"):
+        noise *= 0.5
+    elif name == "proj":
+        noise /= math.sqrt(shape[0])
+    else:
+        noise /= math.sqrt(math.prod(shape[1:]))
+    return noise.astype(np.float32)
+
+
+def _download(repo: str, file: str) -> Path:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(hf_hub_download(repo, file))
+    except (LocalEntryNotFoundError, OSError) as error:
+        if isinstance(error, HfHubHTTPError):
+            reason = "the hub refused it (no such repository or file, or its licence was not accepted)"
+        else:
+            reason = "the hub cannot be reached and it is not in the local cache"
+        raise LoadError(
+            f"Cannot fetch '{file}' of '{repo}': {reason}; download the file elsewhere and pass "
+            f"--weights file:PATH, or accept the licence and run 'hf auth login'."
+        ) from error
+    except HFValidationError as error:
+        raise UsageError(f"'{repo}' is not a Hugging Face repository: write hf:OWNER/NAME[:FILE].") from error
+
+
+def _read(path: Path) -> Mapping[str, object]:
+    if not path.is_file():
+        raise LoadError(f"No checkpoint at '{path}': check the path after 'file:'.")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        raise LoadError(
+            f"Checkpoint '{path}' cannot be read, it is truncated or damaged: {_first_line(error)}"
+        ) from error
+    except pickle.UnpicklingError as error:
+        raise LoadError(
+            f"Checkpoint '{path}' is not a plain state dict, and code in it will not be run: "
+            "save the tensors alone, as .safetensors or with torch.save(model.state_dict(), …)."
+        ) from error
+    if not isinstance(content, Mapping):
+        raise LoadError(f"Checkpoint '{path}' holds a {type(content).__name__}, not a state dict.")
+    return content
+
+
+def _fitted(content: Mapping[str, object], config: ModelConfig, spec: str) -> dict[str, Tensor]:
+    """The tensors of ``content`` under the tower's own names, in float32; anything else is an error."""
+    found = _unnested(content)
+    expected = _empty_tower(config).state_dict()
+    problems = [f"missing {name}" for name in expected if name not in found]
+    problems += [f"surplus {name}" for name in found if name not in expected]
+    problems += [
+        f"mis-shaped {name} {list(found[name].shape)} instead of {list(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in found and found[name].shape != tensor.shape
+    ]
+    if problems:
+        raise LoadError(f"'{spec}' is not a {config.name}; {len(problems)} tensors disagree: {'; '.join(problems)}.")
+    return {name: found[name].to(torch.float32).contiguous() for name in expected}
+
+
+def _unnested(content: Mapping[str, object]) -> dict[str, Tensor]:
+    for nest in NESTS:
+        if isinstance(inner := content.get(nest), Mapping):
+            content = inner
+    tensors = {name.removeprefix("module."): value for name, value in content.items() if isinstance(value, Tensor)}
+    visual = {name.removeprefix("visual."): t for name, t in tensors.items() if name.startswith("visual.")}
+    return visual or tensors  # a CLIP checkpoint carries a text tower too; only 'visual.' is this model
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

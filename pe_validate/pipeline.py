@@ -1,0 +1,172 @@
+"""The walk: a case → its model → export → run → compare → verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from time import perf_counter
+
+from pe_validate.case import Case
+from pe_validate.errors import PEValidateError
+from pe_validate.export import Artifact, export
+from pe_validate.export.delegation import isolated_delegation
+from pe_validate.export.precision import lowered
+from pe_validate.inputs.images import Sample, default_pixels, samples
+from pe_validate.models.tower import VisionTower
+from pe_validate.models.weights import DEFAULT_WEIGHTS, Weights, load_model, load_weights
+from pe_validate.report.model import Result
+from pe_validate.runtime import Outputs, run
+from pe_validate.runtime.isolation import IsolatedRuntime
+from pe_validate.runtime.run_eager import EagerRuntime
+from pe_validate.runtime.run_mlpackage import Reading, best_reading
+from pe_validate.tolerance import Gate
+from pe_validate.verdict import Verdict, judge, judge_delegation
+
+Progress = Callable[[Case, str], None]
+"""Told of each stage that a case enters."""
+
+
+def quiet(case: Case, stage: str) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One model, loaded, and what it answers to the inputs: computed once for all of its cases."""
+
+    weights: Weights
+    tower: VisionTower
+    inputs: tuple[Sample, ...]
+
+    @cached_property
+    def trained(self) -> Outputs:
+        """The float32 model that a user trained."""
+        return run(EagerRuntime(self.tower, self.tower.config), self.inputs)
+
+    def lowered(self, case: Case) -> Outputs:
+        """The very graph that is handed to the exporter of ``case``, before it is exported."""
+        return run(EagerRuntime(lowered(self.tower, case), self.tower.config), self.inputs)
+
+
+def reference(model: str, weights: str = DEFAULT_WEIGHTS, photographs: Path | None = None) -> Reference:
+    """Load a model and the inputs that it is validated on.
+
+    Raises:
+        UsageError, LoadError: see :func:`~pe_validate.models.weights.load_weights`.
+    """
+    loaded = load_weights(model, weights)
+    tower = load_model(model, loaded)
+    return Reference(loaded, tower, samples(default_pixels(tower.config.image_size, photographs)))
+
+
+def validate(
+    case: Case,
+    model: Reference | None = None,
+    *,
+    cache_dir: Path | None = None,
+    progress: Progress = quiet,
+) -> tuple[Artifact, tuple[Verdict, ...]]:
+    """Export ``case``, run it beside the model it came from, and judge.
+
+    Raises:
+        LoadError, ExportError, RunError: that stage could not do its work.
+    """
+    progress(case, "load")
+    model = model or reference(case.model)
+    progress(case, "export")
+    artifact = export(case, model.weights, cache_dir)
+    progress(case, "run")
+    against: dict[Gate, Outputs] = {"fidelity": model.lowered(case), "loss": model.trained}
+    verdicts = prove(case, artifact.path, model.inputs, against)
+    if artifact.delegation:
+        verdicts += (judge_delegation(case, artifact.delegation),)
+    return artifact, verdicts
+
+
+def check(
+    path: Path, case: Case, model: Reference, *, output: str | None = None, progress: Progress = quiet
+) -> tuple[Verdict, ...]:
+    """Judge a file that someone else made and that claims to be ``case``; ``output`` picks one of several.
+
+    Its graph is not known, so identity takes the place of fidelity: its mathematics against the model.
+
+    Raises:
+        RunError: the file cannot be read or executed.
+    """
+    progress(case, "run")
+    verdicts = prove(case, path, model.inputs, {"identity": model.trained, "loss": model.trained}, output)
+    if case.target == "pte":
+        verdicts += (judge_delegation(case, isolated_delegation(path)),)
+    return verdicts
+
+
+def prove(
+    case: Case,
+    path: Path,
+    inputs: tuple[Sample, ...],
+    against: dict[Gate, Outputs],
+    output: str | None = None,
+) -> tuple[Verdict, ...]:
+    """Run the file on every input, in the reading that each gate calls for, and hold it to the references."""
+    outputs: dict[Reading, Outputs] = {}
+    for reading in {reading_for(case, gate) for gate in against}:
+        with IsolatedRuntime(path, case.target, reading, output) as runtime:
+            outputs[reading] = run(runtime, inputs)
+    return tuple(judge(case, gate, reference, outputs[reading_for(case, gate)]) for gate, reference in against.items())
+
+
+def reading_for(case: Case, gate: Gate) -> Reading:
+    """How the artifact is executed for one gate.
+
+    Only an fp16 Core ML package computes differently from how its graph reads: there, every gate but loss
+    asks about the graph.
+    """
+    graph_alone = gate != "loss" and (case.target, case.precision) == ("mlpackage", "fp16")
+    return "exact" if graph_alone else best_reading()
+
+
+def validate_all(
+    cases: Sequence[Case],
+    weights: str = DEFAULT_WEIGHTS,
+    *,
+    photographs: Path | None = None,
+    cache_dir: Path | None = None,
+    progress: Progress = quiet,
+    jobs: int = 2,
+) -> tuple[Result, ...]:
+    """Validate many cases, model by model, ``jobs`` of them side by side; a stage's error stays in its result.
+
+    Raises:
+        UsageError, LoadError: the weights or photographs cannot be loaded.
+    """
+    results: list[Result] = []
+    for name in dict.fromkeys(case.model for case in cases):
+        chosen = [case for case in cases if case.model == name]
+        progress(chosen[0], "load")
+        model = reference(name, weights, photographs)
+        with ThreadPoolExecutor(jobs) as pool:
+            results += pool.map(lambda case, m=model: _result(case, m, cache_dir, progress), chosen)
+    return tuple(results)
+
+
+def _result(case: Case, model: Reference, cache_dir: Path | None, progress: Progress) -> Result:
+    entered: dict[str, float] = {}
+
+    def note(case: Case, stage: str) -> None:
+        entered[stage] = perf_counter()
+        progress(case, stage)
+
+    artifact: Artifact | None = None
+    verdicts: tuple[Verdict, ...] = ()
+    failure = None
+    try:
+        artifact, verdicts = validate(case, model, cache_dir=cache_dir, progress=note)
+    except PEValidateError as error:
+        failure = str(error)
+    note(case, "done")
+    ends = list(entered.values())[1:]
+    seconds = {stage: end - start for (stage, start), end in zip(entered.items(), ends, strict=False)}
+    return Result(case, seconds, model.weights.sha256, artifact, verdicts, failure)

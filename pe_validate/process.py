@@ -1,0 +1,119 @@
+"""Work in a child process: a crash, a hang or a flood of logs stays there and becomes one exception here."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import TracebackType
+from typing import ParamSpec, Self, TypeVar
+
+from pe_validate.errors import PEValidateError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+GRACE = 5.0
+"""Seconds that an idle child has to leave by itself, so that its libraries can clean up."""
+
+
+class ChildError(Exception):
+    """The child raised, died or ran out of time; the message is one sentence fragment saying which."""
+
+
+class Child:
+    """One spawned interpreter that answers calls until closed.
+
+    ``log`` receives everything the child and its native libraries print. Functions and values travel by
+    pickle, so a function must be importable by name.
+    """
+
+    def __init__(self, log: Path | None = None) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, log), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def call(self, function: Callable[P, T], timeout: float, *args: P.args, **kwargs: P.kwargs) -> T:
+        """``function(*args, **kwargs)`` in the child, waited for at most ``timeout`` seconds.
+
+        Raises:
+            PEValidateError: raised by ``function`` itself.
+            ChildError: any other exception, a crash (named by its signal), or a timeout.
+        """
+        try:
+            self._pipe.send((function, args, kwargs))
+            if not self._pipe.poll(timeout):
+                self._process.kill()
+                raise ChildError(f"it did not finish within {timeout:g} s")
+            succeeded, value = self._pipe.recv()
+        except (EOFError, BrokenPipeError, ConnectionResetError) as error:
+            raise ChildError(self._cause_of_death()) from error
+        if succeeded:
+            result: T = value
+            return result
+        raise value
+
+    def close(self) -> None:
+        """End the child: politely if it is idle, by force if it is still busy a moment later."""
+        self._pipe.close()
+        self._process.join(timeout=GRACE)
+        self._process.kill()
+        self._process.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _cause_of_death(self) -> str:
+        self._process.join(timeout=GRACE)
+        code = self._process.exitcode
+        if code is not None and code < 0:
+            return f"its process was ended by {signal.Signals(-code).name}"
+        return f"its process ended with exit code {code}"
+
+
+def _serve(pipe: Connection, log: Path | None) -> None:
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    target = os.open(log or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for stream in (1, 2):
+        os.dup2(target, stream)
+    while True:
+        try:
+            function, args, kwargs = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(_attempt(function, args, kwargs))
+
+
+def _attempt(
+    function: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]
+) -> tuple[bool, object]:
+    try:
+        return True, function(*args, **kwargs)
+    except PEValidateError as error:
+        return False, error
+    except BaseException as error:  # noqa: BLE001 - it is re-raised, in the parent
+        traceback.print_exc(file=sys.stderr)
+        sys.stderr.flush()
+        lines = str(error).strip().splitlines() or ["no message"]
+        return False, ChildError(f"{type(error).__name__}: {lines[0]}")
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,96 @@
+"""What a run found: plain data that every rendering reads, and that is stored as ``report.json``."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from pe_validate.case import Case
+from pe_validate.errors import ReportError
+from pe_validate.export.artifact import Artifact
+from pe_validate.verdict import Verdict
+
+FILE_NAME: Final = "report.json"
+TOOLS: Final = ("pe-validate", "torch", "executorch", "coremltools", "onnxruntime", "numpy")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One case: what was made, what every gate said, how long each stage took in seconds."""
+
+    case: Case
+    seconds: dict[str, float]
+    weights_sha256: str
+    artifact: Artifact | None = None
+    verdicts: tuple[Verdict, ...] = ()
+    error: str | None = None
+
+    @property
+    def status(self) -> Literal["pass", "fail", "error"]:
+        """A stage that could not do its work is an error; a case that nothing judged has not passed."""
+        if self.error is not None or not self.verdicts:
+            return "error"
+        return "pass" if all(verdict.status == "pass" for verdict in self.verdicts) else "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that one command found."""
+
+    command: str
+    weights: str
+    results: tuple[Result, ...]
+    seconds: float
+    created: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
+    machine: str = field(default_factory=lambda: f"{platform.platform()}, {os.cpu_count()} CPUs")
+    tools: dict[str, str] = field(default_factory=lambda: {name: version(name) for name in TOOLS})
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every case passed, 1 when a gate failed, 3 when a stage could not do its work."""
+        found = {result.status for result in self.results}
+        return 3 if "error" in found or not found else int("fail" in found)
+
+    @property
+    def headlines(self) -> list[str]:
+        """What a reader has to know first: the outcome, and who computed the Core ML numbers."""
+        counts = {status: sum(r.status == status for r in self.results) for status in ("pass", "fail", "error")}
+        lines = [
+            f"{counts['pass']} of {len(self.results)} cases pass, {counts['fail']} fail, {counts['error']} could not be run."
+        ]
+        producers = sorted({v.producer for r in self.results for v in r.verdicts if r.case.target == "mlpackage"})
+        if producers:
+            lines.append(f"Core ML numbers were produced by: {'; '.join(producers)}.")
+            if not any(producer.startswith("Core ML (") for producer in producers):
+                lines.append("Core ML itself did not run: it exists on macOS and iOS only.")
+        return lines
+
+
+_REPORT = TypeAdapter(Report)
+
+
+def to_json(report: Report) -> bytes:
+    """The report as indented JSON; infinities are the strings ``Infinity`` and ``-Infinity``."""
+    return _REPORT.dump_json(report, indent=1)
+
+
+def read(folder: Path) -> Report:
+    """The report stored in ``folder``.
+
+    Raises:
+        ReportError: there is none, or it was not written by this version.
+    """
+    path = folder / FILE_NAME
+    try:
+        return _REPORT.validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise ReportError(f"No report at '{path}': make one with 'pe-validate run'.") from error
+    except (OSError, ValidationError) as error:
+        raise ReportError(f"'{path}' is not a report of this version: run 'pe-validate run' again.") from error

@@ -1,0 +1,22 @@
+"""One self-contained HTML page: the outcome first, then a bar for every input of every gate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+if TYPE_CHECKING:
+    from pe_validate.report.model import Report
+
+FULL_SCALE_DB = 160.0
+"""SNR at which a bar is full; float32 arithmetic alone ends near 120 dB."""
+
+
+def to_html(report: Report) -> str:
+    """Render ``page.html.j2``; everything in the report is escaped."""
+    environment = Environment(
+        loader=PackageLoader("pe_validate.report", "."), autoescape=True, undefined=StrictUndefined
+    )
+    environment.filters["bar"] = lambda db: round(min(max(db / FULL_SCALE_DB, 0.0), 1.0) * 100, 1)
+    return environment.get_template("page.html.j2").render(report=report)

@@ -1,0 +1,48 @@
+"""Progress of long work: live with rich at a terminal, plain lines otherwise. Always on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from time import perf_counter
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from pe_validate.case import Case
+from pe_validate.pipeline import Progress as Notify
+
+
+@contextmanager
+def show(*, plain: bool) -> Iterator[Notify]:
+    """Yield what to tell of each stage; a stage named ``done`` ends its case."""
+    console = Console(stderr=True)
+    if plain or not console.is_terminal:
+        yield _plain(console)
+        return
+    columns = (SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bars:
+        yield _live(bars)
+
+
+def _plain(console: Console) -> Notify:
+    start = perf_counter()
+
+    def tell(case: Case, stage: str) -> None:
+        console.print(f"{perf_counter() - start:7.1f} s  {case}  {stage}", highlight=False, soft_wrap=True)
+
+    return tell
+
+
+def _live(bars: Progress) -> Notify:
+    tasks: dict[Case, TaskID] = {}
+    lock = Lock()
+
+    def tell(case: Case, stage: str) -> None:
+        with lock:
+            if case not in tasks:
+                tasks[case] = bars.add_task("", total=1)
+            bars.update(tasks[case], description=f"{case}  {stage}", completed=stage == "done")
+
+    return tell

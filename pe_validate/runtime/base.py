@@ -1,0 +1,79 @@
+"""The call that every runtime answers: one image in, one feature tensor out, both checked."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pe_validate.errors import RunError
+from pe_validate.export.artifact import OUTPUT_NAME, TensorSpec
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Features of named inputs, and who computed them."""
+
+    producer: str
+    features: dict[str, Array]
+
+
+class Runtime(ABC):
+    """An artifact that is loaded and ready to run.
+
+    Subclasses set ``producer`` (name and version of what computes), ``inputs`` and ``outputs`` (as the
+    artifact declares them), and implement :meth:`_run`. ``output_name`` picks one of several outputs.
+    """
+
+    output_name: str = OUTPUT_NAME
+    producer: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+    def run(self, image: NDArray[np.generic]) -> Array:
+        """Features of one image, float32.
+
+        The artifact gets the same values whatever the memory layout of ``image``: ExecuTorch ignores strides.
+
+        Raises:
+            RunError: the image is not what the artifact declares, or its answer is not.
+        """
+        spec = self.image_spec()
+        if image.shape != spec.shape or image.dtype != np.float32:
+            raise RunError(f"{self.producer} was given {image.dtype}{list(image.shape)}; the artifact declares {spec}.")
+        features = self._run(np.ascontiguousarray(image, dtype=np.float32))
+        declared = self.features_spec()
+        if features.shape != declared.shape:
+            raise RunError(f"{self.producer} answered with {list(features.shape)}; the artifact declares {declared}.")
+        return np.array(features, dtype=np.float32)  # a copy: runtimes reuse their output buffers
+
+    def image_spec(self) -> TensorSpec:
+        """The one float32 input.
+
+        Raises:
+            RunError: the artifact does not take exactly one float32 image.
+        """
+        if len(self.inputs) != 1 or self.inputs[0].dtype != "float32":
+            listed = ", ".join(map(str, self.inputs)) or "nothing"
+            raise RunError(f"The artifact takes {listed}; one float32 image was expected.")
+        return self.inputs[0]
+
+    def features_spec(self) -> TensorSpec:
+        """The one output, or the one named ``output_name`` among several.
+
+        Raises:
+            RunError: there are several outputs and none is named so.
+        """
+        named = [spec for spec in self.outputs if spec.name == self.output_name] or list(self.outputs)
+        if len(named) != 1:
+            listed = ", ".join(map(str, self.outputs)) or "nothing"
+            raise RunError(f"The artifact gives {listed}; say which one is to be validated.")
+        return named[0]
+
+    @abstractmethod
+    def _run(self, image: Array) -> NDArray[np.generic]:
+        """Compute the features of a contiguous float32 image of the declared shape."""

@@ -1,0 +1,72 @@
+"""Artifacts run in a child process: a damaged file that kills its runtime becomes one sentence here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pe_validate.errors import RunError
+from pe_validate.export.artifact import TensorSpec
+from pe_validate.process import Child, ChildError
+from pe_validate.runtime import load
+from pe_validate.runtime.base import Array, Runtime
+
+if TYPE_CHECKING:
+    from pe_validate.runtime.run_mlpackage import Reading
+
+RUN_TIMEOUT = 300.0
+"""Seconds for one load or one inference; the largest model takes about ten."""
+
+
+class IsolatedRuntime(Runtime):
+    """A runtime of any target, behind a process boundary."""
+
+    def __init__(self, path: Path, target: str, reading: Reading, output: str | None = None) -> None:
+        self._name = f"'{path}'"
+        self._child = Child()
+        try:
+            opened = self._child.call(_open, RUN_TIMEOUT, path, target, reading, output)
+        except ChildError as error:
+            self.close()
+            raise RunError(f"'{path}' cannot be loaded: {error}.") from error
+        except RunError:
+            self.close()
+            raise
+        self.producer, self.inputs, self.outputs = opened
+        self.output_name = output or self.output_name
+
+    def _run(self, image: Array) -> NDArray[np.generic]:
+        try:
+            return self._child.call(_run, RUN_TIMEOUT, image)
+        except ChildError as error:
+            raise RunError(f"{self._name} failed in {self.producer}: {error}.") from error
+
+    def close(self) -> None:
+        """End the child process."""
+        self._child.close()
+
+    def __enter__(self) -> IsolatedRuntime:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+_runtime: Runtime  # the child's own, set by _open
+
+
+def _open(
+    path: Path, target: str, reading: Reading, output: str | None
+) -> tuple[str, tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    global _runtime
+    _runtime = load(path, target, reading)
+    if output:
+        _runtime.output_name = output
+    return _runtime.producer, _runtime.inputs, _runtime.outputs
+
+
+def _run(image: Array) -> NDArray[np.generic]:
+    return _runtime.run(image)

@@ -1,0 +1,27 @@
+"""Eager PyTorch: the model itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from pe_validate.export.artifact import INPUT_NAME, OUTPUT_NAME, TensorSpec
+from pe_validate.models.config import ModelConfig
+from pe_validate.runtime.base import Array, Runtime
+
+
+class EagerRuntime(Runtime):
+    """A module that maps one image to features, in float32."""
+
+    def __init__(self, module: nn.Module, config: ModelConfig) -> None:
+        self.producer = f"PyTorch {torch.__version__} eager"
+        self.inputs = (TensorSpec(INPUT_NAME, config.input_shape, "float32"),)
+        self.outputs = (TensorSpec(OUTPUT_NAME, config.output_shape, "float32"),)
+        self._module = module
+
+    def _run(self, image: Array) -> NDArray[np.generic]:
+        with torch.inference_mode():
+            features: NDArray[np.generic] = self._module(torch.from_numpy(image)).numpy()
+        return features

@@ -1,0 +1,53 @@
+"""Core ML on macOS; everywhere else, and for the `exact` reading of a package, the reference evaluator."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pe_validate import mil
+from pe_validate.errors import RunError
+from pe_validate.export.artifact import TensorSpec
+from pe_validate.runtime.base import Array, Runtime
+
+Reading = Literal["exact", "declared", "native"]
+"""`exact`: the graph in float32. `declared`: rounded as the package declares. `native`: Core ML itself."""
+
+
+def best_reading() -> Reading:
+    """Core ML where it exists, else its model in the evaluator."""
+    return "native" if sys.platform == "darwin" else "declared"
+
+
+class CoreMLRuntime(Runtime):
+    """An ``.mlpackage``, executed according to ``reading``."""
+
+    def __init__(self, path: Path, reading: Reading) -> None:
+        program = mil.load(path, mode="exact" if reading == "native" else reading)
+        self.inputs: tuple[TensorSpec, ...] = program.inputs
+        self.outputs: tuple[TensorSpec, ...] = program.outputs
+        if reading == "native":
+            self._predict = _core_ml(path).predict
+            self.producer = f"Core ML (coremltools {version('coremltools')})"
+        else:
+            self._predict = program.predict
+            self.producer = f"Core ML reference evaluator, {reading}"
+
+    def _run(self, image: Array) -> NDArray[np.generic]:
+        answer = self._predict({self.image_spec().name: image})
+        features: NDArray[np.generic] = answer[self.features_spec().name]
+        return features
+
+
+def _core_ml(path: Path):  # type: ignore[no-untyped-def]  # coremltools publishes no types
+    import coremltools
+
+    try:
+        return coremltools.models.MLModel(str(path))
+    except RuntimeError as error:
+        raise RunError(f"Core ML cannot compile '{path}': {error}") from error

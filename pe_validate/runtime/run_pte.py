@@ -1,0 +1,53 @@
+"""ExecuTorch's runtime, through the C++ bindings of its wheel."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+
+# The extension itself and not executorch.runtime, which imports the whole exporter (6-10 s) to run a file.
+from executorch.extension.pybindings import _portable_lib as executorch
+from numpy.typing import NDArray
+
+from pe_validate.errors import RunError
+from pe_validate.export.artifact import INPUT_NAME, OUTPUT_NAME, TensorSpec
+from pe_validate.runtime.base import Array, Runtime
+
+_DTYPES: Final = {5: "float16", 6: "float32", 7: "float64"}
+"""Scalar types by their number in ``exir/scalar_type.py``."""
+
+
+class ExecuTorchRuntime(Runtime):
+    """The ``forward`` method of a ``.pte``. Load it in a child: damaged programs abort the process."""
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        if threads:
+            executorch._unsafe_reset_threadpool(threads)  # one pool for the whole process
+        try:
+            # The method borrows from the program: keep both.
+            self._program = executorch._load_program(str(path))
+            self._method = self._program.load_method("forward")
+            metadata = self._program.method_meta("forward")
+        except RuntimeError as error:
+            raise RunError(
+                f"'{path}' cannot be loaded by ExecuTorch, it is truncated or not a program: {error}."
+            ) from error
+        self.producer = f"ExecuTorch {version('executorch')}"
+        self.inputs = tuple(_spec(INPUT_NAME, metadata.input_tensor_meta(i)) for i in range(metadata.num_inputs()))
+        outputs = [metadata.output_tensor_meta(i) for i in range(metadata.num_outputs())]
+        names = [OUTPUT_NAME] if len(outputs) == 1 else [f"output{i}" for i in range(len(outputs))]
+        self.outputs = tuple(_spec(name, meta) for name, meta in zip(names, outputs, strict=True))
+
+    def _run(self, image: Array) -> NDArray[np.generic]:
+        index = self.outputs.index(self.features_spec())
+        features: torch.Tensor = self._method([torch.from_numpy(image)])[index]
+        array: NDArray[np.generic] = features.numpy()
+        return array
+
+
+def _spec(name: str, meta: executorch.TensorInfo) -> TensorSpec:
+    return TensorSpec(name, tuple(meta.sizes()), _DTYPES.get(meta.dtype(), f"scalar type {meta.dtype()}"))

@@ -1,0 +1,217 @@
+"""A broken, hostile or unsupported package is refused when it is loaded, by one sentence that names it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pe_validate.errors import RunError
+from pe_validate.mil import load
+from pe_validate.mil.proto import parse_model
+
+Mutation = Callable[[Path], None]
+MODEL = Path("Data/com.apple.CoreML/model.mlmodel")
+WEIGHTS = Path("Data/com.apple.CoreML/weights/weight.bin")
+
+
+@pytest.fixture(scope="module")
+def good(save_program: Any, mb: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A linear layer and an activation, with its weights in weight.bin."""
+    rng = np.random.default_rng(7)
+    weight, bias = rng.standard_normal((16, 8)).astype(np.float32), np.zeros(16, np.float32)
+
+    def build(x: Any) -> Any:
+        return mb.relu(x=mb.linear(x=x, weight=weight, bias=bias, name="hidden"), name="y")
+
+    return save_program(build, {"x": (2, 8)}, tmp_path_factory.mktemp("good") / "small.mlpackage")
+
+
+def edit(change: Callable[[Any], None]) -> Mutation:
+    """Change the specification."""
+
+    def mutate(path: Path) -> None:
+        specification = parse_model((path / MODEL).read_bytes())
+        change(specification)
+        (path / MODEL).write_bytes(specification.SerializeToString())
+
+    return mutate
+
+
+def block(specification: Any) -> Any:
+    return specification.mlProgram.functions["main"].block_specializations["CoreML8"]
+
+
+def operation(specification: Any, kind: str) -> Any:
+    return next(found for found in block(specification).operations if found.type == kind)
+
+
+def manifest(change: Callable[[dict[str, Any]], None]) -> Mutation:
+    def mutate(path: Path) -> None:
+        content = json.loads((path / "Manifest.json").read_text())
+        change(content)
+        (path / "Manifest.json").write_text(json.dumps(content))
+
+    return mutate
+
+
+def root_path(value: object) -> Callable[[dict[str, Any]], None]:
+    return lambda content: content["itemInfoEntries"][content["rootModelIdentifier"]].update(path=value)
+
+
+def weights(change: Callable[[bytearray], object]) -> Mutation:
+    def mutate(path: Path) -> None:
+        content = bytearray((path / WEIGHTS).read_bytes())
+        change(content)
+        (path / WEIGHTS).write_bytes(content)
+
+    return mutate
+
+
+def poke(offset: int, form: str, value: int) -> Mutation:
+    return weights(lambda content: struct.pack_into(form, content, offset, value))
+
+
+def link_outside(path: Path) -> None:
+    shutil.copy(path / WEIGHTS, path.parent / "stolen.bin")
+    (path / WEIGHTS).unlink()
+    os.symlink(path.parent / "stolen.bin", path / WEIGHTS)
+
+
+def reference(name: str) -> Mutation:
+    def change(specification: Any) -> None:
+        for found in block(specification).operations:
+            if found.attributes["val"].WhichOneof("value") == "blobFileValue":
+                found.attributes["val"].blobFileValue.fileName = name
+
+    return edit(change)
+
+
+def bind(kind: str, key: str, value: str) -> Mutation:
+    return edit(lambda s: setattr(operation(s, kind).inputs[key].arguments[0], "name", value))
+
+
+def rename_argument(specification: Any) -> None:
+    found = operation(specification, "relu")
+    found.inputs["speed"].CopyFrom(found.inputs["x"])
+
+
+def duplicate(specification: Any) -> None:
+    block(specification).operations.add().CopyFrom(operation(specification, "relu"))
+
+
+def neural_network(specification: Any) -> None:
+    specification.ClearField("mlProgram")
+    specification.neuralNetwork.SetInParent()
+
+
+def stateful(specification: Any) -> None:
+    specification.description.state.add(name="cache").type.stateType.SetInParent()
+
+
+def flexible(specification: Any) -> None:
+    array = specification.description.input[0].type.multiArrayType
+    array.shapeRange.sizeRanges.add(lowerBound=1, upperBound=9)
+
+
+def resize_constant(specification: Any) -> None:
+    value = operation(specification, "const").attributes["val"]
+    value.type.tensorType.dimensions[0].constant.size = 2**62
+
+
+def float8(specification: Any) -> None:
+    operation(specification, "relu").outputs[0].type.tensorType.dataType = 40
+
+
+BROKEN = [
+    ("absent", shutil.rmtree, "does not exist"),
+    ("no-manifest", lambda path: (path / "Manifest.json").unlink(), "unreadable Manifest.json"),
+    ("garbled-manifest", lambda path: (path / "Manifest.json").write_text("{"), "unreadable Manifest.json"),
+    ("binary-manifest", lambda path: (path / "Manifest.json").write_bytes(b"\xff\xfe"), "unreadable Manifest.json"),
+    ("list-manifest", lambda path: (path / "Manifest.json").write_text("[]"), "unreadable Manifest.json"),
+    ("no-root", manifest(lambda content: content.pop("rootModelIdentifier")), "unreadable Manifest.json"),
+    ("number-path", manifest(root_path(7)), "unreadable Manifest.json"),
+    ("escaping-manifest", manifest(root_path("../../../etc/passwd")), "outside of the package"),
+    ("absolute-manifest", manifest(root_path("/etc/passwd")), "outside of the package"),
+    ("no-model", lambda path: (path / MODEL).unlink(), "unreadable model.mlmodel"),
+    ("garbled-model", lambda path: (path / MODEL).write_bytes(b"\xff" * 64), "unreadable model.mlmodel"),
+    ("empty-model", lambda path: (path / MODEL).write_bytes(b""), "holds no model, not an ML Program"),
+    ("neural-network", edit(neural_network), "holds neuralNetwork, not an ML Program"),
+    ("stateful", edit(stateful), "is stateful ('cache')"),
+    ("flexible", edit(flexible), "declares 'x' with a flexible shape"),
+    ("image", edit(lambda s: s.description.input[0].type.imageType.SetInParent()), "'x' as imageType"),
+    ("opset", edit(lambda s: setattr(s.mlProgram.functions["main"], "opset", "CoreML99")), "'CoreML99'"),
+    ("no-function", edit(lambda s: s.mlProgram.functions.pop("main")), "has no function 'main'"),
+    ("operator", edit(lambda s: setattr(operation(s, "relu"), "type", "warp")), "uses operator 'warp'"),
+    ("argument", edit(rename_argument), "unexpected keyword argument 'speed'"),
+    ("missing-argument", edit(lambda s: operation(s, "relu").inputs.pop("x")), "missing a required argument: 'x'"),
+    ("data-type", edit(float8), "'y' with data type 40"),
+    ("dangling", bind("relu", "x", "nowhere"), "computes 'y' from 'nowhere'"),
+    ("cyclic", bind("linear", "x", "y"), "computes 'hidden' from 'y'"),
+    ("twice", edit(duplicate), "defines 'y' twice"),
+    ("lost-output", edit(lambda s: block(s).operations.remove(operation(s, "relu"))), "returns 'y'"),
+    ("other-output", edit(lambda s: setattr(s.description.output[0], "name", "z")), "describes output 'z'"),
+    ("other-input", edit(lambda s: setattr(s.description.input[0], "name", "z")), "describes other inputs"),
+    ("no-weights", lambda path: (path / WEIGHTS).unlink(), "cannot be read"),
+    ("empty-weights", lambda path: (path / WEIGHTS).write_bytes(b""), "cannot be read"),
+    ("short-weights", weights(lambda content: content.__delitem__(slice(32, None))), "truncated"),
+    ("cut-weights", weights(lambda content: content.__delitem__(slice(256, None))), "truncated"),
+    ("cut-metadata", weights(lambda content: content.__delitem__(slice(96, None))), "has no blob at offset"),
+    ("version", poke(4, "<I", 3), "blob storage version 3"),
+    ("sentinel", poke(64, "<I", 0), "has no blob at offset 64"),
+    ("blob-type", poke(68, "<I", 1), "float16"),
+    ("blob-size", poke(72, "<Q", 4), "holds 4 bytes"),
+    ("blob-offset", poke(80, "<Q", 2**63), "truncated"),
+    ("odd-offset", poke(80, "<Q", 129), "truncated"),
+    ("huge-constant", edit(resize_constant), "where the program declares"),
+    ("escaping-weights", reference("@model_path/../../../../stolen.bin"), "outside of the package"),
+    ("other-weights", reference("/etc/passwd"), "refers to weights by '/etc/passwd'"),
+    ("linked-weights", link_outside, "outside of the package"),
+]
+
+
+@pytest.mark.parametrize(("mutate", "expected"), [pytest.param(m, e, id=name) for name, m, e in BROKEN])
+def test_refused_at_load_in_one_sentence(good: Path, tmp_path: Path, mutate: Mutation, expected: str) -> None:
+    path = tmp_path / "broken.mlpackage"
+    shutil.copytree(good, path)
+    mutate(path)
+    with pytest.raises(RunError) as caught:
+        load(path)
+    message = str(caught.value)
+    assert expected in message
+    assert "broken.mlpackage" in message
+    assert "\n" not in message
+
+
+def test_the_package_itself_is_sound(good: Path) -> None:
+    assert load(good).predict({"x": np.ones((2, 8), np.float32)})["y"].shape == (2, 16)
+
+
+def test_a_shape_other_than_declared_is_refused_when_it_is_computed(good: Path, tmp_path: Path) -> None:
+    path = tmp_path / "broken.mlpackage"
+    shutil.copytree(good, path)
+    edit(lambda s: setattr(operation(s, "linear").outputs[0].type.tensorType.dimensions[1].constant, "size", 15))(path)
+    with pytest.raises(RunError, match=r"operator 'linear' \('hidden'\) gave shape \[2, 16\] where \[2, 15\]"):
+        load(path).predict({"x": np.ones((2, 8), np.float32)})
+
+
+def test_an_operator_that_fails_is_named(good: Path, tmp_path: Path) -> None:
+    path = tmp_path / "broken.mlpackage"
+    shutil.copytree(good, path)
+    edit(lambda s: operation(s, "linear").inputs["weight"].CopyFrom(operation(s, "linear").inputs["bias"]))(path)
+    with pytest.raises(RunError, match=r"broken.mlpackage': operator 'linear' \('hidden'\) failed: ") as caught:
+        load(path).predict({"x": np.ones((2, 8), np.float32)})
+    assert "\n" not in str(caught.value)
+
+
+def test_loading_changes_nothing_on_disk(good: Path) -> None:
+    before = {path: path.read_bytes() for path in good.rglob("*") if path.is_file()}
+    load(good).predict({"x": np.ones((2, 8), np.float32)})
+    assert {path: path.read_bytes() for path in good.rglob("*") if path.is_file()} == before
