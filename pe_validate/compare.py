@@ -108,8 +108,7 @@ def _decibel(amplitude: float) -> float:
 def _cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     a, b = _unit(a), _unit(b)
     both_zero = ~a.any(axis=-1) & ~b.any(axis=-1)
-    cosine: NDArray[np.float64] = np.where(both_zero, 1.0, np.clip((a * b).sum(axis=-1), -1, 1))
-    return cosine
+    return np.where(both_zero, np.float64(1), (a * b).sum(axis=-1).clip(-1, 1)).astype(np.float64)
 
 
 def _unit(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from time import perf_counter
@@ -13,7 +14,7 @@ from pe_validate.case import Case
 from pe_validate.errors import PEValidateError
 from pe_validate.export import Artifact, export
 from pe_validate.export.delegation import isolated_delegation
-from pe_validate.export.precision import lowered
+from pe_validate.export.precision import Recipe, lowered, recipe
 from pe_validate.inputs.images import Sample, default_pixels, samples
 from pe_validate.models.tower import VisionTower
 from pe_validate.models.weights import DEFAULT_WEIGHTS, Weights, load_model, load_weights
@@ -40,6 +41,7 @@ class Reference:
     weights: Weights
     tower: VisionTower
     inputs: tuple[Sample, ...]
+    _lowered: dict[Recipe, Outputs] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def trained(self) -> Outputs:
@@ -48,7 +50,10 @@ class Reference:
 
     def lowered(self, case: Case) -> Outputs:
         """The very graph that is handed to the exporter of ``case``, before it is exported."""
-        return run(EagerRuntime(lowered(self.tower, case), self.tower.config), self.inputs)
+        key = recipe(case)
+        if key not in self._lowered:
+            self._lowered[key] = run(EagerRuntime(lowered(self.tower, case), self.tower.config), self.inputs)
+        return self._lowered[key]
 
 
 def reference(model: str, weights: str = DEFAULT_WEIGHTS, photographs: Path | None = None) -> Reference:
@@ -79,11 +84,17 @@ def validate(
     progress(case, "export")
     artifact = export(case, model.weights, cache_dir)
     progress(case, "run")
+    return artifact, examine(artifact, model)
+
+
+def examine(artifact: Artifact, model: Reference) -> tuple[Verdict, ...]:
+    """Every gate for an artifact of our own."""
+    case = artifact.case
     against: dict[Gate, Outputs] = {"fidelity": model.lowered(case), "loss": model.trained}
     verdicts = prove(case, artifact.path, model.inputs, against)
     if artifact.delegation:
         verdicts += (judge_delegation(case, artifact.delegation),)
-    return artifact, verdicts
+    return verdicts
 
 
 def check(
@@ -137,36 +148,53 @@ def validate_all(
     progress: Progress = quiet,
     jobs: int = 2,
 ) -> tuple[Result, ...]:
-    """Validate many cases, model by model, ``jobs`` of them side by side; a stage's error stays in its result.
+    """Validate many cases, model by model; a stage's error stays in its result.
+
+    Up to ``jobs`` exports work side by side, then the runs take turns: each of them uses every core.
 
     Raises:
         UsageError, LoadError: the weights or photographs cannot be loaded.
     """
     results: list[Result] = []
     for name in dict.fromkeys(case.model for case in cases):
-        chosen = [case for case in cases if case.model == name]
-        progress(chosen[0], "load")
         model = reference(name, weights, photographs)
         with ThreadPoolExecutor(jobs) as pool:
-            results += pool.map(lambda case, m=model: _result(case, m, cache_dir, progress), chosen)
+            journeys = [Journey(case, model, progress) for case in cases if case.model == name]
+            exports = [pool.submit(journey.export, cache_dir) for journey in journeys]
+            wait(exports)
+            results += [journey.finish(made) for journey, made in zip(journeys, exports, strict=True)]
     return tuple(results)
 
 
-def _result(case: Case, model: Reference, cache_dir: Path | None, progress: Progress) -> Result:
-    entered: dict[str, float] = {}
+class Journey:
+    """One case on its way through :func:`validate_all`, its stages timed and its first error kept."""
 
-    def note(case: Case, stage: str) -> None:
-        entered[stage] = perf_counter()
-        progress(case, stage)
+    def __init__(self, case: Case, model: Reference, progress: Progress) -> None:
+        self._case, self._model, self._progress = case, model, progress
+        self._seconds: dict[str, float] = {}
 
-    artifact: Artifact | None = None
-    verdicts: tuple[Verdict, ...] = ()
-    failure = None
-    try:
-        artifact, verdicts = validate(case, model, cache_dir=cache_dir, progress=note)
-    except PEValidateError as error:
-        failure = str(error)
-    note(case, "done")
-    ends = list(entered.values())[1:]
-    seconds = {stage: end - start for (stage, start), end in zip(entered.items(), ends, strict=False)}
-    return Result(case, seconds, model.weights.sha256, artifact, verdicts, failure)
+    def export(self, cache_dir: Path | None) -> Artifact:
+        """The first stage, in a thread of its own."""
+        with self._stage("export"):
+            return export(self._case, self._model.weights, cache_dir)
+
+    def finish(self, exported: Future[Artifact]) -> Result:
+        """Wait for the export, then run and judge."""
+        artifact: Artifact | None = None
+        verdicts: tuple[Verdict, ...] = ()
+        failure = None
+        try:
+            artifact = exported.result()
+            with self._stage("run"):
+                verdicts = examine(artifact, self._model)
+        except PEValidateError as error:
+            failure = str(error)
+        self._progress(self._case, "done")
+        return Result(self._case, self._seconds, self._model.weights.sha256, artifact, verdicts, failure)
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        self._progress(self._case, name)
+        start = perf_counter()
+        yield
+        self._seconds[name] = perf_counter() - start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import torch
@@ -20,14 +21,28 @@ NORM_STYLE: Final[dict[str, NormStyle]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What decides the lowered graph of a model: cases that share a recipe share the graph."""
+
+    norm: NormStyle
+    half_weights: bool
+
+
+def recipe(case: Case) -> Recipe:
+    """How ``case`` is lowered."""
+    return Recipe(NORM_STYLE[case.target], half_weights=case.precision == "fp16")
+
+
 def lowered(tower: VisionTower, case: Case) -> nn.Module:
     """The module that the exporter is given for ``case``, and that fidelity is measured against.
 
     For fp16 its parameters and tables are already rounded to float16 and stored as float32, so what is
     left to differ is arithmetic.
     """
-    module = deploy(tower, norm=NORM_STYLE[case.target])
-    if case.precision == "fp16":
+    chosen = recipe(case)
+    module = deploy(tower, norm=chosen.norm)
+    if chosen.half_weights:
         with torch.no_grad():
             for tensor in (*module.parameters(), *module.buffers()):
                 tensor.copy_(tensor.half())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from torch import Tensor
@@ -12,6 +12,8 @@ from pe_validate.errors import RunError
 from pe_validate.mil.dtypes import DATA_TYPES, FLOAT16, STRING, DataType, to_tensor, unpack
 from pe_validate.mil.ops import OPERATORS, Operator, Value
 from pe_validate.mil.package import Package
+
+_LARGEST: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,8 @@ class GraphReader:
             int(dimension.constant.size) if dimension.WhichOneof("dimension") == "constant" else None
             for dimension in message.dimensions
         )
+        if any(size is not None and size > _LARGEST for size in shape):
+            raise RunError(f"{self._label} declares '{name}' with a dimension above {_LARGEST}; export it again.")
         return DATA_TYPES[message.dataType], shape
 
     def _value(self, value: Any, name: str) -> Value:

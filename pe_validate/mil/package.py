@@ -53,7 +53,9 @@ class Package:
         """
         if reference not in self._blobs:
             if not reference.startswith(_MODEL_PATH):
-                raise RunError(f"{self.label} refers to weights by '{reference}', which is not below {_MODEL_PATH}")
+                raise RunError(
+                    f"{self.label} refers to weights by '{reference}', which does not start with '{_MODEL_PATH}'."
+                )
             path = self._inside(self._model_file.parent, reference.removeprefix(_MODEL_PATH))
             self._blobs[reference] = BlobFile(path, f"{self.label}: '{reference}'")
         return self._blobs[reference]
@@ -64,14 +66,17 @@ class Package:
             content = json.loads(manifest.read_bytes())
             relative = content["itemInfoEntries"][content["rootModelIdentifier"]]["path"]
             return self._inside(self._root / "Data", relative)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             reason = f"{type(error).__name__}: {error}"
             raise RunError(
                 f"{self.label} has an unreadable Manifest.json ({reason}); export the model again."
             ) from error
 
     def _inside(self, folder: Path, relative: str) -> Path:
-        path = (folder / relative).resolve()
+        try:
+            path = (folder / relative).resolve()
+        except (OSError, ValueError, RuntimeError) as error:  # a null byte, a loop of links
+            raise RunError(f"{self.label} refers to {relative!r}, which is not a path ({error}).") from error
         if not path.is_relative_to(self._root):
             raise RunError(f"{self.label} refers to '{relative}', which is outside of the package; do not trust it.")
         return path

@@ -24,8 +24,8 @@ Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 # CoreML.Specification.ArrayFeatureType.ArrayDataType
 _ARRAY_TYPES: Final = {65568: "float32", 65600: "float64", 131104: "int32", 131080: "int8", 65552: "float16"}
 
-# What torch raises when an operator cannot take its arguments.
-_FAILURES: Final = (RuntimeError, ValueError, IndexError, TypeError, ArithmeticError)
+# What torch raises when an operator cannot take its arguments; AttributeError for a string among tensors.
+_FAILURES: Final = (RuntimeError, ValueError, IndexError, TypeError, ArithmeticError, AttributeError)
 
 
 def load(path: str | Path, mode: Mode = "exact") -> Program:
@@ -120,6 +120,8 @@ class Program:
                 f"{len(operation.outputs)} are declared."
             )
         for declared, value in zip(operation.outputs, results, strict=True):
+            if not isinstance(value, Tensor):
+                raise RunError(f"{self._label}: {_called(operation)} gave a string where a tensor is declared.")
             if not declared.accepts(value.shape):
                 raise RunError(
                     f"{self._label}: {_called(operation)} gave shape {list(value.shape)} where "

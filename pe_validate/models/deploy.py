@@ -14,6 +14,7 @@ Every step is exact algebra, done once in float64, so this module equals :class:
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Literal
 
 import torch
@@ -45,9 +46,10 @@ def deploy(tower: VisionTower, *, norm: NormStyle, image_size: int | None = None
 
 def _linear(weight: Tensor, bias: Tensor | None, like: Tensor) -> nn.Linear:
     layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
-    layer.weight = nn.Parameter(weight.to(like.dtype).contiguous())
+    # Copies even where there was nothing to fold: the tower's own parameters are never shared.
+    layer.weight = nn.Parameter(weight.to(like.dtype, copy=True).contiguous())
     if bias is not None:
-        layer.bias = nn.Parameter(bias.to(like.dtype).contiguous())
+        layer.bias = nn.Parameter(bias.to(like.dtype, copy=True).contiguous())
     return layer
 
 
@@ -228,7 +230,7 @@ class Deployable(nn.Module):
         config = self.config = tower.config
         self.patches = grid**2
         centred = config.ln_post and norm == "linear"  # the fused operator subtracts the mean anyway
-        self.patchify = tower.conv1
+        self.patchify = deepcopy(tower.conv1)
         table = position_table(config, tower.positional_embedding.double(), (grid, grid))
         start = int(config.class_token)
         self.register_buffer("positions", table[start:])

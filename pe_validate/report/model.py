@@ -63,7 +63,8 @@ class Report:
         """What a reader has to know first: the outcome, and who computed the Core ML numbers."""
         counts = {status: sum(r.status == status for r in self.results) for status in ("pass", "fail", "error")}
         lines = [
-            f"{counts['pass']} of {len(self.results)} cases pass, {counts['fail']} fail, {counts['error']} could not be run."
+            f"{counts['pass']} of {len(self.results)} cases pass, {counts['fail']} fail, "
+            f"{counts['error']} could not be run."
         ]
         producers = sorted({v.producer for r in self.results for v in r.verdicts if r.case.target == "mlpackage"})
         if producers:

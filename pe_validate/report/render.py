@@ -3,40 +3,26 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pe_validate.compare import Comparison
 from pe_validate.errors import ReportError
 from pe_validate.files import replace_file
 from pe_validate.report.model import FILE_NAME, Report, Result, to_json
 from pe_validate.report.page import to_html
 from pe_validate.verdict import Verdict
 
-COLUMNS: Final = ("case", "result", "gate", "SNR", "max |Δ|", "cosine", "limit", "size", "export", "run")
 COLOUR: Final = {"pass": "green", "fail": "red", "error": "red"}
-
-
-def cells(result: Result) -> list[tuple[str, ...]]:
-    """One row of text for each comparing gate of a case, under :data:`COLUMNS`."""
-    size = f"{result.artifact.size / 1e6:.1f} MB" if result.artifact else "–"
-    tail = (size, *(f"{result.seconds[s]:.1f} s" if s in result.seconds else "–" for s in ("export", "run")))
-    judged = [verdict for verdict in result.verdicts if verdict.worst]
-    if not judged:
-        return [(str(result.case), result.status, "–", "–", "–", "–", "–", *tail)]
-    return [(str(result.case), verdict.status, verdict.gate, *_numbers(verdict), *tail) for verdict in judged]
-
-
-def _numbers(verdict: Verdict) -> tuple[str, str, str, str]:
-    assert verdict.worst is not None
-    assert verdict.tolerance is not None
-    number = verdict.worst
-    limit = f"≥ {verdict.tolerance.limit.snr_db:g} dB"
-    return f"{number.snr_db:.1f} dB", f"{number.max_rel:.1e} σ", f"{number.cosine:.7f}", limit
+COLUMNS: Final = ("case", "gate", "result", "SNR", "limit", "max abs diff", "cosine", "size", "export", "run")
+"""Of the Markdown table."""
 
 
 def sentences(report: Report) -> list[str]:
@@ -52,39 +38,68 @@ def sentences(report: Report) -> list[str]:
 
 
 def to_terminal(report: Report) -> RenderableType:
-    """For people at a prompt."""
-    table = Table(*COLUMNS, title=f"{report.command}  (weights {report.weights})", title_justify="left")
+    """For people at a prompt, 80 columns wide: a row for each case, its worst SNR in dB under each gate."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("case", no_wrap=True)
+    for heading in ("result", "fidelity\ndB", "loss\ndB", "loss\ncosine", "time\ns"):
+        table.add_column(heading, justify="right")
     for result in report.results:
-        for case, status, *rest in cells(result):
-            table.add_row(case, Text(status, COLOUR[status]), *rest)
-    return Group(*report.headlines, table, *(Text(sentence) for sentence in sentences(report)))
+        graph, loss = _of_gates(result, "fidelity", "identity"), _of_gates(result, "loss")
+        table.add_row(
+            str(result.case),
+            Text(result.status, COLOUR[result.status]),
+            f"{graph.snr_db:.1f}" if graph else "–",
+            f"{loss.snr_db:.1f}" if loss else "–",
+            f"{loss.cosine:.6f}" if loss else "–",
+            f"{sum(result.seconds.values()):.0f}",
+        )
+    return Group(*report.headlines, table, *map(Text, sentences(report)))
+
+
+def _of_gates(result: Result, *gates: str) -> Comparison | None:
+    return next((verdict.worst for verdict in result.verdicts if verdict.gate in gates), None)
 
 
 def to_markdown(report: Report) -> str:
-    """For pull requests and documents."""
-    rows = [row for result in report.results for row in cells(result)]
+    """For pull requests and documents: a row for each gate of each case, worst input."""
+    loaded = {result.case.model: result.weights_sha256 for result in report.results}
     lines = [
         f"# {report.command}",
         "",
         *report.headlines,
         "",
-        "| " + " | ".join(COLUMNS) + " |",
-        "|" + " --- |" * len(COLUMNS),
-        *("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows),
+        _row(COLUMNS),
+        _row(["---"] * len(COLUMNS)),
+        *(_row(cells) for result in report.results for cells in _cells(result)),
         "",
         *(f"- {sentence}" for sentence in sentences(report)),
         "",
-        f"Weights `{report.weights}`: "
-        + ", ".join(
-            f"{model} `{sha[:12]}`" for model, sha in {r.case.model: r.weights_sha256 for r in report.results}.items()
-        )
-        + ".",
+        f"Weights `{report.weights}`: " + ", ".join(f"{m} `{sha[:12]}`" for m, sha in loaded.items()) + ".",
         f"Made {report.created.isoformat()} on {report.machine} in {report.seconds:.0f} s with "
         + ", ".join(f"{name} {number}" for name, number in report.tools.items())
         + ".",
-        "",
     ]
-    return "\n".join(line.replace("max |Δ|", "max \\|Δ\\|") if "---" not in line else line for line in lines)
+    return "\n".join(lines) + "\n"
+
+
+def _cells(result: Result) -> list[list[str]]:
+    size = f"{result.artifact.size / 1e6:.1f} MB" if result.artifact else "–"
+    tail = [size, *(f"{result.seconds[s]:.1f} s" if s in result.seconds else "–" for s in ("export", "run"))]
+    if not result.verdicts:
+        return [[str(result.case), "–", result.status, "–", "–", "–", "–", *tail]]
+    return [[str(result.case), verdict.gate, verdict.status, *_numbers(verdict), *tail] for verdict in result.verdicts]
+
+
+def _numbers(verdict: Verdict) -> list[str]:
+    if verdict.worst is None or verdict.tolerance is None:
+        return ["–", "–", "–", "–"]
+    number = verdict.worst
+    limit = f"≥ {verdict.tolerance.limit.snr_db:g} dB"
+    return [f"{number.snr_db:.1f} dB", limit, f"{number.max_rel:.1e} σ", f"{number.cosine:.7f}"]
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def to_junit(report: Report) -> str:

@@ -23,8 +23,8 @@ Function = TypeVar("Function", bound=Callable[..., Result])
 class Operator:
     """One operator.
 
-    ``moves`` says that every output value is one of the input values, so that rounded inputs give
-    rounded outputs. ``variadic`` names the parameters that take a sequence.
+    ``moves`` says that every output value is one of the input values (or 0, 6, or infinite), so that
+    rounded inputs give rounded outputs. ``variadic`` names the parameters that take a sequence.
     """
 
     run: Callable[..., Result]

@@ -23,6 +23,12 @@ def _quiet() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def quiet() -> Callable[[], Any]:
+    """A context in which coremltools may warn."""
+    return _quiet
+
+
+@pytest.fixture(scope="session")
 def ct() -> Any:
     """The coremltools module."""
     with _quiet():
@@ -64,7 +70,7 @@ def save_program(ct: Any) -> Callable[..., Path]:
 def save_module(ct: Any) -> Callable[..., Path]:
     """Convert a torch module as the exporter does, with float32 input and output."""
 
-    def save(module: nn.Module, x: torch.Tensor, precision: str, path: Path) -> Path:
+    def save(module: nn.Module, x: torch.Tensor, precision: str, path: Path, target: str = "iOS17") -> Path:
         import numpy as np
 
         with _quiet(), torch.no_grad():
@@ -73,7 +79,7 @@ def save_module(ct: Any) -> Callable[..., Path]:
                 inputs=[ct.TensorType(name="image", shape=x.shape, dtype=np.float32)],
                 outputs=[ct.TensorType(name="features", dtype=np.float32)],
                 convert_to="mlprogram",
-                minimum_deployment_target=ct.target.iOS17,
+                minimum_deployment_target=getattr(ct.target, target),
                 compute_precision=getattr(ct.precision, precision),
             )
             model.save(str(path))

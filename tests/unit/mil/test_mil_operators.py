@@ -12,7 +12,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pe_validate.mil import load
+from pe_validate.mil.graph import GraphReader
 from pe_validate.mil.ops import OPERATORS
+from pe_validate.mil.package import Package
 
 Build = Callable[[Any, Any, Any], Any]
 Reference = Callable[[Tensor, Tensor], Any]
@@ -690,3 +692,24 @@ def test_predicting_twice_gives_identical_bits(evaluated: Any) -> None:
     again = load(path).predict({"x": x.numpy(), "y": y.numpy()})
     for name, value in outputs.items():
         np.testing.assert_array_equal(again[name], value)
+
+
+def test_operators_said_to_move_values_make_none(evaluated: Any) -> None:
+    """Their outputs are not rounded, so each value must be an input's, or 0, 6 or infinite."""
+    x, y, _, _, path = evaluated
+    package = Package(path)
+    graph = GraphReader(package).read(package.specification().mlProgram.functions["main"])
+    values: dict[str, Any] = {**graph.constants, "x": x, "y": y}
+    load(path).predict(
+        {"x": x.numpy(), "y": y.numpy()}, trace=lambda name, op_type, value: values.update({name: value})
+    )
+    checked = set()
+    for operation in graph.operations:
+        if operation.operator.moves and not operation.folds:
+            inputs = [values[name] for name in operation.reads if isinstance(values.get(name), Tensor)]
+            known = torch.cat([value.flatten().double() for value in inputs] + [torch.tensor([0, 6, -torch.inf])])
+            for output in operation.outputs:
+                assert torch.isin(values[output.name].double(), known).all(), operation.type
+            checked.add(operation.type)
+    movers = {name for name, operator in OPERATORS.items() if operator.moves and not name.startswith("constexpr_")}
+    assert movers - checked == {"reshape_like"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -12,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pe_validate.errors import RunError
 from pe_validate.mil import load
@@ -123,7 +126,11 @@ def flexible(specification: Any) -> None:
 
 def resize_constant(specification: Any) -> None:
     value = operation(specification, "const").attributes["val"]
-    value.type.tensorType.dimensions[0].constant.size = 2**62
+    value.type.tensorType.dimensions[0].constant.size = 2**30
+
+
+def endless(specification: Any) -> None:
+    operation(specification, "relu").outputs[0].type.tensorType.dimensions[0].constant.size = 2**62
 
 
 def float8(specification: Any) -> None:
@@ -153,6 +160,7 @@ BROKEN = [
     ("argument", edit(rename_argument), "unexpected keyword argument 'speed'"),
     ("missing-argument", edit(lambda s: operation(s, "relu").inputs.pop("x")), "missing a required argument: 'x'"),
     ("data-type", edit(float8), "'y' with data type 40"),
+    ("endless", edit(endless), "a dimension above"),
     ("dangling", bind("relu", "x", "nowhere"), "computes 'y' from 'nowhere'"),
     ("cyclic", bind("linear", "x", "y"), "computes 'hidden' from 'y'"),
     ("twice", edit(duplicate), "defines 'y' twice"),
@@ -173,6 +181,8 @@ BROKEN = [
     ("huge-constant", edit(resize_constant), "where the program declares"),
     ("escaping-weights", reference("@model_path/../../../../stolen.bin"), "outside of the package"),
     ("other-weights", reference("/etc/passwd"), "refers to weights by '/etc/passwd'"),
+    ("null-path", manifest(root_path("a\0b")), "which is not a path"),
+    ("null-weights", reference("@model_path/a\0b"), "which is not a path"),
     ("linked-weights", link_outside, "outside of the package"),
 ]
 
@@ -209,6 +219,22 @@ def test_an_operator_that_fails_is_named(good: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"broken.mlpackage': operator 'linear' \('hidden'\) failed: ") as caught:
         load(path).predict({"x": np.ones((2, 8), np.float32)})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("file", [MODEL, WEIGHTS])
+# Each example writes its own file into the one folder, and reading a file has no deadline.
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data())
+def test_any_altered_byte_is_either_harmless_or_refused(good: Path, tmp_path: Path, file: Path, data: Any) -> None:
+    path = tmp_path / "broken.mlpackage"
+    shutil.copytree(good, path, dirs_exist_ok=True)
+    content = bytearray((path / file).read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    (path / file).write_bytes(content)
+    with contextlib.suppress(RunError):
+        program = load(path)
+        program.predict({spec.name: np.zeros(spec.shape, spec.dtype) for spec in program.inputs})
 
 
 def test_loading_changes_nothing_on_disk(good: Path) -> None:
