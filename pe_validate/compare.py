@@ -108,7 +108,7 @@ def _decibel(amplitude: float) -> float:
 def _cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     a, b = _unit(a), _unit(b)
     both_zero = ~a.any(axis=-1) & ~b.any(axis=-1)
-    return np.where(both_zero, np.float64(1), (a * b).sum(axis=-1).clip(-1, 1)).astype(np.float64)
+    return np.asarray(np.where(both_zero, 1, (a * b).sum(axis=-1).clip(-1, 1)), np.float64)
 
 
 def _unit(x: NDArray[np.float64]) -> NDArray[np.float64]:

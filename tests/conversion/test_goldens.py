@@ -1,0 +1,22 @@
+"""Every artifact replays the stored answers, as an iPhone will."""
+
+from pathlib import Path
+
+import pytest
+
+from pe_validate import golden
+from pe_validate.case import Case
+from pe_validate.inputs.images import samples
+from pe_validate.runtime import Runtime, run
+from pe_validate.verdict import judge
+
+GOLDENS = Path(__file__).parents[2] / "golden"
+
+
+def test_replays_its_golden(pe_case: Case, pe_runtime: Runtime, request: pytest.FixtureRequest) -> None:
+    entry = golden.read_manifest(GOLDENS).goldens[pe_case.model]
+    if request.config.getoption("--pe-weights") != entry.weights:
+        pytest.skip(f"goldens are of {entry.weights}; these weights have none")
+    stored = golden.read(GOLDENS, pe_case.model)
+    verdict = judge(pe_case, "loss", stored.outputs, run(pe_runtime, samples(stored.pixels)))
+    assert verdict.status == "pass", verdict.sentence
