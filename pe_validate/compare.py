@@ -108,7 +108,7 @@ def _decibel(amplitude: float) -> float:
 def _cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     a, b = _unit(a), _unit(b)
     both_zero = ~a.any(axis=-1) & ~b.any(axis=-1)
-    return np.asarray(np.where(both_zero, 1, (a * b).sum(axis=-1).clip(-1, 1)), np.float64)
+    return np.where(both_zero, 1, (a * b).sum(axis=-1).clip(-1, 1))
 
 
 def _unit(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -116,4 +116,5 @@ def _unit(x: NDArray[np.float64]) -> NDArray[np.float64]:
     largest = np.abs(x).max(axis=-1, keepdims=True)
     x = np.divide(x, largest, out=np.zeros_like(x), where=largest > 0)
     length = np.sqrt(np.square(x).sum(axis=-1, keepdims=True))
-    return np.divide(x, length, out=np.zeros_like(x), where=length > 0)
+    unit: NDArray[np.float64] = np.divide(x, length, out=np.zeros_like(x), where=length > 0)
+    return unit

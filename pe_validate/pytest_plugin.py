@@ -38,6 +38,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--pe-cache-dir", type=Path, help="folder of exported artifacts; the user's cache by default")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse an unknown model before anything is collected."""
+    try:
+        for name in _models(config):
+            model_config(name)
+    except UsageError as error:
+        raise pytest.UsageError(f"--pe-models: {error}") from error
+
+
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say whose weights are validated and who computes the Core ML numbers."""
     if not config.getoption("--pe-models") and config.getoption("--pe-weights") == "seed:7":
@@ -52,10 +61,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test for each selected case."""
     if "pe_case" not in metafunc.fixturenames:
         return
-    try:
-        names = [model_config(name).name for name in _models(metafunc.config)]
-    except UsageError as error:
-        raise pytest.UsageError(str(error)) from error
+    names = _models(metafunc.config)
     cases = [
         # With --dist loadgroup a case stays on one worker, and so does its runtime.
         pytest.param(case, id=str(case), marks=pytest.mark.xdist_group(str(case)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 import pickle
+import warnings
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ def load_weights(model: str, spec: str = DEFAULT_WEIGHTS) -> Weights:
     config = model_config(model)
     kind, _, rest = spec.partition(":")
     if kind == "seed" and rest.isdecimal() and int(rest) < 2**32:
-        tensors = _seeded(config, int(rest))
+        tensors = seeded(config, int(rest))
     elif kind == "file" and rest:
         tensors = _fitted(_read(Path(rest).expanduser()), config, spec)
     elif kind == "hf" and rest:
@@ -91,7 +92,8 @@ def _empty_tower(config: ModelConfig) -> VisionTower:
         return VisionTower(config)
 
 
-def _seeded(config: ModelConfig, seed: int) -> dict[str, Tensor]:
+def seeded(config: ModelConfig, seed: int) -> dict[str, Tensor]:
+    """The tensors of the ``seed:N`` family for a tower of any shape."""
     shapes = {name: tuple(tensor.shape) for name, tensor in _empty_tower(config).state_dict().items()}
     return {name: torch.from_numpy(_seeded_tensor(name, shape, seed)) for name, shape in shapes.items()}
 
@@ -138,7 +140,9 @@ def _read(path: Path) -> Mapping[str, object]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickle protocols; what cannot be read is an error below
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         raise LoadError(
             f"Checkpoint '{path}' cannot be read, it is truncated or damaged: {_first_line(error)}"

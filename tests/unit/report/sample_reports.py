@@ -1,0 +1,75 @@
+"""Reports to render: real verdicts of real comparisons, on made-up features."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from pe_validate.case import Case
+from pe_validate.export.artifact import Artifact, Delegation, TensorSpec
+from pe_validate.report.model import Report, Result
+from pe_validate.runtime.base import Outputs
+from pe_validate.verdict import Verdict, judge, judge_delegation
+
+ONNX = Case("PE-Core-T16-384", "onnx", "fp32")
+PTE = Case("PE-Core-T16-384", "pte", "fp32")
+CORE_ML = Case("PE-Core-T16-384", "mlpackage", "fp16")
+
+GOOD = np.random.default_rng(0).standard_normal((1, 512)).astype(np.float32)
+BAD = {"off": GOOD * np.float32(1.5), "nan": np.where(GOOD > 1, np.float32(np.nan), GOOD)}
+
+
+def artifact(case: Case) -> Artifact:
+    return Artifact(
+        case=case,
+        path=Path("/cache") / case.file_name,
+        sha256="a" * 64,
+        size=22_600_000,
+        inputs=(TensorSpec("image", (1, 3, 384, 384), "float32"),),
+        outputs=(TensorSpec("features", (1, 512), "float32"),),
+        weights="seed:7",
+        weights_sha256="b" * 64,
+        tools={"torch": "2.13.0"},
+        seconds=12.5,
+        delegation=Delegation(1, ()) if case.target == "pte" else None,
+    )
+
+
+def verdicts(case: Case, fault: str | None = None, producer: str = "some runtime 1.0") -> tuple[Verdict, ...]:
+    answer = GOOD if fault is None else BAD[fault]
+    model = Outputs("PyTorch eager", {"china": GOOD, "hot-pixel": GOOD})
+    found = Outputs(producer, {"china": GOOD, "hot-pixel": answer})
+    judged = tuple(judge(case, gate, model, found) for gate in ("fidelity", "loss"))
+    return (*judged, judge_delegation(case, Delegation(1, ()))) if case.target == "pte" else judged
+
+
+def passing(case: Case = ONNX, **about: str) -> Result:
+    return Result(case, {"export": 12.5, "run": 3.25}, "b" * 64, artifact(case), verdicts(case, **about))
+
+
+def failing(case: Case = ONNX, fault: str = "off", **about: str) -> Result:
+    return Result(case, {"export": 12.5, "run": 3.25}, "b" * 64, artifact(case), verdicts(case, fault, **about))
+
+
+def erring(case: Case = ONNX, error: str = "Exporting failed: it did.") -> Result:
+    return Result(case, {}, "b" * 64, error=error)
+
+
+def unjudged(case: Case = ONNX) -> Result:
+    return Result(case, {"export": 12.5}, "b" * 64, artifact(case))
+
+
+def report(*results: Result, command: str = "pe-validate run PE-Core-T16-384", weights: str = "seed:7") -> Report:
+    return Report(command, weights, results, 20.0)
+
+
+def mixed() -> Report:
+    """Everything that a report can hold."""
+    return report(
+        passing(ONNX),
+        failing(PTE),
+        failing(CORE_ML, "nan", producer="Core ML reference evaluator, declared"),
+        erring(Case("PE-Core-S16-384", "onnx", "fp32")),
+        unjudged(Case("PE-Core-S16-384", "pte", "fp32")),
+    )

@@ -1,0 +1,285 @@
+"""Every rendering is well-formed and says the same, whatever the sentences in it contain."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import sample_reports as sample
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from pe_validate.case import MATRIX
+from pe_validate.errors import ReportError
+from pe_validate.report.model import Report
+from pe_validate.report.page import to_html
+from pe_validate.report.render import (
+    COLUMNS,
+    ensure_writable,
+    sentences,
+    to_junit,
+    to_markdown,
+    to_terminal,
+    write,
+)
+
+FILES = {"report.json", "report.md", "junit.xml", "report.html"}
+HOSTILE = "</p><script>alert(1)</script> & \"quoted\" 'too' | `pipe` [bold red]markup[/bold red]"
+
+REPORTS = {
+    "empty": sample.report(),
+    "pass": sample.report(sample.passing(), sample.passing(sample.PTE)),
+    "mixed": sample.mixed(),
+    "hostile": sample.report(sample.erring(error=HOSTILE), command=HOSTILE, weights=HOSTILE),
+}
+every_report = pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
+
+messages = st.text(min_size=1, max_size=60)
+"""What an exception of somebody else's library may say: anything."""
+
+
+class Page(HTMLParser):
+    """Collects the tags and the text of a page, and checks that what is opened is closed."""
+
+    VOID = frozenset({"meta"})
+    OPTIONAL = frozenset({"html", "p"})
+
+    def __init__(self, content: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: Counter[str] = Counter()
+        self.text: list[str] = []
+        self._open: list[str] = []
+        self.feed(content)
+        self.close()
+        assert not self._open, f"never closed: {self._open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        if tag not in self.VOID | self.OPTIONAL:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.OPTIONAL:
+            assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def table_of(markdown: str) -> list[list[str]]:
+    rows = [line for line in markdown.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+def printed(report: Report, width: int = 80) -> str:
+    console = Console(width=width)
+    with console.capture() as captured:
+        console.print(to_terminal(report))
+    return captured.get()
+
+
+@every_report
+def test_markdown_has_a_table_with_the_same_cells_in_every_row(report: Report) -> None:
+    rows = table_of(to_markdown(report))
+    assert rows[0] == list(COLUMNS)
+    assert set(rows[1]) == {"---"}
+    assert {len(row) for row in rows} == {len(COLUMNS)}
+
+
+def test_markdown_has_a_row_for_each_gate_and_one_for_each_case_without() -> None:
+    report = sample.mixed()
+    expected = [
+        (str(result.case), verdict.gate, verdict.status) for result in report.results for verdict in result.verdicts
+    ] + [(str(result.case), "–", "error") for result in report.results if not result.verdicts]
+    assert [tuple(row[:3]) for row in table_of(to_markdown(report))[2:]] == expected
+
+
+def test_markdown_shows_observed_limit_size_and_times() -> None:
+    report = sample.report(sample.failing())
+    verdict = report.results[0].verdicts[0]
+    assert verdict.worst is not None
+    assert verdict.tolerance is not None
+    assert table_of(to_markdown(report))[2] == [
+        str(sample.ONNX),
+        "fidelity",
+        "fail",
+        f"{verdict.worst.snr_db:.1f} dB",
+        f"≥ {verdict.tolerance.limit.snr_db:g} dB",
+        f"{verdict.worst.max_rel:.1e} σ",
+        f"{verdict.worst.cosine:.7f}",
+        "22.6 MB",
+        "12.5 s",
+        "3.2 s",
+    ]
+
+
+@every_report
+def test_markdown_starts_with_the_command_and_the_headlines(report: Report) -> None:
+    lines = to_markdown(report).splitlines()
+    assert lines[0] == f"# {report.command}"
+    assert lines[2 : 2 + len(report.headlines)] == report.headlines
+
+
+@settings(max_examples=100)
+@given(messages)
+@example("two\nlines")
+@example("| a | row |")
+def test_no_message_breaks_the_lines_of_markdown(message: str) -> None:
+    def shape(report: Report) -> list[str]:
+        return [line[:1] for line in re.split(r"\r\n|\r|\n", to_markdown(report))]
+
+    assert shape(sample.report(sample.erring(error=message))) == shape(sample.report(sample.erring(error="x")))
+
+
+@every_report
+def test_junit_counts_what_it_lists(report: Report) -> None:
+    suite = ElementTree.fromstring(to_junit(report))
+    judged = [verdict for result in report.results for verdict in result.verdicts]
+    errors = [result for result in report.results if result.status == "error"]
+    assert suite.get("tests") == str(len(suite.findall("testcase"))) == str(len(judged) + len(errors))
+    assert suite.get("failures") == str(len(suite.findall("testcase/failure")))
+    assert suite.get("failures") == str(sum(verdict.status == "fail" for verdict in judged))
+    assert suite.get("errors") == str(len(suite.findall("testcase/error"))) == str(len(errors))
+
+
+def test_junit_names_every_gate_of_every_case_once() -> None:
+    tests = ElementTree.fromstring(to_junit(sample.mixed())).findall("testcase")
+    names = Counter((test.get("classname"), test.get("name")) for test in tests)
+    assert set(names.values()) == {1}, names
+
+
+def test_junit_carries_the_sentence_of_a_failure_and_of_an_error() -> None:
+    report = sample.report(sample.failing(), sample.erring(sample.PTE, HOSTILE))
+    suite = ElementTree.fromstring(to_junit(report))
+    found = [found.get("message") for found in (*suite.iter("failure"), *suite.iter("error"))]
+    assert found == [*(verdict.sentence for verdict in report.results[0].verdicts), HOSTILE]
+
+
+@settings(max_examples=200)
+@given(messages)
+@example("\x1b[31mred\x1b[0m")
+@example("a null \x00 byte")
+@example("\ufffe")
+def test_no_message_breaks_junit(message: str) -> None:
+    suite = ElementTree.fromstring(to_junit(sample.report(sample.erring(error=message))))
+    assert suite.get("errors") == "1"
+
+
+@every_report
+def test_html_is_well_formed(report: Report) -> None:
+    assert Page(to_html(report)).tags["html"] == 1
+
+
+def test_html_has_a_bar_for_every_input_of_every_gate() -> None:
+    report = sample.mixed()
+    wanted = sum(len(v.comparisons or {}) for result in report.results for v in result.verdicts)
+    assert wanted > 0
+    assert Page(to_html(report)).tags["i"] == wanted
+
+
+@pytest.mark.parametrize(("fault", "width"), [(None, "100.0%"), ("nan", "0.0%")], ids=["equal", "not finite"])
+def test_html_bars_of_infinite_numbers_are_full_or_empty(fault: str | None, width: str) -> None:
+    result = sample.passing() if fault is None else sample.failing(fault=fault)
+    assert f'<i style="width:{width}">' in to_html(sample.report(result))
+
+
+@settings(max_examples=100)
+@given(messages)
+@example(HOSTILE)
+def test_html_escapes_whatever_it_is_told(message: str) -> None:
+    plain = Page(to_html(sample.report(sample.erring(error="x"), command="x", weights="x")))
+    page = Page(to_html(sample.report(sample.erring(error=message), command=message, weights=message)))
+    assert page.tags == plain.tags
+
+
+def test_html_shows_a_hostile_sentence_as_it_is() -> None:
+    report = sample.report(sample.erring(error=HOSTILE))
+    assert HOSTILE in "".join(Page(to_html(report)).text)
+    assert "<script" not in to_html(report)
+
+
+@every_report
+def test_html_loads_nothing_from_elsewhere(report: Report) -> None:
+    content = to_html(report).lower()
+    assert not any(word in content for word in ("src=", "href=", "@import", "url("))
+
+
+@pytest.mark.parametrize("render", [to_markdown, to_html, printed], ids=["markdown", "html", "terminal"])
+def test_a_reader_is_told_at_once_that_core_ml_itself_did_not_run(render: object) -> None:
+    assert callable(render)
+    content = render(sample.mixed())
+    assert content.index("Core ML itself did not run") < content.index(str(sample.ONNX))
+
+
+def test_the_terminal_shows_every_case_unbroken_within_eighty_columns() -> None:
+    every = sample.report(*(sample.passing(case) for case in MATRIX))
+    lines = printed(every).splitlines()
+    assert max(map(len, lines)) <= 80
+    for case in MATRIX:
+        assert sum(str(case) in line for line in lines) == 1, case
+
+
+def test_the_terminal_shows_a_sentence_as_it_is_without_taking_it_for_markup() -> None:
+    assert HOSTILE in printed(sample.report(sample.erring(error=HOSTILE)), width=200)
+
+
+def test_the_terminal_shows_infinite_numbers() -> None:
+    assert "inf" in printed(sample.report(sample.passing()))
+    assert "-inf" in printed(sample.report(sample.failing(fault="nan")))
+
+
+def test_a_green_report_has_nothing_more_to_say() -> None:
+    assert sentences(sample.report(sample.passing())) == []
+
+
+def test_a_red_report_says_every_failure_and_how_to_see_it_again() -> None:
+    report = sample.report(sample.passing(sample.CORE_ML), sample.failing(), sample.erring(sample.PTE, "It broke."))
+    failures = [verdict.sentence for verdict in report.results[1].verdicts]
+    assert sentences(report) == [
+        *failures,
+        f"See it again: pe-validate run {sample.ONNX} --weights seed:7",
+        "It broke.",
+        f"See it again: pe-validate run {sample.PTE} --weights seed:7",
+    ]
+
+
+def test_a_case_that_nothing_judged_is_not_passed_over_in_silence() -> None:
+    assert any(str(sample.ONNX) in sentence for sentence in sentences(sample.report(sample.unjudged())))
+
+
+@every_report
+def test_a_folder_then_holds_the_four_files_and_nothing_else(tmp_path: Path, report: Report) -> None:
+    folder = tmp_path / "build" / "report"
+    write(report, folder)
+    assert set(os.listdir(folder)) == FILES
+
+
+def test_a_second_report_replaces_the_first(tmp_path: Path) -> None:
+    write(sample.mixed(), tmp_path)
+    last = sample.report(sample.passing())
+    write(last, tmp_path)
+    for name, render in {"report.md": to_markdown, "junit.xml": to_junit, "report.html": to_html}.items():
+        assert (tmp_path / name).read_text(encoding="utf-8") == render(last)
+
+
+@pytest.mark.parametrize("act", [lambda folder: write(sample.mixed(), folder), ensure_writable], ids=["write", "ask"])
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path, act: object, place: str) -> None:
+    assert callable(act)
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(ReportError, match="choose another --report") as failure:
+        act(tmp_path / place)
+    assert str(tmp_path / place) in str(failure.value)
+    assert "\n" not in str(failure.value)
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_asking_whether_a_folder_can_be_written_makes_it_and_leaves_it_empty(tmp_path: Path) -> None:
+    ensure_writable(tmp_path / "new" / "folder")
+    assert os.listdir(tmp_path / "new" / "folder") == []

@@ -1,0 +1,240 @@
+"""Real runtimes behind a process boundary: sound files answer like the model, damaged ones are one sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper
+from tiny_artifacts import CONFIG, tiny_module
+
+from pe_validate.compare import compare
+from pe_validate.errors import RunError, UsageError
+from pe_validate.runtime import load
+from pe_validate.runtime.base import Array, Runtime
+from pe_validate.runtime.isolation import IsolatedRuntime
+from pe_validate.runtime.run_eager import EagerRuntime
+
+TARGETS = ("onnx", "pte")
+IMAGE = np.random.default_rng(0).uniform(-1, 1, CONFIG.input_shape).astype(np.float32)
+
+LAYOUTS: dict[str, Callable[[Array], Array]] = {
+    "contiguous": np.copy,
+    "channels last": lambda x: np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2),
+    "fortran": np.asfortranarray,
+    "reversed": lambda x: np.flip(np.flip(x, -1).copy(), -1),
+    "every second": lambda x: np.repeat(x, 2, -1)[..., ::2],
+    "read-only": lambda x: np.frombuffer(x.tobytes(), np.float32).reshape(x.shape),
+    "misaligned": lambda x: np.frombuffer(b"\0" + x.tobytes(), np.float32, offset=1).reshape(x.shape),
+}
+
+
+@pytest.fixture(scope="module")
+def expected() -> Array:
+    """What the module itself answers to ``IMAGE``."""
+    with torch.inference_mode():
+        return tiny_module()(torch.from_numpy(IMAGE)).numpy()
+
+
+@pytest.fixture(scope="module", params=TARGETS)
+def isolated(request: pytest.FixtureRequest, tiny: Path) -> Iterator[Runtime]:
+    with IsolatedRuntime(tiny / f"tiny.{request.param}", request.param, "exact") as runtime:
+        yield runtime
+
+
+@pytest.fixture(scope="module", params=["eager", *TARGETS])
+def in_process(request: pytest.FixtureRequest, tiny: Path) -> Runtime:
+    if request.param == "eager":
+        return EagerRuntime(tiny_module(), CONFIG)
+    return load(tiny / f"tiny.{request.param}", request.param)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_an_isolated_artifact_answers_like_the_module_in_any_layout(
+    isolated: Runtime, expected: Array, layout: Callable[[Array], Array]
+) -> None:
+    assert compare(expected, isolated.run(layout(IMAGE))).snr_db > 100
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_a_runtime_in_this_process_answers_like_the_module_in_any_layout(
+    in_process: Runtime, expected: Array, layout: Callable[[Array], Array]
+) -> None:
+    assert compare(expected, in_process.run(layout(IMAGE))).snr_db > 100
+
+
+def test_the_same_image_gives_the_same_answer_again(isolated: Runtime) -> None:
+    first = isolated.run(IMAGE)
+    isolated.run(-IMAGE)
+    np.testing.assert_array_equal(isolated.run(IMAGE), first)
+
+
+def test_an_isolated_artifact_declares_what_the_module_takes_and_gives(isolated: Runtime) -> None:
+    assert str(isolated.image_spec()) == "image: float32[1, 3, 32, 32]"
+    assert str(isolated.features_spec()) == "features: float32[1, 8]"
+    assert isolated.producer.split()[0] in ("ONNX", "ExecuTorch")
+
+
+def test_an_image_of_another_shape_is_refused_before_it_is_sent(isolated: Runtime) -> None:
+    with pytest.raises(RunError, match="the artifact declares image"):
+        isolated.run(IMAGE[:, :, :16])
+    assert isolated.run(IMAGE).shape == (1, 8)
+
+
+def garbage(path: Path) -> Path:
+    path.write_bytes(np.random.default_rng(0).bytes(20_000))
+    return path
+
+
+def empty(path: Path) -> Path:
+    path.write_bytes(b"")
+    return path
+
+
+def missing(path: Path) -> Path:
+    return path
+
+
+def folder(path: Path) -> Path:
+    path.mkdir()
+    garbage(path / "something.bin")
+    return path
+
+
+def package_of_garbage(path: Path) -> Path:
+    (path / "Data" / "com.apple.CoreML").mkdir(parents=True)
+    garbage(path / "Manifest.json")
+    garbage(path / "Data" / "com.apple.CoreML" / "model.mlmodel")
+    return path
+
+
+def empty_package(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+DAMAGES = (garbage, empty, missing, folder)
+CLEAN = [
+    *(("onnx", damage) for damage in DAMAGES),
+    *(("mlpackage", damage) for damage in (*DAMAGES, package_of_garbage, empty_package)),
+]
+"""What can be loaded in this process, since it is refused without a crash."""
+
+
+@pytest.mark.parametrize(("target", "damage"), CLEAN, ids=[f"{target}-{damage.__name__}" for target, damage in CLEAN])
+def test_a_damaged_file_is_one_sentence_that_names_it(
+    tmp_path: Path, target: str, damage: Callable[[Path], Path]
+) -> None:
+    path = damage(tmp_path / f"damaged.{target}")
+    with pytest.raises(RunError) as failure:
+        load(path, target)
+    assert str(path) in str(failure.value)
+    assert "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize("part", [0.02, 0.3, 0.5, 0.7, 0.98])
+def test_a_truncated_onnx_file_is_one_sentence_that_names_it(tiny: Path, tmp_path: Path, part: float) -> None:
+    whole = (tiny / "tiny.onnx").read_bytes()
+    path = tmp_path / "truncated.onnx"
+    path.write_bytes(whole[: int(len(whole) * part)])
+    with pytest.raises(RunError) as failure:
+        load(path, "onnx").run(IMAGE)
+    assert str(path) in str(failure.value)
+    assert "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "damage"),
+    [("onnx", garbage), ("mlpackage", package_of_garbage), *(("pte", damage) for damage in DAMAGES)],
+    ids=lambda value: value if isinstance(value, str) else value.__name__,
+)
+def test_behind_the_process_boundary_a_damaged_file_is_one_sentence_too(
+    tmp_path: Path, target: str, damage: Callable[[Path], Path]
+) -> None:
+    path = damage(tmp_path / f"damaged.{target}")
+    with pytest.raises(RunError) as failure:
+        IsolatedRuntime(path, target, "exact")
+    assert str(path) in str(failure.value)
+    assert "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize("part", [0.02, 0.5, 0.98])
+def test_a_truncated_program_is_one_sentence_that_names_it(tiny: Path, tmp_path: Path, part: float) -> None:
+    whole = (tiny / "tiny.pte").read_bytes()
+    path = tmp_path / "truncated.pte"
+    path.write_bytes(whole[: int(len(whole) * part)])
+    with pytest.raises(RunError) as failure, IsolatedRuntime(path, "pte", "exact") as runtime:
+        runtime.run(IMAGE)
+    assert str(path) in str(failure.value)
+    assert "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize("part", [0.0, 0.4, 0.8])
+def test_one_altered_byte_of_a_program_is_an_answer_or_one_sentence(tiny: Path, tmp_path: Path, part: float) -> None:
+    content = bytearray((tiny / "tiny.pte").read_bytes())
+    content[int(len(content) * part)] ^= 0xFF
+    path = tmp_path / "altered.pte"
+    path.write_bytes(content)
+    with contextlib.suppress(RunError), IsolatedRuntime(path, "pte", "exact") as runtime:
+        assert runtime.run(IMAGE).shape == (1, 8)
+
+
+def test_a_model_of_another_target_is_no_program(tiny: Path, tmp_path: Path) -> None:
+    path = tmp_path / "renamed.pte"
+    shutil.copyfile(tiny / "tiny.onnx", path)
+    with pytest.raises(RunError, match=r"renamed\.pte"):
+        IsolatedRuntime(path, "pte", "exact")
+
+
+@pytest.mark.parametrize(("content", "claimed"), [("pte", "onnx"), ("onnx", "mlpackage")])
+def test_a_file_of_another_target_is_refused(tiny: Path, tmp_path: Path, content: str, claimed: str) -> None:
+    path = tmp_path / f"renamed.{claimed}"
+    shutil.copyfile(tiny / f"tiny.{content}", path)
+    with pytest.raises(RunError) as failure:
+        load(path, claimed)
+    assert str(path) in str(failure.value)
+
+
+def test_an_unknown_target_is_a_mistake_of_the_caller(tiny: Path) -> None:
+    with pytest.raises(UsageError, match="no runtime for target 'tflite'"):
+        load(tiny / "tiny.onnx", "tflite")
+
+
+def two_outputs(path: Path) -> Path:
+    """``small`` [1, 2] is the first two pixels of the image, ``large`` [1, 3] the first three."""
+    wide = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, n]) for name, n in [("small", 2), ("large", 3)]]
+    graph = helper.make_graph(
+        [
+            helper.make_node("Slice", ["image", "zero", "two", "axis"], ["small"]),
+            helper.make_node("Slice", ["image", "zero", "three", "axis"], ["large"]),
+        ],
+        "two",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 4])],
+        wide,
+        [
+            helper.make_tensor(name, TensorProto.INT64, [1], [value])
+            for name, value in {"zero": 0, "two": 2, "three": 3, "axis": 1}.items()
+        ],
+    )
+    onnx.save(helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 18)]), path)
+    return path
+
+
+def test_one_of_several_outputs_can_be_chosen_by_name(tmp_path: Path) -> None:
+    image = np.float32([[1, 2, 3, 4]])
+    with IsolatedRuntime(two_outputs(tmp_path / "two.onnx"), "onnx", "exact", "large") as runtime:
+        np.testing.assert_array_equal(runtime.run(image), image[:, :3])
+
+
+@pytest.mark.parametrize("name", ["features", "medium"])
+def test_without_a_name_that_fits_several_outputs_are_listed(tmp_path: Path, name: str) -> None:
+    runtime = load(two_outputs(tmp_path / "two.onnx"), "onnx")
+    runtime.output_name = name
+    with pytest.raises(RunError, match=r"small: float32\[1, 2\], large: float32\[1, 3\]"):
+        runtime.run(np.float32([[1, 2, 3, 4]]))

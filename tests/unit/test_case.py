@@ -1,0 +1,97 @@
+"""The matrix of cases, and how patterns choose from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pe_validate.case import MATRIX, PRECISIONS, RECOMMENDED, Case, model_config, select
+from pe_validate.errors import UsageError
+from pe_validate.models.config import MODELS
+
+prefixes = st.sampled_from(MATRIX).flatmap(lambda case: st.integers(1, len(str(case))).map(lambda n: str(case)[:n]))
+"""The beginning of a case's name, of one character at least."""
+
+
+def test_the_matrix_has_every_model_on_every_target_in_every_precision() -> None:
+    wanted = {(model, target, p) for model in MODELS for target, precisions in PRECISIONS.items() for p in precisions}
+    assert {(case.model, case.target, case.precision) for case in MATRIX} == wanted
+
+
+@pytest.mark.parametrize("identity", [str, hash, lambda case: case.file_name], ids=["name", "hash", "file name"])
+def test_no_two_cases_share(identity: Callable[[Case], object]) -> None:
+    assert len({identity(case) for case in MATRIX}) == len(MATRIX)
+
+
+@pytest.mark.parametrize("case", MATRIX, ids=str)
+def test_the_name_of_a_case_selects_that_case_alone(case: Case) -> None:
+    assert select([str(case)]) == (case,)
+
+
+@pytest.mark.parametrize("case", MATRIX, ids=str)
+def test_a_file_name_says_model_precision_and_target(case: Case) -> None:
+    assert case.file_name == f"{case.model}-{case.precision}.{case.target}"
+    assert "/" not in case.file_name
+
+
+@pytest.mark.parametrize("case", MATRIX, ids=str)
+def test_a_case_knows_the_configuration_of_its_model(case: Case) -> None:
+    assert case.config is MODELS[case.model]
+
+
+def test_the_recommended_deployment_is_on_every_target() -> None:
+    assert {case.target for case in select([RECOMMENDED])} == set(PRECISIONS)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "chosen"),
+    [
+        ("PE", lambda case: True),
+        ("*", lambda case: True),
+        ("PE-Spatial", lambda case: case.model.startswith("PE-Spatial")),
+        ("PE-Core-T16-384/pte", lambda case: (case.model, case.target) == ("PE-Core-T16-384", "pte")),
+        ("*/onnx", lambda case: case.target == "onnx"),
+        ("*/fp16", lambda case: case.precision == "fp16"),
+        ("PE-*-[TS]16", lambda case: "-T16-" in case.model or "-S16-" in case.model),
+    ],
+)
+def test_a_pattern_is_the_beginning_of_a_name_with_shell_wildcards(
+    pattern: str, chosen: Callable[[Case], bool]
+) -> None:
+    assert select([pattern]) == tuple(case for case in MATRIX if chosen(case))
+
+
+@settings(max_examples=50)
+@given(st.lists(prefixes, min_size=1, max_size=4))
+def test_several_patterns_choose_their_union_once_each_in_matrix_order(patterns: list[str]) -> None:
+    assert select(patterns) == tuple(case for case in MATRIX if str(case).startswith(tuple(patterns)))
+
+
+def test_no_pattern_chooses_nothing() -> None:
+    assert select([]) == ()
+
+
+@pytest.mark.parametrize(
+    "pattern", ["", "nope", "pe-core", "PE-Core-S16-384/pte/int3", "/pte", " PE", "PE-Core-S16-384/pte/fp32/"]
+)
+@pytest.mark.parametrize("beside", [[], ["PE-Core-T16-384"]], ids=["alone", "beside a good one"])
+def test_a_pattern_that_matches_nothing_is_named_with_the_choices(pattern: str, beside: list[str]) -> None:
+    with pytest.raises(UsageError) as refusal:
+        select([*beside, pattern])
+    message = str(refusal.value)
+    assert message.startswith(f"No case matches '{pattern}'")
+    assert all(choice in message for choice in (*MODELS, *PRECISIONS)), message
+
+
+def test_a_known_model_has_its_published_configuration() -> None:
+    assert model_config("PE-Core-S16-384").input_shape == (1, 3, 384, 384)
+
+
+@pytest.mark.parametrize("name", ["", "PE-Core-S16", "pe-core-s16-384", "PE-Core-S16-384/pte"])
+def test_an_unknown_model_is_named_with_the_choices(name: str) -> None:
+    with pytest.raises(UsageError, match=f"Unknown model '{name}'") as refusal:
+        model_config(name)
+    assert all(choice in str(refusal.value) for choice in MODELS)

@@ -1,0 +1,94 @@
+"""Goldens are never written by accident, and never changed unseen."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pe_validate import golden
+from pe_validate.errors import GoldenError
+
+MODEL = "PE-Core-T16-384"
+COMMITTED = Path(__file__).parents[2] / "golden"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("golden")
+    golden.update(folder, [MODEL])
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    for path in (golden.MANIFEST, f"{MODEL}/golden.safetensors"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes((made / path).read_bytes())
+    return tmp_path
+
+
+def test_what_was_just_written_passes(made: Path) -> None:
+    assert [verdict.status for verdict in golden.check(made, [MODEL])] == ["pass"]
+
+
+def test_update_is_reproducible(made: Path, tmp_path: Path) -> None:
+    golden.update(tmp_path, [MODEL])
+    assert golden.read_manifest(tmp_path) == golden.read_manifest(made)
+
+
+def test_the_committed_goldens_are_those_of_today(made: Path) -> None:
+    committed, today = golden.read(COMMITTED, MODEL), golden.read(made, MODEL)
+    assert committed.pixels.keys() == today.pixels.keys()
+    assert [verdict.status for verdict in golden.check(COMMITTED, [MODEL])] == ["pass"]
+
+
+def test_an_altered_golden_is_noticed(folder: Path) -> None:
+    path = folder / MODEL / "golden.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(GoldenError, match="was altered"):
+        list(golden.check(folder, [MODEL]))
+
+
+def test_a_missing_golden_is_noticed(folder: Path) -> None:
+    (folder / MODEL / "golden.safetensors").unlink()
+    with pytest.raises(GoldenError, match="is missing"):
+        list(golden.check(folder, [MODEL]))
+
+
+def test_a_model_that_the_manifest_forgot_is_noticed(folder: Path) -> None:
+    with pytest.raises(GoldenError, match="has no golden of PE-Core-S16-384"):
+        list(golden.check(folder, ["PE-Core-S16-384"]))
+
+
+def edit(folder: Path, **changes: object) -> None:
+    path = folder / golden.MANIFEST
+    manifest = json.loads(path.read_text())
+    manifest["goldens"][MODEL] |= changes
+    path.write_text(json.dumps(manifest))
+
+
+def test_other_limits_than_the_tables_are_noticed(folder: Path) -> None:
+    loose = {"max_rel": 9.0, "snr_db": 1.0, "cosine": 0.0}
+    edit(folder, tolerances={"onnx/fp32": loose})
+    with pytest.raises(GoldenError, match=r"other limits than tolerances\.toml"):
+        list(golden.check(folder, [MODEL]))
+
+
+def test_other_weights_fail_their_golden(folder: Path) -> None:
+    edit(folder, weights="seed:8")
+    assert [verdict.status for verdict in golden.check(folder, [MODEL])] == ["fail"]
+
+
+@pytest.mark.parametrize("file", ["../outside.safetensors", "/etc/passwd"])
+def test_a_manifest_that_points_outside_is_refused(folder: Path, file: str) -> None:
+    edit(folder, file=file)
+    with pytest.raises(GoldenError, match="points outside"):
+        golden.read(folder, MODEL)
+
+
+def test_a_garbled_manifest_is_refused(folder: Path) -> None:
+    (folder / golden.MANIFEST).write_text("{}")
+    with pytest.raises(GoldenError, match="is not a manifest"):
+        golden.read(folder, MODEL)

@@ -1,0 +1,90 @@
+"""The table of limits: complete, with headroom, with reasons, and in an order that makes sense."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from pe_validate.case import MATRIX, Case
+from pe_validate.tolerance import Gate, Limits, Tolerance, table, tolerance
+
+GATES: tuple[Gate, ...] = get_args(Gate)
+EAGER = Case("PE-Core-T16-384", "eager", "fp32")
+
+FACTOR = 3.0
+"""How many times the measured error a limit allows, at least: another CPU sums in another order."""
+
+HEADROOM_DB = 6.0
+"""The same for SNR: half the amplitude."""
+
+ROWS = [
+    (target, precision, gate, row)
+    for target, precisions in table().items()
+    for precision, gates in precisions.items()
+    for gate, row in gates.items()
+]
+every_row = pytest.mark.parametrize("row", [row for *_, row in ROWS], ids=["/".join(names) for *names, _ in ROWS])
+
+
+@pytest.mark.parametrize("gate", GATES)
+@pytest.mark.parametrize("case", MATRIX, ids=str)
+def test_every_gate_of_every_case_has_a_row(case: Case, gate: Gate) -> None:
+    assert isinstance(tolerance(case, gate), Tolerance)
+
+
+def test_the_model_itself_is_held_to_its_goldens() -> None:
+    assert isinstance(tolerance(EAGER, "loss"), Tolerance)
+
+
+def test_every_row_is_for_something_that_is_validated() -> None:
+    wanted = {(case.target, case.precision, gate) for case in MATRIX for gate in GATES} | {("eager", "fp32", "loss")}
+    assert {(target, precision, gate) for target, precision, gate, _ in ROWS} == wanted
+
+
+def test_a_case_without_a_row_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        tolerance(EAGER, "fidelity")
+
+
+@every_row
+def test_max_rel_allows_several_times_what_was_measured(row: Tolerance) -> None:
+    assert row.limit.max_rel >= FACTOR * row.measured.max_rel
+
+
+@every_row
+def test_snr_allows_several_decibels_less_than_was_measured(row: Tolerance) -> None:
+    assert row.limit.snr_db <= row.measured.snr_db - HEADROOM_DB
+
+
+@every_row
+def test_cosine_allows_several_times_the_distance_from_one_that_was_measured(row: Tolerance) -> None:
+    assert 1 - row.limit.cosine >= FACTOR * (1 - row.measured.cosine)
+
+
+@every_row
+def test_limits_are_finite_and_can_be_broken(row: Tolerance) -> None:
+    assert 0 < row.limit.max_rel < 1
+    assert 0 < row.limit.snr_db < 160
+    assert 0 < row.limit.cosine < 1
+
+
+@every_row
+def test_the_reason_is_a_clause_that_ends_a_sentence(row: Tolerance) -> None:
+    assert row.reason.endswith(".")
+    assert not row.reason[0].isupper(), "it completes 'the limit is there because …'"
+    assert "\n" not in row.reason
+
+
+@pytest.mark.parametrize(("stricter", "looser"), [("fidelity", "identity"), ("identity", "loss")])
+@pytest.mark.parametrize("kind", sorted({(case.target, case.precision) for case in MATRIX}), ids="/".join)
+def test_what_is_closer_to_the_graph_is_held_tighter(kind: tuple[str, str], stricter: Gate, looser: Gate) -> None:
+    case = Case("PE-Core-T16-384", *kind)
+    tight, loose = tolerance(case, stricter).limit, tolerance(case, looser).limit
+    assert tight.max_rel <= loose.max_rel
+    assert tight.snr_db >= loose.snr_db
+    assert tight.cosine >= loose.cosine
+
+
+def test_the_table_is_read_as_plain_numbers() -> None:
+    assert all(isinstance(row.limit, Limits) and isinstance(row.limit.snr_db, float) for *_, row in ROWS)
