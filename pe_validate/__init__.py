@@ -9,7 +9,9 @@ Data walks one way::
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -58,3 +60,14 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'pe_validate' has no attribute '{name}'")
     return getattr(import_module(f"pe_validate.{_HOMES[name]}"), name)
+
+
+class _FrontDoor(ModuleType):
+    """Importing a submodule binds it on its package; where a function has the same name, the function stays."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name not in _HOMES:
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _FrontDoor

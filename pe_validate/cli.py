@@ -228,6 +228,8 @@ def _claimed(file: Path, model: str, precision: str | None) -> Case:
         raise UsageError(f"'{file}' is none of .onnx, .pte and .mlpackage.")
     if precision not in (None, *PRECISIONS[target]):
         raise UsageError(f"'{target}' is validated in {', '.join(PRECISIONS[target])}, not in '{precision}'.")
+    if not file.exists():
+        raise UsageError(f"There is nothing at '{file}'.")
     return Case(model_config(model).name, target, precision or PRECISIONS[target][0])
 
 

@@ -69,8 +69,9 @@ def reference(model: str, weights: str = DEFAULT_WEIGHTS, photographs: Path | No
 
 def validate(
     case: Case,
-    model: Reference | None = None,
+    weights: str = DEFAULT_WEIGHTS,
     *,
+    photographs: Path | None = None,
     cache_dir: Path | None = None,
     progress: Progress = quiet,
 ) -> tuple[Artifact, tuple[Verdict, ...]]:
@@ -80,7 +81,7 @@ def validate(
         LoadError, ExportError, RunError: that stage could not do its work.
     """
     progress(case, "load")
-    model = model or reference(case.model)
+    model = reference(case.model, weights, photographs)
     progress(case, "export")
     artifact = export(case, model.weights, cache_dir)
     progress(case, "run")

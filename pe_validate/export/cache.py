@@ -28,7 +28,7 @@ from pe_validate.case import Case
 from pe_validate.errors import ExportError
 from pe_validate.export.artifact import Artifact, digest
 from pe_validate.export.worker import build
-from pe_validate.models.weights import Weights
+from pe_validate.models.weights import DEFAULT_WEIGHTS, Weights, load_weights
 from pe_validate.process import Child, ChildError
 
 EXPORT_TIMEOUT = 1800.0
@@ -50,12 +50,15 @@ def default_cache_dir() -> Path:
     return Path(configured) if configured else platformdirs.user_cache_path("pe_validate")
 
 
-def export(case: Case, weights: Weights, cache_dir: Path | None = None) -> Artifact:
+def export(case: Case, weights: str | Weights = DEFAULT_WEIGHTS, cache_dir: Path | None = None) -> Artifact:
     """The artifact of ``case`` with ``weights``: from the cache, or made now in a child process.
 
     Raises:
+        UsageError, LoadError: ``weights`` cannot be loaded.
         ExportError: the exporter failed, or the cache folder cannot be written.
     """
+    if isinstance(weights, str):
+        weights = load_weights(case.model, weights)
     folder = cache_dir or default_cache_dir()
     tools = {name: version(name) for name in TOOLS[case.target]}
     key = _key(case, weights, tools)
@@ -138,9 +141,9 @@ def _key(case: Case, weights: Weights, tools: dict[str, str]) -> str:
 
 @cache
 def _code_digest() -> str:
-    """Identity of the code that decides what is exported: the models and the exporters."""
+    """Identity of the code that decides what is exported: the models and the exporters, not this cache."""
     package = Path(__file__).parents[1]
-    sources = sorted([*package.glob("models/*.py"), *package.glob("export/*.py")])
+    sources = sorted({*package.glob("models/*.py"), *package.glob("export/*.py")} - {Path(__file__)})
     return hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()
 
 

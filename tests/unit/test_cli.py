@@ -59,6 +59,7 @@ def test_a_prefix_selects_many(pe_validate: Callable[..., Done]) -> None:
         ("export", "nothing", "--out", "out"),
         ("run", f"{MODEL}/onnx", "--weights", "imagenet"),
         ("check", "model.tflite", "--model", MODEL),
+        ("check", "missing.onnx", "--model", MODEL),
         ("check", "model.onnx", "--model", "PE-Core-X"),
         ("check", "model.onnx", "--model", MODEL, "--precision", "int3"),
         ("latency", "PE-Core-X"),

@@ -1,0 +1,31 @@
+"""The public names are there, whatever else was imported, and importing the package is cheap."""
+
+import subprocess
+import sys
+
+import pytest
+
+import pe_validate
+
+
+def evaluate(*statements: str) -> str:
+    command = [sys.executable, "-c", "; ".join(statements)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("first", ["import sys", "import pe_validate.pipeline, pe_validate.export.cache"])
+def test_a_public_name_is_never_its_module(first: str) -> None:
+    names = "[n for n in pe_validate.__all__ if isinstance(getattr(pe_validate, n), types.ModuleType)]"
+    assert evaluate(first, "import types, pe_validate", f"print({names})") == "[]\n"
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        pe_validate.nothing  # noqa: B018
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    heavy = "{'torch', 'onnxruntime', 'coremltools', 'executorch'} & set(sys.modules)"
+    assert evaluate("import sys, pe_validate.cli, pe_validate.pytest_plugin", f"print({heavy})") == "set()\n"
