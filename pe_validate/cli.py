@@ -108,8 +108,9 @@ def check(
         verdicts = pipeline.check(file, case, loaded, output=output, progress=progress)
         progress(case, "done")
     seconds = {"run": perf_counter() - start}
-    result = Result(case, seconds, loaded.weights.sha256, verdicts=verdicts)
-    _finish(f"pe-validate check {file} --model {model}", weights, (result,), start, report, as_json)
+    command = f"pe-validate check {file} --model {model}"
+    result = Result(case, seconds, loaded.weights.sha256, f"{command} --weights {weights}", verdicts=verdicts)
+    _finish(command, weights, (result,), start, report, as_json)
 
 
 @app.command()

@@ -191,7 +191,9 @@ class Journey:
         except PEValidateError as error:
             failure = str(error)
         self._progress(self._case, "done")
-        return Result(self._case, self._seconds, self._model.weights.sha256, artifact, verdicts, failure)
+        weights = self._model.weights
+        again = f"pe-validate run {self._case} --weights {weights.spec}"
+        return Result(self._case, self._seconds, weights.sha256, again, artifact, verdicts, failure)
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:

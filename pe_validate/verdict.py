@@ -32,6 +32,13 @@ class Verdict:
 def judge(case: Case, gate: Gate, reference: Outputs, actual: Outputs) -> Verdict:
     """Hold what an artifact computed against a reference, input by input."""
     row = tolerance(case, gate)
+    for name, expected in reference.features.items():
+        if (found := actual.features[name].shape) != expected.shape:
+            sentence = (
+                f"{case} fails {gate}: {actual.producer} answers with shape {list(found)}, the model with "
+                f"{list(expected.shape)}."
+            )
+            return Verdict(case, gate, "fail", sentence, reference=reference.producer, producer=actual.producer)
     comparisons = compare_outputs(reference, actual)
     faults = {name: fault for name, c in comparisons.items() if (fault := breach(c, row))}
     overall = worst(list(comparisons.values()))

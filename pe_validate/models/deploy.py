@@ -250,7 +250,8 @@ class Deployable(nn.Module):
         if self.config.class_token:
             x = torch.cat([self.class_position, x])
         features: Tensor = self.encoder(x)
-        return features if self.config.pool_heads else features.unsqueeze(0)
+        # A view and not unsqueeze, which ExecuTorch 1.4.1 leaves outside the delegate.
+        return features if self.config.pool_heads else features.view(1, *features.shape)
 
 
 def _head(tower: VisionTower, norm: NormStyle, centred: bool) -> list[nn.Module]:

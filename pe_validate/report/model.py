@@ -28,6 +28,8 @@ class Result:
     case: Case
     seconds: dict[str, float]
     weights_sha256: str
+    again: str
+    """The command that repeats this case alone."""
     artifact: Artifact | None = None
     verdicts: tuple[Verdict, ...] = ()
     error: str | None = None

@@ -33,7 +33,7 @@ def sentences(report: Report) -> list[str]:
             said.append(result.error)
         said += [verdict.sentence for verdict in result.verdicts if verdict.status != "pass"]
         if result.status != "pass":
-            said.append(f"See it again: pe-validate run {result.case} --weights {report.weights}")
+            said.append(f"See it again: {result.again}")
     return said
 
 

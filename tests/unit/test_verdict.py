@@ -88,12 +88,13 @@ def test_what_was_measured_of_correct_conversions_passes(case: Case, gate: Gate)
 
 
 def test_a_pass_says_the_worst_number_and_its_limit() -> None:
-    reference, actual = noisy(0, 105)
     limit = tolerance(CASE, "fidelity").limit
+    level = limit.snr_db + 5
+    reference, actual = noisy(0, level)
     verdict = judge(CASE, "fidelity", outputs("the graph", x=reference), outputs("the artifact", x=actual))
     assert verdict.status == "pass"
     assert verdict.sentence == (
-        f"{CASE} passes fidelity on 1 inputs: the artifact against the graph is at worst 105.0 dB, "
+        f"{CASE} passes fidelity on 1 inputs: the artifact against the graph is at worst {level:.1f} dB, "
         f"limit {limit.snr_db:g} dB."
     )
 
@@ -140,6 +141,15 @@ def test_a_value_that_is_not_finite_fails_every_gate(value: float, side: int) ->
 def test_nan_on_both_sides_is_no_agreement() -> None:
     nothing = np.full((1, 8), np.nan, np.float32)
     assert judge(CASE, "loss", outputs("one", x=nothing), outputs("two", x=nothing.copy())).status == "fail"
+
+
+@pytest.mark.parametrize("shape", [(1, 8), (1, 1, 512), (512,), (1, 577, 512)], ids=str)
+def test_features_of_another_shape_fail_naming_both_shapes(shape: tuple[int, ...]) -> None:
+    reference, other = noisy(0, 120)[0], np.ones(shape, np.float32)
+    verdict = judge(CASE, "identity", outputs("the model", x=reference), outputs("the artifact", x=other))
+    assert verdict.status == "fail"
+    for part in (f"{CASE} fails identity", "the artifact", str(list(shape)), str(list(reference.shape))):
+        assert part in verdict.sentence, verdict.sentence
 
 
 @settings(max_examples=50)

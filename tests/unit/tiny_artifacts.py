@@ -8,8 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor, nn
 
+from pe_validate.export.artifact import Delegation
 from pe_validate.models.config import ModelConfig
 
 CONFIG = ModelConfig("tiny", image_size=32, patch_size=8, width=8, layers=1, heads=1)
@@ -36,7 +38,11 @@ class CumulativeSum(nn.Module):
 
 
 def write_all(folder: Path) -> None:
-    """Write every artifact into ``folder``. To be called in a child: exporters print and warn."""
+    """Write every artifact into ``folder``, and ``delegations.json``: what ``delegation()`` says of the programs.
+
+    To be called in a child: exporters print and warn, and take long to be imported.
+    """
+    from pe_validate.export.delegation import delegation
     from pe_validate.export.to_onnx import write_onnx
     from pe_validate.export.to_pte import write_pte
 
@@ -44,3 +50,7 @@ def write_all(folder: Path) -> None:
     write_onnx(tiny_module(), image, folder / "tiny.onnx", METADATA)
     write_pte(tiny_module(), image, folder / "tiny.pte", METADATA)
     write_pte(CumulativeSum().eval(), image, folder / "cumsum.pte", METADATA)
+    programs = sorted(folder.glob("*.pte"))
+    (folder / "delegations.json").write_bytes(
+        TypeAdapter(dict[str, Delegation]).dump_json({path.name: delegation(path) for path in programs})
+    )

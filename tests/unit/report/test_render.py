@@ -95,8 +95,13 @@ def test_markdown_has_a_table_with_the_same_cells_in_every_row(report: Report) -
 def test_markdown_has_a_row_for_each_gate_and_one_for_each_case_without() -> None:
     report = sample.mixed()
     expected = [
-        (str(result.case), verdict.gate, verdict.status) for result in report.results for verdict in result.verdicts
-    ] + [(str(result.case), "–", "error") for result in report.results if not result.verdicts]
+        row
+        for result in report.results
+        for row in (
+            [(str(result.case), verdict.gate, verdict.status) for verdict in result.verdicts]
+            or [(str(result.case), "–", "error")]
+        )
+    ]
     assert [tuple(row[:3]) for row in table_of(to_markdown(report))[2:]] == expected
 
 
@@ -126,7 +131,7 @@ def test_markdown_starts_with_the_command_and_the_headlines(report: Report) -> N
     assert lines[2 : 2 + len(report.headlines)] == report.headlines
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(messages)
 @example("two\nlines")
 @example("| a | row |")
@@ -189,13 +194,15 @@ def test_html_bars_of_infinite_numbers_are_full_or_empty(fault: str | None, widt
     assert f'<i style="width:{width}">' in to_html(sample.report(result))
 
 
-@settings(max_examples=100)
+PLAIN = Page(to_html(sample.report(sample.erring(error="x"), command="x", weights="x")))
+
+
+@settings(max_examples=30)
 @given(messages)
 @example(HOSTILE)
 def test_html_escapes_whatever_it_is_told(message: str) -> None:
-    plain = Page(to_html(sample.report(sample.erring(error="x"), command="x", weights="x")))
     page = Page(to_html(sample.report(sample.erring(error=message), command=message, weights=message)))
-    assert page.tags == plain.tags
+    assert page.tags == PLAIN.tags
 
 
 def test_html_shows_a_hostile_sentence_as_it_is() -> None:
@@ -243,14 +250,14 @@ def test_a_red_report_says_every_failure_and_how_to_see_it_again() -> None:
     failures = [verdict.sentence for verdict in report.results[1].verdicts]
     assert sentences(report) == [
         *failures,
-        f"See it again: pe-validate run {sample.ONNX} --weights seed:7",
+        f"See it again: {sample.AGAIN}",
         "It broke.",
-        f"See it again: pe-validate run {sample.PTE} --weights seed:7",
+        f"See it again: {sample.AGAIN}",
     ]
 
 
 def test_a_case_that_nothing_judged_is_not_passed_over_in_silence() -> None:
-    assert any(str(sample.ONNX) in sentence for sentence in sentences(sample.report(sample.unjudged())))
+    assert any(sample.AGAIN in sentence for sentence in sentences(sample.report(sample.unjudged())))
 
 
 @every_report

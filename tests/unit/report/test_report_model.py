@@ -31,6 +31,7 @@ RESULTS = {
         (sample.failing(fault="nan"), "fail"),
         (replace(sample.failing(), verdicts=sample.failing().verdicts[:1] + sample.passing().verdicts[1:]), "fail"),
         (replace(sample.failing(), verdicts=sample.passing().verdicts[:1] + sample.failing().verdicts[1:]), "fail"),
+        (sample.misshapen(), "fail"),
         (sample.erring(), "error"),
         (sample.unjudged(), "error"),
         (replace(sample.passing(), error="it died later."), "error"),
@@ -43,6 +44,7 @@ RESULTS = {
         "not finite",
         "the first gate fails",
         "the last gate fails",
+        "another shape",
         "a stage failed",
         "nothing judged",
         "error after passing",
@@ -86,7 +88,7 @@ def test_exit_zero_means_that_every_case_passed(kinds: list[str]) -> None:
 
 
 def test_the_first_headline_counts_every_case() -> None:
-    assert sample.mixed().headlines[0] == "1 of 5 cases pass, 2 fail, 2 could not be run."
+    assert sample.mixed().headlines[0] == "1 of 6 cases pass, 3 fail, 2 could not be run."
 
 
 def test_a_report_without_core_ml_says_nothing_of_it() -> None:
