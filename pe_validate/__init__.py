@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pe_validate.case import MATRIX, Case, select
     from pe_validate.compare import Comparison, compare
-    from pe_validate.export import Artifact, export
+    from pe_validate.export.artifact import Artifact
+    from pe_validate.export.cache import export
     from pe_validate.models.weights import load_model, load_weights
     from pe_validate.pipeline import validate
     from pe_validate.runtime import load, run
@@ -29,8 +30,8 @@ _HOMES = {
     "select": "case",
     "Comparison": "compare",
     "compare": "compare",
-    "Artifact": "export",
-    "export": "export",
+    "Artifact": "export.artifact",
+    "export": "export.cache",
     "load_model": "models.weights",
     "load_weights": "models.weights",
     "validate": "pipeline",

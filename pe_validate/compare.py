@@ -56,7 +56,7 @@ def compare(reference: ArrayLike, actual: ArrayLike) -> Comparison:
     return Comparison(
         max_abs=max_abs,
         max_rel=_ratio(max_abs, float(expected.std())),
-        snr_db=_decibel(_ratio(_norm(expected), _norm(difference))),
+        snr_db=_decibel(_ratio(_norm(expected), _norm(difference))) if max_abs else np.inf,
         cosine=float(_cosine(expected, found).min()),
         finite=True,
     )

@@ -12,7 +12,8 @@ from time import perf_counter
 
 from pe_validate.case import Case
 from pe_validate.errors import PEValidateError
-from pe_validate.export import Artifact, export
+from pe_validate.export.artifact import Artifact
+from pe_validate.export.cache import export
 from pe_validate.export.delegation import isolated_delegation
 from pe_validate.export.precision import Recipe, lowered, recipe
 from pe_validate.inputs.images import Sample, default_pixels, samples

@@ -9,6 +9,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from io import TextIOWrapper
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
@@ -80,7 +81,8 @@ class Child:
         self._process.join(timeout=GRACE)
         code = self._process.exitcode
         if code is not None and code < 0:
-            return f"its process was ended by {signal.Signals(-code).name}"
+            named = {number.value: number.name for number in signal.Signals}
+            return f"its process was ended by {named.get(-code, f'signal {-code}')}"
         return f"its process ended with exit code {code}"
 
 
@@ -90,6 +92,9 @@ def _serve(pipe: Connection, log: Path | None) -> None:
     target = os.open(log or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for stream in (1, 2):
         os.dup2(target, stream)
+    for text in (sys.stdout, sys.stderr):
+        if isinstance(text, TextIOWrapper):
+            text.reconfigure(line_buffering=True)  # the last words before a crash belong in the log
     while True:
         try:
             function, args, kwargs = pipe.recv()

@@ -85,7 +85,7 @@ def pe_reference(pe_case: Case, request: pytest.FixtureRequest) -> Reference:
 @pytest.fixture(scope="session")
 def pe_artifact(pe_case: Case, pe_reference: Reference, request: pytest.FixtureRequest) -> Artifact:
     """The exported case, from the cache or made now."""
-    from pe_validate.export import export
+    from pe_validate.export.cache import export
 
     return export(pe_case, pe_reference.weights, request.config.getoption("--pe-cache-dir"))
 

@@ -33,7 +33,7 @@ def judge(case: Case, gate: Gate, reference: Outputs, actual: Outputs) -> Verdic
     """Hold what an artifact computed against a reference, input by input."""
     row = tolerance(case, gate)
     for name, expected in reference.features.items():
-        if (found := actual.features[name].shape) != expected.shape:
+        if name in actual.features and (found := actual.features[name].shape) != expected.shape:
             sentence = (
                 f"{case} fails {gate}: {actual.producer} answers with shape {list(found)}, the model with "
                 f"{list(expected.shape)}."

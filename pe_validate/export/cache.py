@@ -109,7 +109,8 @@ def _make(case: Case, weights: Weights, tools: dict[str, str], folder: Path, key
             with Child(log) as child:
                 made = child.call(build, EXPORT_TIMEOUT, case, weights.spec, weights.sha256, entry)
         except ChildError as error:
-            kept = log.rename(folder / f"{case.file_name}.failed.log")
+            kept = folder / f"{case.file_name}.failed.log"
+            kept.write_bytes(log.read_bytes() if log.exists() else b"")
             raise ExportError(f"Exporting {case} failed: {error}; the exporter's output is in '{kept}'.") from error
         artifact = replace(made, tools=tools, seconds=perf_counter() - start)
         (entry / "artifact.json").write_bytes(_ARTIFACT.dump_json(artifact, indent=1))

@@ -5,6 +5,7 @@ Pixels are uint8 ``[height, width, 3]`` RGB; a model is fed float32 ``[1, 3, siz
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,8 @@ Tensor = NDArray[np.float32]
 
 MEAN: Final = np.float32(0.5)
 STD: Final = np.float32(0.5)
+BOMBS: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+STRUCTURED: Final = frozenset({"gradient", "checkerboard", "hot-pixel"})
 SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 _PACKAGED = Path(__file__).parents[1] / "fixtures" / "images"
@@ -53,12 +56,16 @@ def photographs(folder: Path | None = None) -> dict[str, Path]:
     """Photographs by name: those in ``folder``, or the ones that come with the project.
 
     Raises:
-        LoadError: the folder does not exist or holds no image.
+        LoadError: the folder does not exist, holds no image, or two inputs would have the same name.
     """
     folder = folder or (_PACKAGED if _PACKAGED.is_dir() else _CHECKOUT)
     if not folder.is_dir():
         raise LoadError(f"No folder of photographs at '{folder}'.")
-    found = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES}
+    paths = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
+    found = {path.stem: path for path in paths}
+    if len(found) < len(paths) or found.keys() & STRUCTURED:
+        clash = next(p for p in paths if found[p.stem] is not p or p.stem in STRUCTURED)
+        raise LoadError(f"Photograph '{clash}' shares its name with another input: rename it.")
     if not found:
         raise LoadError(f"No image in '{folder}': expected files ending in {', '.join(SUFFIXES)}.")
     return found
@@ -71,9 +78,12 @@ def open_photograph(path: Path) -> Image.Image:
         LoadError: it is not a readable image.
     """
     try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                return image.convert("RGB")
+    # Pillow reports damage in its decoders' own exceptions, and bombs first as a warning.
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, *BOMBS) as error:
         raise LoadError(f"Photograph '{path}' cannot be read: {error}.") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,6 +21,7 @@ from pe_validate.report.model import FILE_NAME, Report, Result, to_json
 from pe_validate.report.page import to_html
 from pe_validate.verdict import Verdict
 
+_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 COLOUR: Final = {"pass": "green", "fail": "red", "error": "red"}
 COLUMNS: Final = ("case", "gate", "result", "SNR", "limit", "max abs diff", "cosine", "size", "export", "run")
 """Of the Markdown table."""
@@ -72,7 +74,7 @@ def to_markdown(report: Report) -> str:
         _row(["---"] * len(COLUMNS)),
         *(_row(cells) for result in report.results for cells in _cells(result)),
         "",
-        *(f"- {sentence}" for sentence in sentences(report)),
+        *(f"- {_one_line(sentence)}" for sentence in sentences(report)),
         "",
         f"Weights `{report.weights}`: " + ", ".join(f"{m} `{sha[:12]}`" for m, sha in loaded.items()) + ".",
         f"Made {report.created.isoformat()} on {report.machine} in {report.seconds:.0f} s with "
@@ -98,6 +100,11 @@ def _numbers(verdict: Verdict) -> list[str]:
     return [f"{number.snr_db:.1f} dB", limit, f"{number.max_rel:.1e} σ", f"{number.cosine:.7f}"]
 
 
+def _one_line(text: str) -> str:
+    """Without line breaks and without the characters that XML 1.0 cannot hold."""
+    return " ".join(_NOT_XML.sub("", text).split())
+
+
 def _row(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
@@ -109,10 +116,10 @@ def to_junit(report: Report) -> str:
         for verdict in result.verdicts:
             test = ElementTree.SubElement(suite, "testcase", classname=str(result.case), name=verdict.gate)
             if verdict.status != "pass":
-                ElementTree.SubElement(test, "failure", message=verdict.sentence)
+                ElementTree.SubElement(test, "failure", message=_one_line(verdict.sentence))
         if result.status == "error":
             test = ElementTree.SubElement(suite, "testcase", classname=str(result.case), name="stages")
-            ElementTree.SubElement(test, "error", message=result.error or "nothing was judged")
+            ElementTree.SubElement(test, "error", message=_one_line(result.error or "nothing was judged"))
     suite.set("tests", str(len(suite)))
     for kind in ("failure", "error"):
         suite.set(f"{kind}s", str(len(suite.findall(f"*/{kind}"))))

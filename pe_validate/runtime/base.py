@@ -29,7 +29,7 @@ class Runtime(ABC):
     artifact declares them), and implement :meth:`_run`. ``output_name`` picks one of several outputs.
     """
 
-    output_name: str = OUTPUT_NAME
+    output_name: str | None = None
     producer: str
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
@@ -45,7 +45,8 @@ class Runtime(ABC):
         spec = self.image_spec()
         if image.shape != spec.shape or image.dtype != np.float32:
             raise RunError(f"{self.producer} was given {image.dtype}{list(image.shape)}; the artifact declares {spec}.")
-        features = self._run(np.ascontiguousarray(image, dtype=np.float32))
+        # Contiguous, aligned and writable, copied only where it is not: PyTorch warns of read-only arrays.
+        features = self._run(np.require(image, np.float32, ["C", "A", "W"]))
         declared = self.features_spec()
         if features.shape != declared.shape:
             raise RunError(f"{self.producer} answered with {list(features.shape)}; the artifact declares {declared}.")
@@ -63,12 +64,15 @@ class Runtime(ABC):
         return self.inputs[0]
 
     def features_spec(self) -> TensorSpec:
-        """The one output, or the one named ``output_name`` among several.
+        """The output named ``output_name``; unless one is asked for, ``features`` or the only one.
 
         Raises:
-            RunError: there are several outputs and none is named so.
+            RunError: there is no such output, or several and none is named ``features``.
         """
-        named = [spec for spec in self.outputs if spec.name == self.output_name] or list(self.outputs)
+        wanted = self.output_name or OUTPUT_NAME
+        named = [spec for spec in self.outputs if spec.name == wanted]
+        if not named and self.output_name is None and len(self.outputs) == 1:
+            named = list(self.outputs)
         if len(named) != 1:
             listed = ", ".join(map(str, self.outputs)) or "nothing"
             raise RunError(f"The artifact gives {listed}; say which one is to be validated.")

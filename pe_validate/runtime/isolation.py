@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pe_validate.errors import RunError
+from pe_validate.errors import PEValidateError, RunError
 from pe_validate.export.artifact import TensorSpec
 from pe_validate.process import Child, ChildError
 from pe_validate.runtime import load
@@ -32,11 +32,11 @@ class IsolatedRuntime(Runtime):
         except ChildError as error:
             self.close()
             raise RunError(f"'{path}' cannot be loaded: {error}.") from error
-        except RunError:
+        except PEValidateError:
             self.close()
             raise
         self.producer, self.inputs, self.outputs = opened
-        self.output_name = output or self.output_name
+        self.output_name = output
 
     def _run(self, image: Array) -> NDArray[np.generic]:
         try:
@@ -63,8 +63,7 @@ def _open(
 ) -> tuple[str, tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
     global _runtime
     _runtime = load(path, target, reading)
-    if output:
-        _runtime.output_name = output
+    _runtime.output_name = output
     return _runtime.producer, _runtime.inputs, _runtime.outputs
 
 

@@ -13,6 +13,18 @@ from pe_validate.errors import RunError
 from pe_validate.export.artifact import TensorSpec
 from pe_validate.runtime.base import Array, Runtime
 
+LOAD_ERRORS = (
+    state.Fail,
+    state.InvalidArgument,
+    state.InvalidGraph,
+    state.InvalidProtobuf,
+    state.NoModel,
+    state.NoSuchFile,
+    state.NotImplemented,
+    state.RuntimeException,
+)
+"""Everything that ONNX Runtime raises for a file that it cannot use."""
+
 _DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64"}
 
 
@@ -26,7 +38,7 @@ class OnnxRuntime(Runtime):
             options.intra_op_num_threads = threads
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except (state.InvalidProtobuf, state.InvalidGraph, state.Fail, state.NoSuchFile) as error:
+        except LOAD_ERRORS as error:
             raise RunError(
                 f"'{path}' cannot be loaded by ONNX Runtime, it is truncated or not a model: {error}"
             ) from error

@@ -5,7 +5,7 @@ from hypothesis import given
 
 from pe_validate.case import Case
 from pe_validate.compare import compare
-from pe_validate.export import Artifact
+from pe_validate.export.artifact import Artifact
 from pe_validate.inputs.strategies import LAYOUTS, images, layouts
 from pe_validate.pipeline import Reference, examine
 from pe_validate.runtime import Outputs, Runtime

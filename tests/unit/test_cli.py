@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from pe_validate.case import MATRIX, Case
-from pe_validate.export import Artifact
+from pe_validate.export.artifact import Artifact
 from pe_validate.models.weights import load_weights
 
 Done = subprocess.CompletedProcess[str]
@@ -183,7 +183,7 @@ def cache() -> Path:
 
 @pytest.fixture(scope="session")
 def artifact(cache: Path) -> Callable[[str], Artifact]:
-    from pe_validate.export import export
+    from pe_validate.export.cache import export
 
     precisions = {"onnx": "fp32", "pte": "fp32", "mlpackage": "fp16"}
     return lambda target: export(Case(MODEL, target, precisions[target]), load_weights(MODEL), cache)
