@@ -67,7 +67,7 @@ class _FrontDoor(ModuleType):
     """Importing a submodule binds it on its package; where a function has the same name, the function stays."""
 
     def __setattr__(self, name: str, value: object) -> None:
-        if name not in _HOMES:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 
 

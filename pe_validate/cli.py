@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from time import perf_counter
@@ -11,13 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from pe_validate.case import MATRIX, PRECISIONS, RECOMMENDED, Case, model_config, select
+from pe_validate.case import MATRIX, RECOMMENDED, Case, model_config, select
 from pe_validate.errors import PEValidateError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pe_validate.export.artifact import Artifact
     from pe_validate.report.model import Report, Result
+    from pe_validate.verdict import Verdict
 
 # Stages are imported where they are used: 'pe-validate list' should not wait for PyTorch.
 
@@ -71,10 +74,10 @@ def run(
     """Export, run and judge cases; without any, the recommended deployment on every target."""
     from pe_validate.pipeline import validate_all
     from pe_validate.report.progress import show
-    from pe_validate.report.render import ensure_writable
+    from pe_validate.report.render import make_room
 
     chosen = select(cases or [RECOMMENDED])
-    ensure_writable(report)
+    make_room(report)
     start = perf_counter()
     with show(plain=quiet) as progress:
         results = validate_all(chosen, weights, photographs=images, cache_dir=cache_dir, progress=progress, jobs=jobs)
@@ -86,7 +89,7 @@ def check(
     file: Annotated[Path, typer.Argument(help="An .onnx, .pte or .mlpackage that someone made.")],
     model: Annotated[str, typer.Option(help="The published model that it claims to be.")],
     weights: Weights = DEFAULT_WEIGHTS,
-    precision: Annotated[str | None, typer.Option(help="Its precision. [default: the target's first]")] = None,
+    precision: Annotated[str | None, typer.Option(help="Its precision. [default: what it says itself]")] = None,
     output: Annotated[str | None, typer.Option(help="Name of the output to judge, if it has several.")] = None,
     images: Images = None,
     report: ReportDir = DEFAULT_REPORT,
@@ -97,10 +100,10 @@ def check(
     from pe_validate import pipeline
     from pe_validate.report.model import Result
     from pe_validate.report.progress import show
-    from pe_validate.report.render import ensure_writable
+    from pe_validate.report.render import make_room
 
-    case = _claimed(file, model, precision)
-    ensure_writable(report)
+    make_room(report)
+    case = pipeline.claimed(file, model, precision)
     start = perf_counter()
     with show(plain=quiet) as progress:
         progress(case, "load")
@@ -108,9 +111,11 @@ def check(
         verdicts = pipeline.check(file, case, loaded, output=output, progress=progress)
         progress(case, "done")
     seconds = {"run": perf_counter() - start}
-    command = f"pe-validate check {file} --model {model}"
-    result = Result(case, seconds, loaded.weights.sha256, f"{command} --weights {weights}", verdicts=verdicts)
-    _finish(command, weights, (result,), start, report, as_json)
+    command = ["pe-validate", "check", str(file), "--model", model]
+    options = {"--weights": weights, "--precision": precision, "--output": output, "--images": images}
+    again = command + [str(part) for name, value in options.items() if value for part in (name, value)]
+    result = Result(case, seconds, loaded.weights.sha256, shlex.join(again), verdicts=verdicts)
+    _finish(shlex.join(command), weights, (result,), start, report, as_json)
 
 
 @app.command()
@@ -123,23 +128,28 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write the artifacts alone, under file names that contain the case."""
-    from pe_validate.export.cache import export, place
+    from pe_validate.export.cache import export, place, writable
     from pe_validate.models.weights import load_weights
     from pe_validate.report.progress import show
+    from pe_validate.verdict import judge_delegation
 
-    placed = []
-    with show(plain=quiet) as progress:
-        for case in select(cases):
-            progress(case, "load")
-            loaded = load_weights(case.model, weights)
+    placed: list[Artifact] = []
+    chosen = select(cases)
+    with show(plain=quiet) as progress, writable(out):
+        loaded = {model: load_weights(model, weights) for model in dict.fromkeys(case.model for case in chosen)}
+        for case in chosen:
             progress(case, "export")
-            placed.append(place(export(case, loaded, cache_dir), out))
+            placed.append(place(export(case, loaded[case.model], cache_dir), out))
             progress(case, "done")
     if as_json:
         _print_json([_plain(artifact) for artifact in placed])
     else:
         for artifact in placed:
             print(f"{artifact.path}  {artifact.size / 1e6:.1f} MB  sha256 {artifact.sha256}")
+    delegations = [judge_delegation(made.case, made.delegation) for made in placed if made.delegation]
+    fragmented = [verdict.sentence for verdict in delegations if verdict.status != "pass"]
+    print(*fragmented, sep="\n", end="\n" * bool(fragmented), file=sys.stderr)
+    raise typer.Exit(int(bool(fragmented)))
 
 
 @app.command()
@@ -159,18 +169,25 @@ def latency(
     from pe_validate.report.progress import show
 
     measured = []
+    names = [model_config(model).name for model in models or [RECOMMENDED]]
     with show(plain=quiet) as progress:
-        for model in models or [RECOMMENDED]:
-            cases = [case for case in select([f"{model_config(model).name}/"]) if case.target != "mlpackage"]
+        for model in names:
+            cases = [case for case in select([f"{model}/"]) if case.target != "mlpackage"]
             loaded = load_weights(model, weights)
             artifacts = {}
             for case in cases:
                 progress(case, "export")
                 artifacts[case] = export(case, loaded, cache_dir)
-                progress(case, "timing")
-            measured += timing.measure(load_model(model, loaded), artifacts, rounds=rounds, threads=threads)
-            for case in cases:
                 progress(case, "done")
+            eager = Case(model, "eager", "fp32")
+
+            def tick(turn: int, eager: Case = eager) -> None:
+                if (turn + 1) % 10 == 0:
+                    progress(eager, f"timing beside the others, {turn + 1} of {rounds} rounds")
+
+            tower = load_model(model, loaded)
+            measured += timing.measure(tower, artifacts, rounds=rounds, threads=threads, tick=tick)
+            progress(eager, "done")
     if as_json:
         _print_json([_plain(row) | {"outcome": row.outcome} for row in measured])
     else:
@@ -184,17 +201,26 @@ def golden(
     check: Annotated[bool, typer.Option("--check", help="Hold today's model to the goldens (default).")] = False,
     update: Annotated[bool, typer.Option("--update", help="Compute and write the goldens.")] = False,
     folder: Annotated[Path, typer.Option("--dir", help="Folder of the goldens.")] = Path("golden"),
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Check the stored answers of every model, or with --update write them."""
     from pe_validate import golden as goldens
+    from pe_validate.report.progress import show
 
     if check and update:
         raise UsageError("Choose one of --check and --update.")
     names = [model_config(model).name for model in models or dict.fromkeys(case.model for case in MATRIX)]
-    if update:
-        goldens.update(folder, names)
-    verdicts = list(goldens.check(folder, names))
+    verdicts: list[Verdict] = []
+    with show(plain=quiet) as progress:
+        for name in names:
+            case = Case(name, "eager", "fp32")
+            if update:
+                progress(case, "update")
+                goldens.update(folder, [name])
+            progress(case, "check")
+            verdicts += goldens.check(folder, [name])
+            progress(case, "done")
     if as_json:
         _print_json([_plain(verdict) for verdict in verdicts])
     else:
@@ -223,19 +249,8 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
-def _claimed(file: Path, model: str, precision: str | None) -> Case:
-    target = file.suffix.removeprefix(".")
-    if target not in PRECISIONS:
-        raise UsageError(f"'{file}' is none of .onnx, .pte and .mlpackage.")
-    if precision not in (None, *PRECISIONS[target]):
-        raise UsageError(f"'{target}' is validated in {', '.join(PRECISIONS[target])}, not in '{precision}'.")
-    if not file.exists():
-        raise UsageError(f"There is nothing at '{file}'.")
-    return Case(model_config(model).name, target, precision or PRECISIONS[target][0])
-
-
 def _command(verb: str, cases: Sequence[str]) -> str:
-    return " ".join(["pe-validate", verb, *cases])
+    return shlex.join(["pe-validate", verb, *cases])
 
 
 def _finish(command: str, weights: str, results: tuple[Result, ...], start: float, folder: Path, as_json: bool) -> None:

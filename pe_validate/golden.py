@@ -55,13 +55,13 @@ class Entry:
     inputs: tuple[str, ...]
     tolerances: dict[str, Limits]
     """Limits on an artifact's loss, by ``target/precision``."""
+    tools: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Every golden, and the tools that made them."""
+    """Every golden, by model."""
 
-    tools: dict[str, str]
     goldens: dict[str, Entry]
 
 
@@ -78,9 +78,8 @@ def update(folder: Path, models: Sequence[str] = tuple(MODELS)) -> None:
     try:
         for model in models:
             entries[model] = _store(folder, model)
-        tools = {name: version(name) for name in ("pe-validate", "torch", "numpy", "pillow")}
         ordered = {model: entries[model] for model in MODELS if model in entries}
-        replace_file(folder / MANIFEST, _MANIFEST.dump_json(Manifest(tools, ordered), indent=1) + b"\n")
+        replace_file(folder / MANIFEST, _MANIFEST.dump_json(Manifest(ordered), indent=1) + b"\n")
     except OSError as error:
         raise GoldenError(f"Cannot write goldens to '{folder}' ({error.strerror or error}).") from error
 
@@ -100,7 +99,10 @@ def check(folder: Path, models: Sequence[str] = tuple(MODELS)) -> Iterator[Verdi
                 f"The golden of {model} carries other limits than tolerances.toml: "
                 "run 'pe-validate golden --update' and review the difference."
             )
-        tower = load_model(model, load_weights(model, entry.weights))
+        weights = load_weights(model, entry.weights)
+        if weights.sha256 != entry.weights_sha256:
+            raise GoldenError(f"The golden of {model} was made with other weights than '{entry.weights}' is today.")
+        tower = load_model(model, weights)
         answer = run(EagerRuntime(tower, tower.config), samples(stored.pixels))
         yield judge(Case(model, "eager", "fp32"), "loss", stored.outputs, answer)
 
@@ -183,4 +185,5 @@ def _store(folder: Path, model: str) -> Entry:
         output_shape=config.output_shape,
         inputs=tuple(pixels),
         tolerances=_tolerances(model),
+        tools={name: version(name) for name in ("pe-validate", "torch", "numpy", "pillow")},
     )

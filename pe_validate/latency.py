@@ -25,6 +25,7 @@ from rich.table import Table
 from pe_validate.case import Case
 from pe_validate.export.artifact import Artifact
 from pe_validate.models.tower import VisionTower
+from pe_validate.runtime import load
 from pe_validate.runtime.base import Runtime
 from pe_validate.runtime.run_eager import EagerRuntime
 
@@ -87,7 +88,7 @@ def measure(
     *,
     rounds: int = 30,
     threads: int | None = None,
-    tick: Callable[[], None] = lambda: None,
+    tick: Callable[[int], None] = lambda turn: None,
 ) -> list[Latency]:
     """Time eager PyTorch and every artifact of one model side by side; the baseline must be among them.
 
@@ -98,25 +99,15 @@ def measure(
     subjects: dict[str, Runtime] = {"eager/fp32": EagerRuntime(tower, tower.config)}
     torch.set_num_threads(threads)
     for case, artifact in artifacts.items():
-        subjects[f"{case.target}/{case.precision}"] = _with_threads(artifact, case.target, threads)
+        subjects[f"{case.target}/{case.precision}"] = load(artifact.path, case.target, threads=threads)
     rng = np.random.default_rng(0)
     image = rng.uniform(-1, 1, tower.config.input_shape).astype(np.float32)
     times = _take_turns({name: partial(runtime.run, image) for name, runtime in subjects.items()}, rounds, tick)
     return [_summary(tower.config.name, name, threads, taken, times[BASELINE]) for name, taken in times.items()]
 
 
-def _with_threads(artifact: Artifact, target: str, threads: int) -> Runtime:
-    if target == "onnx":
-        from pe_validate.runtime.run_onnx import OnnxRuntime
-
-        return OnnxRuntime(artifact.path, threads)
-    from pe_validate.runtime.run_pte import ExecuTorchRuntime
-
-    return ExecuTorchRuntime(artifact.path, threads)
-
-
 def _take_turns(
-    subjects: Mapping[str, Callable[[], object]], rounds: int, tick: Callable[[], None]
+    subjects: Mapping[str, Callable[[], object]], rounds: int, tick: Callable[[int], None]
 ) -> dict[str, NDArray[np.float64]]:
     """Seconds of each call, ``[rounds]`` per subject; every round calls all of them, in a new order."""
     shuffled = random.Random(0)
@@ -128,7 +119,7 @@ def _take_turns(
             subjects[name]()
             if turn >= 0:
                 times[name].append(time.perf_counter() - start)
-        tick()
+        tick(turn)
     return {name: np.array(taken) for name, taken in times.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -10,8 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 
-from pe_validate.case import Case
-from pe_validate.errors import PEValidateError
+from pe_validate import mil
+from pe_validate.case import PRECISIONS, Case, model_config
+from pe_validate.errors import PEValidateError, UsageError
 from pe_validate.export.artifact import Artifact
 from pe_validate.export.cache import export
 from pe_validate.export.delegation import isolated_delegation
@@ -21,11 +23,11 @@ from pe_validate.models.tower import VisionTower
 from pe_validate.models.weights import DEFAULT_WEIGHTS, Weights, load_model, load_weights
 from pe_validate.report.model import Result
 from pe_validate.runtime import Outputs, run
+from pe_validate.runtime.base import Reading, best_reading
 from pe_validate.runtime.isolation import IsolatedRuntime
 from pe_validate.runtime.run_eager import EagerRuntime
-from pe_validate.runtime.run_mlpackage import Reading, best_reading
 from pe_validate.tolerance import Gate
-from pe_validate.verdict import Verdict, judge, judge_delegation
+from pe_validate.verdict import Verdict, judge, judge_delegation, refuse
 
 Progress = Callable[[Case, str], None]
 """Told of each stage that a case enters."""
@@ -116,6 +118,26 @@ def check(
     return verdicts
 
 
+def claimed(path: Path, model: str, precision: str | None = None) -> Case:
+    """The case that a file claims to be, by its suffix; an ``.mlpackage`` itself says in what it computes.
+
+    Raises:
+        UsageError: there is no such file, model, target or precision.
+        RunError: the package cannot be read.
+    """
+    target = path.suffix.removeprefix(".")
+    if target not in PRECISIONS:
+        raise UsageError(f"'{path}' is none of {', '.join(f'.{name}' for name in PRECISIONS)}.")
+    if precision not in (None, *PRECISIONS[target]):
+        raise UsageError(f"'{target}' is validated in {', '.join(PRECISIONS[target])}, not in '{precision}'.")
+    if not path.exists():
+        raise UsageError(f"There is nothing at '{path}'.")
+    name = model_config(model).name
+    if precision is None and target == "mlpackage":
+        precision = "fp16" if mil.load(path).uses_half_precision else "fp32"
+    return Case(name, target, precision or PRECISIONS[target][0])
+
+
 def prove(
     case: Case,
     path: Path,
@@ -124,11 +146,18 @@ def prove(
     output: str | None = None,
 ) -> tuple[Verdict, ...]:
     """Run the file on every input, in the reading that each gate calls for, and hold it to the references."""
-    outputs: dict[Reading, Outputs] = {}
-    for reading in {reading_for(case, gate) for gate in against}:
+    verdicts: dict[Gate, Verdict] = {}
+    for reading in sorted({reading_for(case, gate) for gate in against}):
+        gates = [gate for gate in against if reading_for(case, gate) == reading]
         with IsolatedRuntime(path, case.target, reading, output) as runtime:
-            outputs[reading] = run(runtime, inputs)
-    return tuple(judge(case, gate, reference, outputs[reading_for(case, gate)]) for gate, reference in against.items())
+            wanted = runtime.image_spec()
+            if not wanted.accepts(inputs[0].image.shape):
+                reason = f"it takes {wanted}, the model an image of {list(inputs[0].image.shape)}"
+                verdicts |= {gate: refuse(case, gate, runtime.producer, reason) for gate in gates}
+                continue
+            outputs = run(runtime, inputs)
+        verdicts |= {gate: judge(case, gate, against[gate], outputs) for gate in gates}
+    return tuple(verdicts[gate] for gate in against)
 
 
 def reading_for(case: Case, gate: Gate) -> Reading:
@@ -157,22 +186,31 @@ def validate_all(
     Raises:
         UsageError, LoadError: the weights or photographs cannot be loaded.
     """
+    models = {}
+    for case in cases:
+        if case.model not in models:  # all of them first: what cannot be loaded is known before the long work
+            progress(case, "load")
+            models[case.model] = reference(case.model, weights, photographs)
     results: list[Result] = []
-    for name in dict.fromkeys(case.model for case in cases):
-        model = reference(name, weights, photographs)
-        with ThreadPoolExecutor(jobs) as pool:
-            journeys = [Journey(case, model, progress) for case in cases if case.model == name]
+    for name, model in models.items():
+        journeys = [Journey(case, model, progress, photographs) for case in cases if case.model == name]
+        pool = ThreadPoolExecutor(jobs)
+        try:
             exports = [pool.submit(journey.export, cache_dir) for journey in journeys]
             wait(exports)
             results += [journey.finish(made) for journey, made in zip(journeys, exports, strict=True)]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C nothing queued is begun
     return tuple(results)
 
 
 class Journey:
     """One case on its way through :func:`validate_all`, its stages timed and its first error kept."""
 
-    def __init__(self, case: Case, model: Reference, progress: Progress) -> None:
+    def __init__(self, case: Case, model: Reference, progress: Progress, photographs: Path | None) -> None:
         self._case, self._model, self._progress = case, model, progress
+        self._again = ["pe-validate", "run", str(case), "--weights", model.weights.spec]
+        self._again += ["--images", str(photographs)] if photographs else []
         self._seconds: dict[str, float] = {}
 
     def export(self, cache_dir: Path | None) -> Artifact:
@@ -192,9 +230,8 @@ class Journey:
         except PEValidateError as error:
             failure = str(error)
         self._progress(self._case, "done")
-        weights = self._model.weights
-        again = f"pe-validate run {self._case} --weights {weights.spec}"
-        return Result(self._case, self._seconds, weights.sha256, again, artifact, verdicts, failure)
+        again = shlex.join(self._again)
+        return Result(self._case, self._seconds, self._model.weights.sha256, again, artifact, verdicts, failure)
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:

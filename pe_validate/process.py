@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from io import TextIOWrapper
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from types import TracebackType
-from typing import ParamSpec, Self, TypeVar
+from typing import Final, ParamSpec, Self, TypeVar
 
 from pe_validate.errors import PEValidateError
 
@@ -29,18 +30,19 @@ class ChildError(Exception):
 
 
 class Child:
-    """One spawned interpreter that answers calls until closed.
+    """One fresh interpreter that answers calls until closed.
 
     ``log`` receives everything the child and its native libraries print. Functions and values travel by
-    pickle, so a function must be importable by name.
+    pickle, so a function must be importable by name. The caller's script is not imported again, as
+    ``multiprocessing`` would: it needs no ``if __name__ == "__main__"``.
     """
 
     def __init__(self, log: Path | None = None) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, log), daemon=True)
-        self._process.start()
+        self._pipe, theirs = Pipe()
+        command = [sys.executable, "-c", _CHILD, str(theirs.fileno()), str(log or os.devnull)]
+        self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
         theirs.close()
+        self._pipe.send(sys.path)
 
     def call(self, function: Callable[P, T], timeout: float, *args: P.args, **kwargs: P.kwargs) -> T:
         """``function(*args, **kwargs)`` in the child, waited for at most ``timeout`` seconds.
@@ -65,9 +67,11 @@ class Child:
     def close(self) -> None:
         """End the child: politely if it is idle, by force if it is still busy a moment later."""
         self._pipe.close()
-        self._process.join(timeout=GRACE)
-        self._process.kill()
-        self._process.join()
+        try:
+            self._process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     def __enter__(self) -> Self:
         return self
@@ -78,18 +82,22 @@ class Child:
         self.close()
 
     def _cause_of_death(self) -> str:
-        self._process.join(timeout=GRACE)
-        code = self._process.exitcode
-        if code is not None and code < 0:
+        code = self._process.wait()  # its end of the pipe is closed: it is gone, or about to be
+        if code < 0:
             named = {number.value: number.name for number in signal.Signals}
             return f"its process was ended by {named.get(-code, f'signal {-code}')}"
         return f"its process ended with exit code {code}"
 
 
-def _serve(pipe: Connection, log: Path | None) -> None:
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    target = os.open(log or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+_CHILD: Final = "import sys; from pe_validate.process import serve; serve(int(sys.argv[1]), sys.argv[2])"
+
+
+def serve(descriptor: int, log: str) -> None:
+    """What the child does: answer calls from the inherited pipe until its other end is closed."""
+    threading.Thread(target=_die_with, args=(os.getppid(),), daemon=True).start()
+    pipe: Connection = Connection(descriptor)
+    sys.path[:] = pipe.recv()
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for stream in (1, 2):
         os.dup2(target, stream)
     for text in (sys.stdout, sys.stderr):
@@ -117,8 +125,8 @@ def _attempt(
         return False, ChildError(f"{type(error).__name__}: {lines[0]}")
 
 
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _die_with(parent: int) -> None:
+    """A process whose parent is gone gets another one."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)

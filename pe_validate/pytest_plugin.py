@@ -49,9 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say whose weights are validated and who computes the Core ML numbers."""
-    if not config.getoption("--pe-models") and config.getoption("--pe-weights") == "seed:7":
-        return []  # nothing was asked of this plugin
-    from pe_validate.runtime.run_mlpackage import best_reading
+    from pe_validate.runtime.base import best_reading
 
     computed = "Core ML" if best_reading() == "native" else "the reference evaluator, Core ML itself did not run"
     return [f"pe_validate: weights {config.getoption('--pe-weights')}; Core ML numbers come from {computed}"]

@@ -34,11 +34,8 @@ def judge(case: Case, gate: Gate, reference: Outputs, actual: Outputs) -> Verdic
     row = tolerance(case, gate)
     for name, expected in reference.features.items():
         if name in actual.features and (found := actual.features[name].shape) != expected.shape:
-            sentence = (
-                f"{case} fails {gate}: {actual.producer} answers with shape {list(found)}, the model with "
-                f"{list(expected.shape)}."
-            )
-            return Verdict(case, gate, "fail", sentence, reference=reference.producer, producer=actual.producer)
+            reason = f"it answers with shape {list(found)}, the model with {list(expected.shape)}"
+            return refuse(case, gate, actual.producer, reason)
     comparisons = compare_outputs(reference, actual)
     faults = {name: fault for name, c in comparisons.items() if (fault := breach(c, row))}
     overall = worst(list(comparisons.values()))
@@ -65,6 +62,11 @@ def judge(case: Case, gate: Gate, reference: Outputs, actual: Outputs) -> Verdic
         comparisons=comparisons,
         tolerance=row,
     )
+
+
+def refuse(case: Case, gate: Gate, producer: str, reason: str) -> Verdict:
+    """The verdict on an artifact that cannot be the model, whatever its numbers."""
+    return Verdict(case, gate, "fail", f"{case} fails {gate} in {producer}: {reason}.", producer=producer)
 
 
 def breach(comparison: Comparison, row: Tolerance) -> str:

@@ -14,14 +14,18 @@ OUTPUT_NAME = "features"
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """Name, static shape and NumPy dtype name of one declared input or output."""
+    """Name, shape and NumPy dtype name of one declared input or output; an axis of any length is -1."""
 
     name: str
     shape: tuple[int, ...]
     dtype: str
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.dtype}[{', '.join(map(str, self.shape))}]"
+        return f"{self.name}: {self.dtype}[{', '.join('?' if n < 0 else str(n) for n in self.shape)}]"
+
+    def accepts(self, shape: tuple[int, ...]) -> bool:
+        """Whether a tensor of ``shape`` is what was declared."""
+        return len(shape) == len(self.shape) and all(n in (-1, m) for n, m in zip(self.shape, shape, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ EXPORT_TIMEOUT = 1800.0
 """Seconds; the largest model takes about a twentieth of it."""
 
 TOOLS: Final[dict[str, tuple[str, ...]]] = {
-    "onnx": ("torch", "onnx", "onnxscript"),
+    "onnx": ("torch", "onnx", "onnx-ir", "onnxscript"),
     "pte": ("torch", "executorch"),
     "mlpackage": ("torch", "coremltools"),
 }
@@ -62,9 +62,9 @@ def export(case: Case, weights: str | Weights = DEFAULT_WEIGHTS, cache_dir: Path
     folder = cache_dir or default_cache_dir()
     tools = {name: version(name) for name in TOOLS[case.target]}
     key = _key(case, weights, tools)
-    with _writable(folder), FileLock(folder / f"{key}.lock"):
-        found = _stored(folder / key)
-        return found or _make(case, weights, tools, folder, key)
+    with writable(folder), FileLock(folder / f"{key}.lock"):
+        found = _stored(folder / key) or _make(case, weights, tools, folder, key)
+        return replace(found, weights=weights.spec)  # the same tensors may have come from elsewhere
 
 
 def place(artifact: Artifact, out: Path) -> Artifact:
@@ -74,7 +74,7 @@ def place(artifact: Artifact, out: Path) -> Artifact:
         ExportError: ``out`` cannot be written.
     """
     target = out / artifact.case.file_name
-    with _writable(out), tempfile.TemporaryDirectory(prefix=".pe_validate-", dir=out) as scratch:
+    with writable(out), tempfile.TemporaryDirectory(prefix=".pe_validate-", dir=out) as scratch:
         copy = Path(scratch) / target.name
         if artifact.path.is_dir():
             shutil.copytree(artifact.path, copy)
@@ -87,7 +87,12 @@ def place(artifact: Artifact, out: Path) -> Artifact:
 
 
 @contextmanager
-def _writable(folder: Path) -> Iterator[None]:
+def writable(folder: Path) -> Iterator[None]:
+    """Make ``folder``; what the system refuses there is one sentence.
+
+    Raises:
+        ExportError: the folder cannot be written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield

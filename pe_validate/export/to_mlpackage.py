@@ -36,7 +36,7 @@ def write_mlpackage(module: nn.Module, image: Tensor, path: Path, metadata: dict
         )
     package.author = "pe_validate"
     package.license = metadata["licence"]
-    package.short_description = f"{metadata['model']} vision encoder, weights {metadata['weights']}"
+    package.short_description = f"{metadata['model']} vision encoder, {metadata['precision']}"
     package.version = metadata["weights_sha256"][:12]
     package.user_defined_metadata.update(metadata)
     package.save(str(path))

@@ -31,7 +31,6 @@ def build(case: Case, weights_spec: str, weights_sha256: str, folder: Path) -> A
     metadata = {
         "model": case.model,
         "precision": case.precision,
-        "weights": weights.spec,
         "weights_sha256": weights.sha256,
         "licence": LICENCE,
     }

@@ -35,9 +35,8 @@ class Drawn:
 
 
 def images(size: int) -> st.SearchStrategy[Drawn]:
-    """Any of the kinds below."""
-    kinds = (photograph_crops, constants, gradients, checkerboards, hot_pixels, uniform_noise, extreme_noise)
-    return st.one_of([kind(size) for kind in kinds])
+    """Any of :data:`KINDS`."""
+    return st.one_of([kind(size) for kind in KINDS])
 
 
 @st.composite
@@ -112,6 +111,19 @@ def extreme_noise(draw: st.DrawFn, size: int) -> Drawn:
     noise = np.random.default_rng(seed).choice(np.array([-1, 1], np.float32), (1, 3, size, size))
     return Drawn(f"extreme noise of default_rng({seed})", noise)
 
+
+Kind = Callable[[int], st.SearchStrategy[Drawn]]
+
+KINDS: Final[tuple[Kind, ...]] = (
+    photograph_crops,
+    constants,
+    gradients,
+    checkerboards,
+    hot_pixels,
+    uniform_noise,
+    extreme_noise,
+)
+"""Every kind of image, each a strategy for a size in pixels."""
 
 LAYOUTS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
     "contiguous": np.ascontiguousarray,

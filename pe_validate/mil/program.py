@@ -83,6 +83,11 @@ class Program:
         self._operations = tuple(operation for operation in graph.operations if not operation.folds)
         self._dying = self._last_uses()
 
+    @property
+    def uses_half_precision(self) -> bool:
+        """Whether any operator declares a float16 result."""
+        return any(declared.float16 for operation in self._operations for declared in operation.outputs)
+
     def predict(self, inputs: Arrays, trace: Trace | None = None) -> dict[str, NDArray[Any]]:
         """Outputs by name, in the shapes and types that the model declares.
 

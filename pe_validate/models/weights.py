@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 import pickle
+import struct
 import warnings
 import zlib
 from collections.abc import Mapping
@@ -26,6 +27,20 @@ from pe_validate.models.config import ModelConfig
 from pe_validate.models.tower import VisionTower
 
 DEFAULT_WEIGHTS = "seed:7"
+
+DAMAGE = (
+    SafetensorError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""What the readers were seen to raise for files that are cut short or altered."""
 
 NESTS = ("state_dict", "weights")
 """Keys under which training code is known to bury the state dict."""
@@ -143,7 +158,7 @@ def _read(path: Path) -> Mapping[str, object]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pickle protocols; what cannot be read is an error below
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+    except DAMAGE as error:
         raise LoadError(
             f"Checkpoint '{path}' cannot be read, it is truncated or damaged: {_first_line(error)}"
         ) from error
@@ -170,14 +185,18 @@ def _fitted(content: Mapping[str, object], config: ModelConfig, spec: str) -> di
     ]
     if problems:
         raise LoadError(f"'{spec}' is not a {config.name}; {len(problems)} tensors disagree: {'; '.join(problems)}.")
-    return {name: found[name].to(torch.float32).contiguous() for name in expected}
+    return {name: found[name].detach().to(torch.float32).contiguous() for name in expected}
 
 
 def _unnested(content: Mapping[str, object]) -> dict[str, Tensor]:
     for nest in NESTS:
         if isinstance(inner := content.get(nest), Mapping):
             content = inner
-    tensors = {name.removeprefix("module."): value for name, value in content.items() if isinstance(value, Tensor)}
+    tensors = {
+        name.removeprefix("module."): value
+        for name, value in content.items()
+        if isinstance(name, str) and isinstance(value, Tensor)
+    }
     visual = {name.removeprefix("visual."): t for name, t in tensors.items() if name.startswith("visual.")}
     return visual or tensors  # a CLIP checkpoint carries a text tower too; only 'visual.' is this model
 

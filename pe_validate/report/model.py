@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 from dataclasses import dataclass, field
@@ -71,7 +72,7 @@ class Report:
         producers = sorted({v.producer for r in self.results for v in r.verdicts if r.case.target == "mlpackage"})
         if producers:
             lines.append(f"Core ML numbers were produced by: {'; '.join(producers)}.")
-            if not any(producer.startswith("Core ML (") for producer in producers):
+            if not any(producer.startswith("Core ML on ") for producer in producers):
                 lines.append("Core ML itself did not run: it exists on macOS and iOS only.")
         return lines
 
@@ -80,8 +81,8 @@ _REPORT = TypeAdapter(Report)
 
 
 def to_json(report: Report) -> bytes:
-    """The report as indented JSON; infinities are the strings ``Infinity`` and ``-Infinity``."""
-    return _REPORT.dump_json(report, indent=1)
+    """The report as indented JSON, headlines first; infinities are the strings ``Infinity`` and ``-Infinity``."""
+    return json.dumps({"headlines": report.headlines} | json.loads(_REPORT.dump_json(report)), indent=1).encode()
 
 
 def read(folder: Path) -> Report:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
@@ -133,31 +134,38 @@ def write(report: Report, folder: Path) -> None:
     Raises:
         ReportError: the folder cannot be written.
     """
-    contents = {
-        FILE_NAME: to_json(report),
-        "report.md": to_markdown(report).encode(),
-        "junit.xml": to_junit(report).encode(),
-        "report.html": to_html(report).encode(),
-    }
-    try:
-        for name, content in contents.items():
-            replace_file(folder / name, content)
-    except OSError as error:
-        raise ReportError(
-            f"Cannot write the report to '{folder}' ({error.strerror or error}): choose another --report."
-        ) from error
+    with _writable(folder):
+        for name, render in FILES.items():
+            replace_file(folder / name, render(report))
 
 
-def ensure_writable(folder: Path) -> None:
-    """Find out before the long work, not after it.
+def make_room(folder: Path) -> None:
+    """Find out before the long work whether ``folder`` can be written, and take away an older report.
 
     Raises:
         ReportError: the folder cannot be written.
     """
-    try:
+    with _writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
+        for name in FILES:
+            (folder / name).unlink(missing_ok=True)
+
+
+FILES: Final[dict[str, Callable[[Report], bytes]]] = {
+    FILE_NAME: to_json,
+    "report.md": lambda report: to_markdown(report).encode(),
+    "junit.xml": lambda report: to_junit(report).encode(),
+    "report.html": lambda report: to_html(report).encode(),
+}
+"""What a report folder holds."""
+
+
+@contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise ReportError(
             f"Cannot write the report to '{folder}' ({error.strerror or error}): choose another --report."

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pe_validate.errors import UsageError
 from pe_validate.inputs.images import Sample
-from pe_validate.runtime.base import Outputs, Runtime
-
-if TYPE_CHECKING:
-    from pe_validate.runtime.run_mlpackage import Reading
+from pe_validate.runtime.base import Outputs, Reading, Runtime
 
 __all__ = ["Outputs", "Runtime", "load", "run"]
 
 
-def load(path: Path, target: str, reading: Reading = "declared") -> Runtime:
-    """Open an artifact in this process; ``reading`` says how an ``.mlpackage`` is to be executed.
+def load(path: Path, target: str, reading: Reading = "declared", threads: int | None = None) -> Runtime:
+    """Open an artifact in this process.
+
+    ``reading`` says how an ``.mlpackage`` is executed, ``threads`` how many an ``.onnx`` or ``.pte`` uses.
 
     Raises:
         RunError: the file is damaged or is not what its target says.
@@ -26,11 +24,11 @@ def load(path: Path, target: str, reading: Reading = "declared") -> Runtime:
         case "onnx":
             from pe_validate.runtime.run_onnx import OnnxRuntime
 
-            return OnnxRuntime(path)
+            return OnnxRuntime(path, threads)
         case "pte":
             from pe_validate.runtime.run_pte import ExecuTorchRuntime
 
-            return ExecuTorchRuntime(path)
+            return ExecuTorchRuntime(path, threads)
         case "mlpackage":
             from pe_validate.runtime.run_mlpackage import CoreMLRuntime
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,17 @@ from pe_validate.errors import RunError
 from pe_validate.export.artifact import OUTPUT_NAME, TensorSpec
 
 Array = NDArray[np.float32]
+
+Reading = Literal["exact", "declared", "native"]
+"""How a Core ML package is executed.
+
+`exact`: its graph in float32. `declared`: rounded as the package declares. `native`: by Core ML itself.
+"""
+
+
+def best_reading() -> Reading:
+    """Core ML where it exists, else its model in the evaluator."""
+    return "native" if sys.platform == "darwin" else "declared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +56,12 @@ class Runtime(ABC):
             RunError: the image is not what the artifact declares, or its answer is not.
         """
         spec = self.image_spec()
-        if image.shape != spec.shape or image.dtype != np.float32:
+        if not spec.accepts(image.shape) or image.dtype != np.float32:
             raise RunError(f"{self.producer} was given {image.dtype}{list(image.shape)}; the artifact declares {spec}.")
         # Contiguous, aligned and writable, copied only where it is not: PyTorch warns of read-only arrays.
         features = self._run(np.require(image, np.float32, ["C", "A", "W"]))
         declared = self.features_spec()
-        if features.shape != declared.shape:
+        if not declared.accepts(features.shape):
             raise RunError(f"{self.producer} answered with {list(features.shape)}; the artifact declares {declared}.")
         return np.array(features, dtype=np.float32)  # a copy: runtimes reuse their output buffers
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +11,7 @@ from pe_validate.errors import PEValidateError, RunError
 from pe_validate.export.artifact import TensorSpec
 from pe_validate.process import Child, ChildError
 from pe_validate.runtime import load
-from pe_validate.runtime.base import Array, Runtime
-
-if TYPE_CHECKING:
-    from pe_validate.runtime.run_mlpackage import Reading
+from pe_validate.runtime.base import Array, Reading, Runtime
 
 RUN_TIMEOUT = 300.0
 """Seconds for one load or one inference; the largest model takes about ten."""

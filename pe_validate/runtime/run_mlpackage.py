@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,15 +11,7 @@ from numpy.typing import NDArray
 from pe_validate import mil
 from pe_validate.errors import RunError
 from pe_validate.export.artifact import TensorSpec
-from pe_validate.runtime.base import Array, Runtime
-
-Reading = Literal["exact", "declared", "native"]
-"""`exact`: the graph in float32. `declared`: rounded as the package declares. `native`: Core ML itself."""
-
-
-def best_reading() -> Reading:
-    """Core ML where it exists, else its model in the evaluator."""
-    return "native" if sys.platform == "darwin" else "declared"
+from pe_validate.runtime.base import Array, Reading, Runtime
 
 
 class CoreMLRuntime(Runtime):
@@ -33,7 +23,7 @@ class CoreMLRuntime(Runtime):
         self.outputs: tuple[TensorSpec, ...] = program.outputs
         if reading == "native":
             self._predict = _core_ml(path).predict
-            self.producer = f"Core ML (coremltools {version('coremltools')})"
+            self.producer = f"Core ML on the CPU (coremltools {version('coremltools')})"
         else:
             self._predict = program.predict
             self.producer = f"Core ML reference evaluator, {reading}"
@@ -48,6 +38,7 @@ def _core_ml(path: Path):  # type: ignore[no-untyped-def]  # coremltools publish
     import coremltools
 
     try:
-        return coremltools.models.MLModel(str(path))
+        # The CPU alone computes float32 as float32, and the same every time.
+        return coremltools.models.MLModel(str(path), compute_units=coremltools.ComputeUnit.CPU_ONLY)
     except RuntimeError as error:
         raise RunError(f"Core ML cannot compile '{path}': {error}") from error

@@ -54,6 +54,5 @@ class OnnxRuntime(Runtime):
 
 
 def _spec(value: onnxruntime.NodeArg) -> TensorSpec:
-    # A symbolic axis is a batch of one here: every case is a single image.
-    shape = tuple(axis if isinstance(axis, int) else 1 for axis in value.shape)
+    shape = tuple(axis if isinstance(axis, int) else -1 for axis in value.shape)
     return TensorSpec(value.name, shape, _DTYPES.get(value.type, value.type))

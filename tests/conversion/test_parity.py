@@ -1,12 +1,14 @@
 """Every artifact computes what the PyTorch model computes."""
 
+import shlex
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from pe_validate.case import Case
 from pe_validate.compare import compare
 from pe_validate.export.artifact import Artifact
-from pe_validate.inputs.strategies import LAYOUTS, images, layouts
+from pe_validate.inputs.strategies import KINDS, LAYOUTS, Drawn, Kind, layouts
 from pe_validate.pipeline import Reference, examine
 from pe_validate.runtime import Outputs, Runtime
 from pe_validate.runtime.run_eager import EagerRuntime
@@ -15,8 +17,11 @@ from pe_validate.verdict import judge
 
 @pytest.fixture
 def see_it_again(request: pytest.FixtureRequest) -> str:
+    test = request.node.nodeid.partition("]")[0] + "]"  # xdist appends its group
     weights = request.config.getoption("--pe-weights")
-    return f"\nSee it again: pytest '{request.node.nodeid}' --pe-weights {weights} --hypothesis-profile=ci"
+    profile = settings.get_current_profile_name()
+    command = ["pytest", test, "--pe-weights", weights, f"--hypothesis-profile={profile}"]
+    return f"\nSee it again: {shlex.join(command)}"
 
 
 def test_every_gate_passes_on_photographs_and_structured_images(pe_artifact: Artifact, pe_reference: Reference) -> None:
@@ -25,33 +30,29 @@ def test_every_gate_passes_on_photographs_and_structured_images(pe_artifact: Art
     assert not [verdict.sentence for verdict in verdicts if verdict.status != "pass"]
 
 
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_agrees_with_eager_pytorch_on_generated_images(
-    pe_case: Case, pe_reference: Reference, pe_runtime: Runtime, see_it_again: str
+    kind: Kind, pe_case: Case, pe_reference: Reference, pe_runtime: Runtime, see_it_again: str
 ) -> None:
     eager = EagerRuntime(pe_reference.tower, pe_case.config)
 
-    @given(images(pe_case.config.image_size))
-    def agrees(drawn) -> None:
-        expected = Outputs(eager.producer, {repr(drawn): eager.run(drawn.image)})
-        actual = Outputs(pe_runtime.producer, {repr(drawn): pe_runtime.run(drawn.image)})
+    @settings(max_examples=max(1, settings.default.max_examples // 4))
+    @given(drawn=kind(pe_case.config.image_size), layout=layouts())
+    def agrees(drawn: Drawn, layout: str) -> None:
+        name = f"{drawn!r} in {layout} memory"
+        expected = Outputs(eager.producer, {name: eager.run(drawn.image)})
+        actual = Outputs(pe_runtime.producer, {name: pe_runtime.run(LAYOUTS[layout](drawn.image))})
         verdict = judge(pe_case, "loss", expected, actual)
         assert verdict.status == "pass", verdict.sentence + see_it_again
 
     agrees()
 
 
-def test_answers_the_same_whatever_the_memory_layout(
-    pe_reference: Reference, pe_runtime: Runtime, see_it_again: str
-) -> None:
-    sample = pe_reference.inputs[0]
-    answer = pe_runtime.run(sample.image)
-
-    @given(layouts())
-    def same(layout: str) -> None:
-        difference = compare(answer, pe_runtime.run(LAYOUTS[layout](sample.image)))
-        assert difference.max_abs == 0, f"{layout}: {difference}{see_it_again}"
-
-    same()
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_answers_the_same_whatever_the_memory_layout(layout: str, pe_reference: Reference, pe_runtime: Runtime) -> None:
+    image = pe_reference.inputs[0].image
+    difference = compare(pe_runtime.run(image), pe_runtime.run(LAYOUTS[layout](image)))
+    assert difference.max_abs == 0
 
 
 def test_tells_images_apart(pe_reference: Reference, pe_runtime: Runtime) -> None:

@@ -1,8 +1,9 @@
 """Every limit can fail: deliberately wrong models, each of a kind seen in real conversions, are caught.
 
-The fault is planted in the tower, and its answers are judged as if an artifact had given them. Fidelity and
-identity have float32 limits on every target; loss in fp16 is the loosest limit there is, and the faults that it
-cannot tell from fp16 arithmetic are named: the gate beside it catches those.
+The fault is planted in the tower, and its answers are judged as if an artifact had given them. Fidelity has
+float32 limits in every precision. Loss and identity in fp16 must allow what rounding costs: the faults that they
+cannot tell from it are named. In an artifact of our own, fidelity catches those; in a stranger's fp16 file nothing
+does.
 """
 
 from collections.abc import Callable, Iterator
@@ -135,7 +136,7 @@ def not_a_number_for_dark_images(tower: VisionTower, patch: pytest.MonkeyPatch) 
 
 
 HIDDEN_IN_FP16 = {"tanh_gelu", "layer_norm_epsilon_1e_6", "rope_from_zero", "class_token_rotated"}
-"""Faults that cost less than fp16 arithmetic does; identity and fidelity catch them."""
+"""Faults that cost less than fp16 rounding does; only fidelity catches them."""
 
 
 @cache
@@ -161,8 +162,9 @@ def test_is_caught_on_every_target(name: str) -> None:
             for gate in ("fidelity", "identity", "loss"):
                 assert verdict(target, "fp32", gate).status == "fail", (name, target, gate)
         assert verdict("mlpackage", "fp16", "fidelity").status == "fail"
-        loss = verdict("mlpackage", "fp16", "loss")
-        assert (loss.status == "pass") == (name in HIDDEN_IN_FP16), loss.sentence
+        for gate in ("identity", "loss"):
+            loose = verdict("mlpackage", "fp16", gate)
+            assert (loose.status == "pass") == (name in HIDDEN_IN_FP16), loose.sentence
 
 
 def test_the_sound_model_passes_every_gate() -> None:

@@ -12,8 +12,8 @@ from pe_validate.case import MATRIX, Case
 from pe_validate.inputs.images import Sample
 from pe_validate.pipeline import prove, reading_for
 from pe_validate.runtime import Outputs, run
+from pe_validate.runtime.base import best_reading
 from pe_validate.runtime.run_eager import EagerRuntime
-from pe_validate.runtime.run_mlpackage import best_reading
 from pe_validate.tolerance import Gate
 
 ONNX = Case("PE-Core-T16-384", "onnx", "fp32")

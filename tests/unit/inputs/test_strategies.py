@@ -8,23 +8,12 @@ from hypothesis import find, given
 from hypothesis import strategies as st
 
 from pe_validate.inputs import strategies
-from pe_validate.inputs.strategies import LAYOUTS, Drawn
+from pe_validate.inputs.strategies import KINDS, LAYOUTS, Drawn, Kind
 
 SIZE = 48
-KINDS = [
-    strategies.photograph_crops,
-    strategies.constants,
-    strategies.gradients,
-    strategies.checkerboards,
-    strategies.hot_pixels,
-    strategies.uniform_noise,
-    strategies.extreme_noise,
-    strategies.images,
-]
-Kind = Callable[[int], st.SearchStrategy[Drawn]]
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [*KINDS, strategies.images], ids=lambda kind: kind.__name__)
 def test_draws_normalised_images(kind: Kind) -> None:
     @given(kind(SIZE))
     def normalised(drawn: Drawn) -> None:

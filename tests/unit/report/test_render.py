@@ -21,7 +21,7 @@ from pe_validate.report.model import Report
 from pe_validate.report.page import to_html
 from pe_validate.report.render import (
     COLUMNS,
-    ensure_writable,
+    make_room,
     sentences,
     to_junit,
     to_markdown,
@@ -275,7 +275,7 @@ def test_a_second_report_replaces_the_first(tmp_path: Path) -> None:
         assert (tmp_path / name).read_text(encoding="utf-8") == render(last)
 
 
-@pytest.mark.parametrize("act", [lambda folder: write(sample.mixed(), folder), ensure_writable], ids=["write", "ask"])
+@pytest.mark.parametrize("act", [lambda folder: write(sample.mixed(), folder), make_room], ids=["write", "ask"])
 @pytest.mark.parametrize("place", ["file", "file/below"])
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path, act: object, place: str) -> None:
     assert callable(act)
@@ -288,5 +288,5 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path, act: obj
 
 
 def test_asking_whether_a_folder_can_be_written_makes_it_and_leaves_it_empty(tmp_path: Path) -> None:
-    ensure_writable(tmp_path / "new" / "folder")
+    make_room(tmp_path / "new" / "folder")
     assert os.listdir(tmp_path / "new" / "folder") == []

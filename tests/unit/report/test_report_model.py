@@ -103,9 +103,9 @@ def test_headlines_say_who_produced_the_core_ml_numbers_and_that_core_ml_did_not
 
 
 def test_headlines_of_a_run_on_core_ml_itself_do_not_deny_it() -> None:
-    native = sample.passing(sample.CORE_ML, producer="Core ML (coremltools 9.0)")
+    native = sample.passing(sample.CORE_ML, producer="Core ML on the CPU (coremltools 9.0)")
     headlines = sample.report(native).headlines
-    assert "Core ML (coremltools 9.0)" in headlines[1]
+    assert "Core ML on the CPU (coremltools 9.0)" in headlines[1]
     assert "did not run" not in " ".join(headlines)
 
 
