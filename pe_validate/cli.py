@@ -102,8 +102,8 @@ def check(
     from pe_validate.report.progress import show
     from pe_validate.report.render import make_room
 
-    make_room(report)
     case = pipeline.claimed(file, model, precision)
+    make_room(report)
     start = perf_counter()
     with show(plain=quiet) as progress:
         progress(case, "load")

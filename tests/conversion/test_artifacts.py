@@ -9,6 +9,7 @@ from pe_validate.case import Case
 from pe_validate.export.artifact import Artifact, digest
 from pe_validate.mil.package import Package
 from pe_validate.models.config import LICENCE
+from pe_validate.pipeline import claimed
 
 IOS_17 = 8
 """Core ML specification version that iOS 17 introduced."""
@@ -45,6 +46,10 @@ def test_carries_its_model_weights_and_licence(pe_case: Case, pe_artifact: Artif
     assert said["precision"] == pe_case.precision
     assert said["weights_sha256"] == pe_artifact.weights_sha256
     assert said["licence"] == LICENCE
+
+
+def test_is_recognised_as_its_case(pe_case: Case, pe_artifact: Artifact) -> None:
+    assert claimed(pe_artifact.path, pe_case.model) == pe_case
 
 
 def test_is_the_file_that_was_exported(pe_artifact: Artifact) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,21 @@ def evaluate(*statements: str) -> str:
 def test_a_public_name_is_never_its_module(first: str) -> None:
     names = "[n for n in pe_validate.__all__ if isinstance(getattr(pe_validate, n), types.ModuleType)]"
     assert evaluate(first, "import types, pe_validate", f"print({names})") == "[]\n"
+
+
+SCRIPT = """
+import pe_validate
+case = pe_validate.Case("PE-Core-T16-384", "onnx", "fp32")
+artifact, verdicts = pe_validate.validate(case, "seed:7")
+print(artifact.path.name, [(verdict.gate, verdict.status) for verdict in verdicts])
+"""
+
+
+def test_a_script_of_five_lines_validates_a_case(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"  # a file without a guard: child processes must not run it again
+    script.write_text(SCRIPT)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300)
+    assert done.stdout == "PE-Core-T16-384-fp32.onnx [('fidelity', 'pass'), ('loss', 'pass')]\n", done.stderr
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

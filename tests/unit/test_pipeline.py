@@ -37,6 +37,14 @@ def test_an_artifact_that_answers_like_its_model_passes_every_gate(tiny: Path) -
     assert verdicts[0].producer.startswith("ONNX Runtime")
 
 
+def test_an_artifact_for_images_of_another_size_fails_and_is_no_traceback(tiny: Path) -> None:
+    larger = (Sample("large", np.zeros((1, 3, 999, 999), np.float32)),)
+    answers = Outputs("PyTorch eager", {"large": np.ones((1, 8), np.float32)})
+    (verdict,) = prove(ONNX, tiny / "tiny.onnx", larger, {"identity": answers})
+    assert verdict.status == "fail"
+    assert "999" in verdict.sentence
+
+
 def test_an_artifact_with_features_of_another_size_fails_and_is_no_traceback(tiny: Path) -> None:
     wider = Outputs("PyTorch eager", {sample.name: np.ones((1, 512), np.float32) for sample in SAMPLES})
     (verdict,) = prove(ONNX, tiny / "tiny.onnx", SAMPLES, {"loss": wider})

@@ -34,6 +34,8 @@ def saved(tmp_path: Path) -> Callable[[object], str]:
 
 NESTS: dict[str, Callable[[Tensors], object]] = {
     "plain": lambda t: t,
+    "of parameters": lambda t: {k: torch.nn.Parameter(v) for k, v in t.items()},
+    "beside other things": lambda t: {**t, 0: torch.ones(1), "note": "text"},
     "under state_dict": lambda t: {"state_dict": t, "epoch": 3},
     "under weights": lambda t: {"weights": t},
     "from DataParallel": lambda t: {f"module.{k}": v for k, v in t.items()},
@@ -93,6 +95,15 @@ def test_a_truncated_checkpoint_is_refused(tensors: Tensors, tmp_path: Path, suf
         save_file(tensors, path)
     os.truncate(path, int(kept if kept > 1 else kept * path.stat().st_size))
     with pytest.raises(LoadError, match=r"checkpoint.*truncated or damaged"):
+        load_weights(MODEL, f"file:{path}")
+
+
+@pytest.mark.parametrize("content", [b"R", b"Read me first.", b"PK\x03\x04", b"\x80\x02}q\x00(", bytes(64)], ids=repr)
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_a_file_of_something_else_is_refused(tmp_path: Path, suffix: str, content: bytes) -> None:
+    path = tmp_path / f"checkpoint{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(LoadError, match="checkpoint"):
         load_weights(MODEL, f"file:{path}")
 
 
