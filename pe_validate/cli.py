@@ -181,9 +181,9 @@ def latency(
                 progress(case, "done")
             eager = Case(model, "eager", "fp32")
 
-            def tick(turn: int, eager: Case = eager) -> None:
-                if (turn + 1) % 10 == 0:
-                    progress(eager, f"timing beside the others, {turn + 1} of {rounds} rounds")
+            def tick(done: int, eager: Case = eager) -> None:
+                if done > 0 and done % 10 == 0:
+                    progress(eager, f"timing beside the others, {done} of {rounds} rounds")
 
             tower = load_model(model, loaded)
             measured += timing.measure(tower, artifacts, rounds=rounds, threads=threads, tick=tick)

@@ -88,7 +88,7 @@ def measure(
     *,
     rounds: int = 30,
     threads: int | None = None,
-    tick: Callable[[int], None] = lambda turn: None,
+    tick: Callable[[int], None] = lambda done: None,
 ) -> list[Latency]:
     """Time eager PyTorch and every artifact of one model side by side; the baseline must be among them.
 
@@ -119,7 +119,7 @@ def _take_turns(
             subjects[name]()
             if turn >= 0:
                 times[name].append(time.perf_counter() - start)
-        tick(turn)
+        tick(turn + 1)
     return {name: np.array(taken) for name, taken in times.items()}
 
 

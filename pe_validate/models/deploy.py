@@ -229,6 +229,7 @@ class Deployable(nn.Module):
         super().__init__()
         config = self.config = tower.config
         self.patches = grid**2
+        self.shape = (1, self.patches + int(config.class_token), config.output_dim or config.width)
         centred = config.ln_post and norm == "linear"  # the fused operator subtracts the mean anyway
         self.patchify = deepcopy(tower.conv1)
         table = position_table(config, tower.positional_embedding.double(), (grid, grid))
@@ -250,8 +251,8 @@ class Deployable(nn.Module):
         if self.config.class_token:
             x = torch.cat([self.class_position, x])
         features: Tensor = self.encoder(x)
-        # A view and not unsqueeze, which ExecuTorch 1.4.1 leaves outside the delegate.
-        return features if self.config.pool_heads else features.view(1, *features.shape)
+        # ExecuTorch 1.4.1 leaves unsqueeze outside the delegate; coremltools 9.0 cannot cast a traced shape.
+        return features if self.config.pool_heads else features.view(self.shape)
 
 
 def _head(tower: VisionTower, norm: NormStyle, centred: bool) -> list[nn.Module]:
