@@ -94,7 +94,7 @@ def test_an_artifact_says_what_it_is_and_what_made_it(
     assert [str(spec) for spec in artifact.inputs] == ["image: float32[1, 3, 384, 384]"]
     assert [str(spec) for spec in artifact.outputs] == ["features: float32[1, 512]"]
     assert (artifact.case, artifact.weights, artifact.weights_sha256) == (case, "seed:7", weights.sha256)
-    assert artifact.tools == {name: version(name) for name in ("torch", "onnx", "onnxscript")}
+    assert artifact.tools == {name: version(name) for name in ("torch", "onnx", "onnx-ir", "onnxscript")}
     assert artifact.seconds > 0
     assert artifact.delegation is None
 
