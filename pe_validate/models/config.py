@@ -71,6 +71,9 @@ def _spatial(core: ModelConfig, name: str) -> ModelConfig:
 _T16 = ModelConfig("PE-Core-T16-384", 384, 16, width=192, layers=12, heads=3, output_dim=512)
 _S16 = ModelConfig("PE-Core-S16-384", 384, 16, width=384, layers=12, heads=6, output_dim=512)
 _B16 = ModelConfig("PE-Core-B16-224", 224, 16, width=768, layers=12, heads=12, output_dim=1024)
+NANO: Final = ModelConfig("PE-Nano", 64, 8, width=128, layers=6, heads=4, output_dim=64)
+"""A small model of the same architecture, trained by ``fixtures/nano/train.py``; its weights are ``trained``."""
+
 _L14 = ModelConfig("PE-Core-L14-336", 336, 14, width=1024, layers=24, heads=16, output_dim=1024)
 
 MODELS: Final[dict[str, ModelConfig]] = {
