@@ -12,7 +12,7 @@ from pe_validate.models.config import MODELS, ModelConfig
 
 PRECISIONS: Final[dict[str, tuple[str, ...]]] = {
     "onnx": ("fp32",),
-    "pte": ("fp32",),
+    "pte": ("fp32", "fp16", "int8", "int8-static", "int4"),
     "mlpackage": ("fp16", "fp32"),
 }
 """Targets, and the precisions each is exported in."""

@@ -35,7 +35,10 @@ Cases = Annotated[
     list[str] | None,
     typer.Argument(metavar="[CASE]…", help="PE-Core-S16-384/pte/fp32, or the beginning of it; * is a wildcard."),
 ]
-Weights = Annotated[str, typer.Option(help="seed:N, file:PATH (.pt, .safetensors) or hf:REPO[:FILE].")]
+Weights = Annotated[
+    str,
+    typer.Option(help="seed:N, seed:N+outliers, trained (PE-Nano), file:PATH (.pt, .safetensors) or hf:REPO[:FILE]."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of a table.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Plain progress lines instead of live ones.")]
 CacheDir = Annotated[
@@ -44,6 +47,9 @@ CacheDir = Annotated[
 ]
 ReportDir = Annotated[Path, typer.Option("--report", help="Folder that the report is written to.")]
 Images = Annotated[Path | None, typer.Option(help="Folder of photographs to use instead of the built-in ones.")]
+Calibration = Annotated[
+    Path | None, typer.Option(help="Folder of photographs that int8-static is calibrated on instead.")
+]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Cases worked on side by side.")]
 
 DEFAULT_WEIGHTS = "seed:7"
@@ -65,14 +71,16 @@ def run(
     cases: Cases = None,
     weights: Weights = DEFAULT_WEIGHTS,
     images: Images = None,
+    calibration: Calibration = None,
     report: ReportDir = DEFAULT_REPORT,
     cache_dir: CacheDir = None,
     jobs: Jobs = 2,
+    measure: Annotated[bool, typer.Option("--measure", help="Also time programs and take their peak memory.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Export, run and judge cases; without any, the recommended deployment on every target."""
-    from pe_validate.pipeline import validate_all
+    from pe_validate.pipeline import validate_all, with_measurements
     from pe_validate.report.progress import show
     from pe_validate.report.render import make_room
 
@@ -80,7 +88,18 @@ def run(
     make_room(report)
     start = perf_counter()
     with show(plain=quiet) as progress:
-        results = validate_all(chosen, weights, photographs=images, cache_dir=cache_dir, progress=progress, jobs=jobs)
+        results = validate_all(
+            chosen,
+            weights,
+            photographs=images,
+            calibration=calibration,
+            cache_dir=cache_dir,
+            progress=progress,
+            jobs=jobs,
+        )
+        if measure:
+            progress(chosen[0], "measure every program, one after the other")
+            results = with_measurements(results, weights, cache_dir)
     _finish(_command("run", cases or []), weights, results, start, report, as_json)
 
 
@@ -232,12 +251,18 @@ def golden(
 def show_report(
     folder: Annotated[Path, typer.Argument(help="Where 'run' or 'check' wrote it.")] = DEFAULT_REPORT,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    table: Annotated[bool, typer.Option("--table", help="Print only what each deployment costs, as Markdown.")] = False,
     as_json: Json = False,
 ) -> None:
     """Print a stored report again, and exit as the run that made it did."""
+    from pe_validate.report.costs import to_cost_table
     from pe_validate.report.model import read
 
-    _print_report(read(folder), as_json=as_json, markdown=markdown)
+    found = read(folder)
+    if table:
+        print(to_cost_table(found))
+        raise typer.Exit(found.exit_code)
+    _print_report(found, as_json=as_json, markdown=markdown)
 
 
 def main() -> None:

@@ -25,3 +25,9 @@ def replace_file(path: Path, content: bytes) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def fixtures() -> Path:
+    """The folder of fixtures: inside an installed package, or beside it in a checkout."""
+    packaged, checkout = (Path(__file__).parents[depth] / "fixtures" for depth in (0, 1))
+    return packaged if packaged.is_dir() else checkout

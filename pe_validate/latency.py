@@ -6,8 +6,10 @@ run means something, and only with its interval.
 
 from __future__ import annotations
 
+import logging
 import os
 import random
+import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Mapping
@@ -24,6 +26,7 @@ from rich.table import Table
 
 from pe_validate.case import Case
 from pe_validate.export.artifact import Artifact
+from pe_validate.models.config import ModelConfig
 from pe_validate.models.tower import VisionTower
 from pe_validate.runtime import load
 from pe_validate.runtime.base import Runtime
@@ -33,11 +36,16 @@ BUDGETS: Final = Path(__file__).with_name("budgets.toml")
 BASELINE: Final = "onnx/fp32"
 """What ratios are against: ONNX Runtime on the same model, float32, same number of threads."""
 
+TIMED: Final = ("onnx", "pte")
+"""Targets whose own runtime exists on the machine where they were exported."""
+
 WARM_UP: Final = 2
 PAUSE: Final = 0.02
 """Seconds between two timings, in which the idle threads of the last runtime stop spinning."""
 
 RESAMPLES: Final = 2000
+PRODUCT: Final = 2048
+"""Side of the square matrices whose product shows what this machine can do."""
 
 Outcome = Literal["pass", "fail", "inconclusive"]
 
@@ -63,6 +71,8 @@ class Latency:
     low: float
     high: float
     """95 % bootstrap interval of ``ratio``."""
+    utilisation: float
+    """Useful operations per second, as a fraction of those of a large float32 matrix product in the same run."""
     budget: Budget | None = None
 
     @property
@@ -92,18 +102,41 @@ def measure(
 ) -> list[Latency]:
     """Time eager PyTorch and every artifact of one model side by side; the baseline must be among them.
 
+    ONNX Runtime's own dynamic int8 form of the baseline is timed too.
+
     Raises:
         RunError: an artifact cannot be loaded or executed.
     """
+    config = tower.config
     threads = threads or os.cpu_count() or 1
     subjects: dict[str, Runtime] = {"eager/fp32": EagerRuntime(tower, tower.config)}
     torch.set_num_threads(threads)
     for case, artifact in artifacts.items():
-        subjects[f"{case.target}/{case.precision}"] = load(artifact.path, case.target, threads=threads)
+        name = f"{case.target}/{case.precision}"
+        subjects[name] = load(artifact.path, case.target, threads=threads)
+        if name == BASELINE:
+            subjects["onnx/int8"] = _onnx_int8(artifact.path, threads)
     rng = np.random.default_rng(0)
-    image = rng.uniform(-1, 1, tower.config.input_shape).astype(np.float32)
-    times = _take_turns({name: partial(runtime.run, image) for name, runtime in subjects.items()}, rounds, tick)
-    return [_summary(tower.config.name, name, threads, taken, times[BASELINE]) for name, taken in times.items()]
+    image = rng.uniform(-1, 1, config.input_shape).astype(np.float32)
+    square = torch.from_numpy(rng.standard_normal((PRODUCT, PRODUCT)).astype(np.float32))
+    calls: dict[str, Callable[[], object]] = {name: partial(each.run, image) for name, each in subjects.items()}
+    times = _take_turns(calls | {"product": partial(torch.mm, square, square)}, rounds, tick)
+    best = PRODUCT**3 / times.pop("product").min()
+    return [_summary(config, name, threads, taken, times[BASELINE], best) for name, taken in times.items()]
+
+
+def _onnx_int8(path: Path, threads: int) -> Runtime:
+    """The model as ONNX Runtime quantises it: int8 weights for each channel, uint8 activations as they come."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with tempfile.TemporaryDirectory() as folder:
+        quantised = Path(folder) / path.name
+        logging.disable(logging.WARNING)  # it suggests steps that an exported graph has behind it
+        try:
+            quantize_dynamic(path, quantised, weight_type=QuantType.QInt8, per_channel=True)
+        finally:
+            logging.disable(logging.NOTSET)
+        return load(quantised, "onnx", threads=threads)
 
 
 def _take_turns(
@@ -124,12 +157,18 @@ def _take_turns(
 
 
 def _summary(
-    model: str, subject: str, threads: int, taken: NDArray[np.float64], baseline: NDArray[np.float64]
+    config: ModelConfig,
+    subject: str,
+    threads: int,
+    taken: NDArray[np.float64],
+    baseline: NDArray[np.float64],
+    best: float,
 ) -> Latency:
+    """``best`` is the fastest multiply-accumulate of the run, per second."""
     ratios = taken / baseline
     low, high = bootstrap(ratios)
     return Latency(
-        model,
+        config.name,
         subject,
         threads,
         len(taken),
@@ -137,14 +176,15 @@ def _summary(
         ratio=float(np.median(ratios)),
         low=low,
         high=high,
+        utilisation=float(config.macs / np.median(taken) / best),
         budget=budgets().get(subject),
     )
 
 
 def to_table(rows: list[Latency]) -> Table:
     """For people at a prompt."""
-    columns = ("model", "runtime", "threads", "median", f"ratio to {BASELINE}", "95 % interval", "budget", "result")
-    table = Table(*columns)
+    ratio = f"ratio to {BASELINE}"
+    table = Table("model", "runtime", "threads", "median", ratio, "95 % interval", "utilisation", "budget", "result")
     for row in rows:
         budget = f"≤ {row.budget.ratio:g}" if row.budget else "–"
         table.add_row(
@@ -154,6 +194,7 @@ def to_table(rows: list[Latency]) -> Table:
             f"{row.median_ms:.0f} ms",
             f"{row.ratio:.2f}",
             f"{row.low:.2f} – {row.high:.2f}",
+            f"{row.utilisation:.2f}",
             budget,
             row.outcome or "–",
         )

@@ -6,28 +6,45 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
 from pe_validate import mil
+from pe_validate.accuracy import Accuracy, held_out, top1
 from pe_validate.case import PRECISIONS, Case, model_config
 from pe_validate.errors import PEValidateError, UsageError
-from pe_validate.export.artifact import Artifact
+from pe_validate.export.artifact import Artifact, Delegation
 from pe_validate.export.cache import export
 from pe_validate.export.delegation import isolated_delegation
-from pe_validate.export.precision import Recipe, lowered, recipe
-from pe_validate.inputs.images import Sample, default_pixels, samples
+from pe_validate.export.precision import Recipe, calibration_images, lowered, recipe
+from pe_validate.inputs.images import Sample, crops, default_pixels, samples
+from pe_validate.latency import BASELINE, TIMED, measure
+from pe_validate.memory import peak_memory
 from pe_validate.models.tower import VisionTower
-from pe_validate.models.weights import DEFAULT_WEIGHTS, Weights, load_model, load_weights
+from pe_validate.models.weights import DEFAULT_WEIGHTS, TRAINED, Weights, load_model, load_weights
 from pe_validate.report.model import Result
-from pe_validate.runtime import Outputs, run
+from pe_validate.retrieval import agreement
+from pe_validate.runtime import Outputs, Runtime, run
 from pe_validate.runtime.base import Reading, best_reading
 from pe_validate.runtime.isolation import IsolatedRuntime
 from pe_validate.runtime.run_eager import EagerRuntime
-from pe_validate.tolerance import Gate
-from pe_validate.verdict import Verdict, judge, judge_delegation, refuse
+from pe_validate.tolerance import Gate, rows
+from pe_validate.verdict import (
+    Verdict,
+    judge,
+    judge_accuracy,
+    judge_arithmetic,
+    judge_delegation,
+    judge_retrieval,
+    precision_of,
+    refuse,
+)
 
 Progress = Callable[[Case, str], None]
 """Told of each stage that a case enters."""
@@ -44,22 +61,61 @@ class Reference:
     weights: Weights
     tower: VisionTower
     inputs: tuple[Sample, ...]
+    photographs: Path | None = None
+    calibration: Path | None = None
     _lowered: dict[Recipe, Outputs] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def trained(self) -> Outputs:
         """The float32 model that a user trained."""
-        return run(EagerRuntime(self.tower, self.tower.config), self.inputs)
+        return self._answer(self.inputs)
+
+    @cached_property
+    def search(self) -> Search:
+        """Photograph crops to be looked up, and a bank of others to find them in, as the float32 model sees both."""
+        pooled = self.tower.config.pool_heads is not None
+        size = self.tower.config.image_size
+        queries, bank = (
+            samples(crops(size, count if pooled else 2, seed, self.photographs))
+            for count, seed in ((QUERIES, QUERY_SEED), (BANK, BANK_SEED))
+        )
+        return Search(queries, self._answer(queries), self._answer(bank))
+
+    @cached_property
+    def recognised(self) -> float:
+        """Top-1 accuracy of the float32 model on the held-out images of the trained fixture."""
+        return top1(self._answer(held_out().inputs), held_out())
+
+    def _answer(self, inputs: tuple[Sample, ...]) -> Outputs:
+        return run(EagerRuntime(self.tower, self.tower.config), inputs)
 
     def lowered(self, case: Case) -> Outputs:
         """The very graph that is handed to the exporter of ``case``, before it is exported."""
         key = recipe(case)
         if key not in self._lowered:
-            self._lowered[key] = run(EagerRuntime(lowered(self.tower, case), self.tower.config), self.inputs)
+            images = [torch.from_numpy(sample.image) for sample in calibration_images(case, self.calibration)]
+            graph = EagerRuntime(lowered(self.tower, case, images), self.tower.config, key.dtype)
+            self._lowered[key] = run(graph, self.inputs)
         return self._lowered[key]
 
 
-def reference(model: str, weights: str = DEFAULT_WEIGHTS, photographs: Path | None = None) -> Reference:
+QUERIES, QUERY_SEED = 16, 3
+BANK, BANK_SEED = 32, 2
+"""Photograph crops of the retrieval gate; a Spatial model has hundreds of patches to look up in each of two."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """Queries, what the float32 model answers to them, and its answers to the images of the bank."""
+
+    queries: tuple[Sample, ...]
+    trained: Outputs
+    bank: Outputs
+
+
+def reference(
+    model: str, weights: str = DEFAULT_WEIGHTS, photographs: Path | None = None, calibration: Path | None = None
+) -> Reference:
     """Load a model and the inputs that it is validated on.
 
     Raises:
@@ -67,7 +123,8 @@ def reference(model: str, weights: str = DEFAULT_WEIGHTS, photographs: Path | No
     """
     loaded = load_weights(model, weights)
     tower = load_model(model, loaded)
-    return Reference(loaded, tower, samples(default_pixels(tower.config.image_size, photographs)))
+    inputs = samples(default_pixels(tower.config.image_size, photographs))
+    return Reference(loaded, tower, inputs, photographs, calibration)
 
 
 def validate(
@@ -75,18 +132,21 @@ def validate(
     weights: str = DEFAULT_WEIGHTS,
     *,
     photographs: Path | None = None,
+    calibration: Path | None = None,
     cache_dir: Path | None = None,
     progress: Progress = quiet,
 ) -> tuple[Artifact, tuple[Verdict, ...]]:
     """Export ``case``, run it beside the model it came from, and judge.
 
+    ``photographs`` are what it is shown, ``calibration`` those on which a statically quantised one is scaled.
+
     Raises:
         LoadError, ExportError, RunError: that stage could not do its work.
     """
     progress(case, "load")
-    model = reference(case.model, weights, photographs)
+    model = reference(case.model, weights, photographs, calibration)
     progress(case, "export")
-    artifact = export(case, model.weights, cache_dir)
+    artifact = export(case, model.weights, cache_dir, calibration)
     progress(case, "run")
     return artifact, examine(artifact, model)
 
@@ -95,10 +155,13 @@ def examine(artifact: Artifact, model: Reference) -> tuple[Verdict, ...]:
     """Every gate for an artifact of our own."""
     case = artifact.case
     against: dict[Gate, Outputs] = {"fidelity": model.lowered(case), "loss": model.trained}
-    verdicts = prove(case, artifact.path, model.inputs, against)
-    if artifact.delegation:
-        verdicts += (judge_delegation(case, artifact.delegation),)
-    return verdicts
+    verdicts = prove(case, artifact.path, model, against)
+    return verdicts + (structure(case, artifact.delegation) if artifact.delegation else ())
+
+
+def structure(case: Case, delegation: Delegation) -> tuple[Verdict, ...]:
+    """The gates that read an ExecuTorch program instead of running it."""
+    return judge_delegation(case, delegation), judge_arithmetic(case, delegation)
 
 
 def check(
@@ -112,14 +175,12 @@ def check(
         RunError: the file cannot be read or executed.
     """
     progress(case, "run")
-    verdicts = prove(case, path, model.inputs, {"identity": model.trained, "loss": model.trained}, output)
-    if case.target == "pte":
-        verdicts += (judge_delegation(case, isolated_delegation(path)),)
-    return verdicts
+    verdicts = prove(case, path, model, {"identity": model.trained, "loss": model.trained}, output)
+    return verdicts + (structure(case, isolated_delegation(path)) if case.target == "pte" else ())
 
 
 def claimed(path: Path, model: str, precision: str | None = None) -> Case:
-    """The case that a file claims to be, by its suffix; an ``.mlpackage`` itself says in what it computes.
+    """The case that a file claims to be, by its suffix; the file itself says in what it computes.
 
     Raises:
         UsageError: there is no such file, model, target or precision.
@@ -135,29 +196,56 @@ def claimed(path: Path, model: str, precision: str | None = None) -> Case:
     name = model_config(model).name
     if precision is None and target == "mlpackage":
         precision = "fp16" if mil.load(path).uses_half_precision else "fp32"
+    if precision is None and target == "pte":
+        precision = precision_of(isolated_delegation(path))
     return Case(name, target, precision or PRECISIONS[target][0])
 
 
 def prove(
     case: Case,
     path: Path,
-    inputs: tuple[Sample, ...],
+    model: Reference,
     against: dict[Gate, Outputs],
     output: str | None = None,
 ) -> tuple[Verdict, ...]:
     """Run the file on every input, in the reading that each gate calls for, and hold it to the references."""
     verdicts: dict[Gate, Verdict] = {}
+    felt: tuple[Verdict, ...] = ()
     for reading in sorted({reading_for(case, gate) for gate in against}):
         gates = [gate for gate in against if reading_for(case, gate) == reading]
         with IsolatedRuntime(path, case.target, reading, output) as runtime:
             wanted = runtime.image_spec()
-            if not wanted.accepts(inputs[0].image.shape):
-                reason = f"it takes {wanted}, the model an image of {list(inputs[0].image.shape)}"
+            if not wanted.accepts(model.tower.config.input_shape):
+                reason = f"it takes {wanted}, the model an image of {list(model.tower.config.input_shape)}"
                 verdicts |= {gate: refuse(case, gate, runtime.producer, reason) for gate in gates}
                 continue
-            outputs = run(runtime, inputs)
-        verdicts |= {gate: judge(case, gate, against[gate], outputs) for gate in gates}
-    return tuple(verdicts[gate] for gate in against)
+            outputs = run(runtime, model.inputs)
+            verdicts |= {gate: judge(case, gate, against[gate], outputs) for gate in gates}
+            if "loss" in gates and verdicts["loss"].comparisons:
+                felt = as_felt(case, runtime, model)
+    return tuple(verdicts[gate] for gate in against) + felt
+
+
+def as_felt(case: Case, runtime: Runtime, model: Reference) -> tuple[Verdict, ...]:
+    """Loss in the words of who uses the embedding: neighbours that change, images that are not recognised."""
+    verdicts: tuple[Verdict, ...] = ()
+    row = rows(case)
+    if row.retrieval:
+        search = model.search
+        answers = run(runtime, search.queries)
+        found = agreement(*(embeddings(case, each) for each in (search.bank, search.trained, answers)))
+        verdicts += (judge_retrieval(case, runtime.producer, found, row.retrieval),)
+    if row.accuracy and model.weights.spec == TRAINED:
+        images = held_out()
+        seen = Accuracy(top1(run(runtime, images.inputs), images), model.recognised, len(images.inputs))
+        verdicts += (judge_accuracy(case, runtime.producer, seen, row.accuracy),)
+    return verdicts
+
+
+def embeddings(case: Case, outputs: Outputs) -> NDArray[np.float32]:
+    """What is looked up: ``[images, dim]`` when pooled, every patch of every image ``[patches, dim]`` when not."""
+    first = 0 if case.config.pool_heads else int(case.config.class_token)
+    return np.concatenate([answer.reshape(-1, answer.shape[-1])[first:] for answer in outputs.features.values()])
 
 
 def reading_for(case: Case, gate: Gate) -> Reading:
@@ -175,6 +263,7 @@ def validate_all(
     weights: str = DEFAULT_WEIGHTS,
     *,
     photographs: Path | None = None,
+    calibration: Path | None = None,
     cache_dir: Path | None = None,
     progress: Progress = quiet,
     jobs: int = 2,
@@ -190,10 +279,10 @@ def validate_all(
     for case in cases:
         if case.model not in models:  # all of them first: what cannot be loaded is known before the long work
             progress(case, "load")
-            models[case.model] = reference(case.model, weights, photographs)
+            models[case.model] = reference(case.model, weights, photographs, calibration)
     results: list[Result] = []
     for name, model in models.items():
-        journeys = [Journey(case, model, progress, photographs) for case in cases if case.model == name]
+        journeys = [Journey(case, model, progress) for case in cases if case.model == name]
         pool = ThreadPoolExecutor(jobs)
         try:
             exports = [pool.submit(journey.export, cache_dir) for journey in journeys]
@@ -204,19 +293,44 @@ def validate_all(
     return tuple(results)
 
 
+def with_measurements(
+    results: Sequence[Result], weights: str = DEFAULT_WEIGHTS, cache_dir: Path | None = None, rounds: int = 30
+) -> tuple[Result, ...]:
+    """Add latency beside ONNX Runtime, and peak memory, to every result that has an artifact for this machine.
+
+    To be called when nothing else runs.
+
+    Raises:
+        LoadError, ExportError, RunError: that stage could not do its work.
+    """
+    measured: dict[Case, Result] = {result.case: result for result in results}
+    for model in dict.fromkeys(result.case.model for result in results):
+        made = {r.case: r.artifact for r in results if r.artifact and r.case.model == model and r.case.target in TIMED}
+        loaded = load_weights(model, weights)
+        baseline = Case(model, *BASELINE.split("/"))
+        artifacts = made if baseline in made else made | {baseline: export(baseline, loaded, cache_dir)}
+        times = {row.subject: row for row in measure(load_model(model, loaded), artifacts, rounds=rounds)}
+        for case, artifact in made.items():
+            memory = peak_memory(artifact.path, case.target)
+            timed = times[f"{case.target}/{case.precision}"]
+            measured[case] = replace(measured[case], latency=timed, peak_memory=memory)
+    return tuple(measured.values())
+
+
 class Journey:
     """One case on its way through :func:`validate_all`, its stages timed and its first error kept."""
 
-    def __init__(self, case: Case, model: Reference, progress: Progress, photographs: Path | None) -> None:
+    def __init__(self, case: Case, model: Reference, progress: Progress) -> None:
         self._case, self._model, self._progress = case, model, progress
         self._again = ["pe-validate", "run", str(case), "--weights", model.weights.spec]
-        self._again += ["--images", str(photographs)] if photographs else []
+        self._again += ["--images", str(model.photographs)] if model.photographs else []
+        self._again += ["--calibration", str(model.calibration)] if model.calibration else []
         self._seconds: dict[str, float] = {}
 
     def export(self, cache_dir: Path | None) -> Artifact:
         """The first stage, in a thread of its own."""
         with self._stage("export"):
-            return export(self._case, self._model.weights, cache_dir)
+            return export(self._case, self._model.weights, cache_dir, self._model.calibration)
 
     def finish(self, exported: Future[Artifact]) -> Result:
         """Wait for the export, then run and judge."""

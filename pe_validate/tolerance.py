@@ -11,11 +11,12 @@ from typing import Final, Literal
 from pydantic import TypeAdapter
 
 from pe_validate.case import Case
+from pe_validate.retrieval import Agreement
 
 TABLE: Final = Path(__file__).with_name("tolerances.toml")
 
 Gate = Literal["fidelity", "identity", "loss"]
-"""What an artifact is held to.
+"""What an artifact's numbers are held to.
 
 `fidelity`: the very graph that was lowered. `identity`: the model's mathematics, for a file whose graph is
 not known. `loss`: the float32 model a user trained, as the phone will compute it.
@@ -40,15 +41,52 @@ class Tolerance:
     reason: str
 
 
-_Table = dict[str, dict[str, dict[Gate, Tolerance]]]
+@dataclass(frozen=True, slots=True)
+class AgreementTolerance:
+    """The row of a `retrieval` gate: the least agreement of neighbours with the float32 model."""
+
+    limit: Agreement
+    measured: Agreement
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccuracyTolerance:
+    """The row of an `accuracy` gate: percentage points that may be lost against the float32 model."""
+
+    limit: float
+    measured: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Every row of one target and precision."""
+
+    loss: Tolerance
+    fidelity: Tolerance | None = None
+    identity: Tolerance | None = None
+    retrieval: AgreementTolerance | None = None
+    accuracy: AccuracyTolerance | None = None
+
+
+_Table = dict[str, dict[str, Rows]]
 
 
 @cache
 def table() -> _Table:
-    """Every row, by target, precision and gate."""
+    """Every row, by target and precision."""
     return TypeAdapter(_Table).validate_python(tomllib.loads(TABLE.read_text(encoding="utf-8")))
 
 
+def rows(case: Case) -> Rows:
+    """Every row of a case. A case without any is a mistake in the table and raises ``KeyError``."""
+    return table()[case.target][case.precision]
+
+
 def tolerance(case: Case, gate: Gate) -> Tolerance:
-    """The row of a case. A case without one is a mistake in the table and raises ``KeyError``."""
-    return table()[case.target][case.precision][gate]
+    """One row of a case. A case without it is a mistake in the table and raises ``KeyError``."""
+    row: Tolerance | None = getattr(rows(case), gate)
+    if row is None:
+        raise KeyError(f"tolerances.toml has no row for {case} {gate}")
+    return row

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
+from pe_validate.accuracy import Accuracy
 from pe_validate.case import Case
 from pe_validate.compare import Comparison, compare_outputs, worst
 from pe_validate.export.artifact import Delegation
+from pe_validate.retrieval import Agreement
 from pe_validate.runtime.base import Outputs
-from pe_validate.tolerance import Gate, Tolerance, tolerance
+from pe_validate.tolerance import AccuracyTolerance, AgreementTolerance, Gate, Tolerance, tolerance
 
 Status = Literal["pass", "fail"]
 
@@ -19,7 +21,7 @@ class Verdict:
     """What one gate says of one case."""
 
     case: Case
-    gate: Gate | Literal["delegation"]
+    gate: Gate | Literal["retrieval", "accuracy", "delegation", "arithmetic"]
     status: Status
     sentence: str
     reference: str = ""
@@ -27,6 +29,8 @@ class Verdict:
     worst: Comparison | None = None
     comparisons: dict[str, Comparison] | None = None
     tolerance: Tolerance | None = None
+    agreement: Agreement | None = None
+    accuracy: Accuracy | None = None
 
 
 def judge(case: Case, gate: Gate, reference: Outputs, actual: Outputs) -> Verdict:
@@ -82,6 +86,65 @@ def breach(comparison: Comparison, row: Tolerance) -> str:
     if not comparison.cosine >= limit.cosine:
         broken.append(f"cosine {comparison.cosine:.6f}, limit {limit.cosine:g}")
     return " and ".join(broken)
+
+
+def judge_retrieval(case: Case, producer: str, found: Agreement, row: AgreementTolerance) -> Verdict:
+    """Nearest neighbours must stay what they are in float32."""
+    passes = found.top1 >= row.limit.top1 and found.top5 >= row.limit.top5
+    sentence = (
+        f"{case} {'passes' if passes else 'fails'} retrieval: {producer} keeps {found.top1:.1%} of the nearest "
+        f"neighbours and {found.top5:.1%} of the nearest five, limits {row.limit.top1:.0%} and {row.limit.top5:.0%}"
+    )
+    sentence += "." if passes else f"; the limits are there because {row.reason}"
+    return Verdict(case, "retrieval", "pass" if passes else "fail", sentence, producer=producer, agreement=found)
+
+
+def judge_accuracy(case: Case, producer: str, found: Accuracy, row: AccuracyTolerance) -> Verdict:
+    """The trained model must recognise about as many held-out images as in float32."""
+    lost = 100 * (found.reference_top1 - found.top1)
+    passes = lost <= row.limit + 1e-9
+    sentence = (
+        f"{case} {'passes' if passes else 'fails'} accuracy: {producer} recognises {found.top1:.1%} of "
+        f"{found.images} held-out images, float32 {found.reference_top1:.1%}; {row.limit:g} points may be lost"
+    )
+    sentence += "." if passes else f", because {row.reason}"
+    return Verdict(case, "accuracy", "pass" if passes else "fail", sentence, producer=producer, accuracy=found)
+
+
+ARITHMETIC: Final = {
+    "fp32": "fp32 × fp32",
+    "fp16": "fp16 × fp16",
+    "int8": "qdint8 × qcint8",
+    "int8-static": "qint8 × qcint8",
+    "int4": "qdint8 × qbint4",
+}
+"""Operand types, in XNNPACK's words, in which the linear layers of an ExecuTorch program of each precision work.
+
+qd: activations scaled for each token as it comes. qc: weights scaled for each output channel, qb: for each group.
+"""
+
+
+def precision_of(delegation: Delegation) -> str:
+    """The precision in which a program computes most of its linear layers; fp32 where it has none."""
+    shares = {precision: delegation.products.get(f"linear {types}", 0) for precision, types in ARITHMETIC.items()}
+    return max(shares, key=lambda precision: shares[precision])
+
+
+LINEAR_SHARE: Final = 0.99
+"""Least share of the linear layers' multiply-accumulates; the averages inside LayerNorm stay in float32."""
+
+
+def judge_arithmetic(case: Case, delegation: Delegation) -> Verdict:
+    """A program must compute its linear layers in what its precision promises, read from the delegate itself."""
+    linear = {key.removeprefix("linear "): n for key, n in delegation.products.items() if key.startswith("linear ")}
+    share = linear.get(ARITHMETIC[case.precision], 0) / max(sum(linear.values()), 1)
+    passes = share >= LINEAR_SHARE
+    found = ", ".join(f"{n / sum(linear.values()):.1%} {types}" for types, n in linear.items()) or "none"
+    sentence = (
+        f"{case} {'passes' if passes else 'fails'} arithmetic: products of linear layers are {found}; "
+        f"{LINEAR_SHARE:.0%} {ARITHMETIC[case.precision]} are wanted."
+    )
+    return Verdict(case, "arithmetic", "pass" if passes else "fail", sentence)
 
 
 def judge_delegation(case: Case, delegation: Delegation) -> Verdict:

@@ -27,7 +27,9 @@ from pydantic import TypeAdapter, ValidationError
 from pe_validate.case import Case
 from pe_validate.errors import ExportError
 from pe_validate.export.artifact import Artifact, digest
+from pe_validate.export.precision import calibration_images
 from pe_validate.export.worker import build
+from pe_validate.inputs.images import Sample
 from pe_validate.models.weights import DEFAULT_WEIGHTS, Weights, load_weights
 from pe_validate.process import Child, ChildError
 
@@ -36,7 +38,7 @@ EXPORT_TIMEOUT = 1800.0
 
 TOOLS: Final[dict[str, tuple[str, ...]]] = {
     "onnx": ("torch", "onnx", "onnx-ir", "onnxscript"),
-    "pte": ("torch", "executorch"),
+    "pte": ("torch", "executorch", "torchao"),
     "mlpackage": ("torch", "coremltools"),
 }
 """Distributions whose version decides what an exporter writes."""
@@ -50,20 +52,29 @@ def default_cache_dir() -> Path:
     return Path(configured) if configured else platformdirs.user_cache_path("pe_validate")
 
 
-def export(case: Case, weights: str | Weights = DEFAULT_WEIGHTS, cache_dir: Path | None = None) -> Artifact:
+def export(
+    case: Case,
+    weights: str | Weights = DEFAULT_WEIGHTS,
+    cache_dir: Path | None = None,
+    calibration: Path | None = None,
+) -> Artifact:
     """The artifact of ``case`` with ``weights``: from the cache, or made now in a child process.
 
+    ``calibration`` is a folder of photographs for precisions that scale activations once and for all; without one
+    those that come with the project are used.
+
     Raises:
-        UsageError, LoadError: ``weights`` cannot be loaded.
+        UsageError, LoadError: ``weights`` or photographs cannot be loaded.
         ExportError: the exporter failed, or the cache folder cannot be written.
     """
     if isinstance(weights, str):
         weights = load_weights(case.model, weights)
     folder = cache_dir or default_cache_dir()
     tools = {name: version(name) for name in TOOLS[case.target]}
-    key = _key(case, weights, tools)
+    images = calibration_images(case, calibration)
+    key = _key(case, weights, tools, images)
     with writable(folder), FileLock(folder / f"{key}.lock"):
-        found = _stored(folder / key) or _make(case, weights, tools, folder, key)
+        found = _stored(folder / key) or _make(case, weights, tools, folder, key, images)
         return replace(found, weights=weights.spec)  # the same tensors may have come from elsewhere
 
 
@@ -102,7 +113,9 @@ def writable(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _make(case: Case, weights: Weights, tools: dict[str, str], folder: Path, key: str) -> Artifact:
+def _make(
+    case: Case, weights: Weights, tools: dict[str, str], folder: Path, key: str, images: tuple[Sample, ...]
+) -> Artifact:
     for stale in folder.glob(f".{key}-*"):  # left by a process that was killed; the lock is ours
         shutil.rmtree(stale)
     with tempfile.TemporaryDirectory(prefix=f".{key}-", dir=folder, ignore_cleanup_errors=True) as scratch:
@@ -112,7 +125,7 @@ def _make(case: Case, weights: Weights, tools: dict[str, str], folder: Path, key
         log = entry / "export.log"
         try:
             with Child(log) as child:
-                made = child.call(build, EXPORT_TIMEOUT, case, weights.spec, weights.sha256, entry)
+                made = child.call(build, EXPORT_TIMEOUT, case, weights.spec, weights.sha256, entry, images)
         except ChildError as error:
             kept = folder / f"{case.file_name}.failed.log"
             kept.write_bytes(log.read_bytes() if log.exists() else b"")
@@ -140,8 +153,11 @@ def _located(artifact: Artifact, entry: Path) -> Artifact:
     return replace(artifact, path=entry / artifact.path.name)
 
 
-def _key(case: Case, weights: Weights, tools: dict[str, str]) -> str:
+def _key(case: Case, weights: Weights, tools: dict[str, str], images: tuple[Sample, ...] = ()) -> str:
     decisive = {"case": str(case), "weights": weights.sha256, "tools": tools, "code": _code_digest()}
+    if images:
+        seen = hashlib.sha256(b"".join(sample.image.tobytes() for sample in images))
+        decisive["calibration"] = seen.hexdigest()
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]
 
 

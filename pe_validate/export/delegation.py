@@ -1,8 +1,16 @@
-"""What the accelerator took: delegate calls and left-over operators, read from a finished ``.pte``."""
+"""What the accelerator took, read from a finished ``.pte``: delegate calls, left-over operators, arithmetic."""
 
 from __future__ import annotations
 
+import json
+import math
+import struct
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
+from typing import Any, Final
 
 from pe_validate.errors import RunError
 from pe_validate.export.artifact import Delegation
@@ -11,9 +19,12 @@ from pe_validate.process import Child, ChildError
 READ_TIMEOUT = 120.0
 """Seconds; importing ExecuTorch's program reader takes most of it on a cold machine."""
 
+_FLATBUFFER_OFFSET_AND_SIZE = 10
+"""Where XNNPACK's header keeps them, as two little-endian uint32 (``xnnpack_graph_serialize.py``, XNNHeader)."""
+
 
 def delegation(path: Path) -> Delegation:
-    """Count the delegate calls of ``forward`` and name the operators that stayed outside.
+    """Count the delegate calls of ``forward``, name the operators that stayed outside, add up the products inside.
 
     Raises:
         Exception: the file is not a readable program; run it in a child and name the stage there.
@@ -25,10 +36,55 @@ def delegation(path: Path) -> Delegation:
     plan = next(plan for plan in program.execution_plan if plan.name == "forward")
     calls = [instruction.instr_args for chain in plan.chains for instruction in chain.instructions]
     operators = [plan.operators[call.op_index] for call in calls if isinstance(call, KernelCall)]
+    products: Counter[str] = Counter()
+    for delegate in plan.delegates:
+        if delegate.id == "XnnpackBackend":
+            products += _products(_graph(program.backend_delegate_data[delegate.processed.index].data))
     return Delegation(
         delegate_calls=sum(isinstance(call, DelegateCall) for call in calls),
         left_over=tuple(f"{op.name}.{op.overload}" if op.overload else op.name for op in operators),
+        products=dict(sorted(products.items())),
     )
+
+
+def _graph(payload: bytes) -> dict[str, Any]:
+    """XNNPACK's graph as JSON, in the words of its ``schema.fbs``."""
+    from executorch.backends.xnnpack import serialization
+    from executorch.exir._serialize._flatbuffer import _flatc_decompile
+
+    offset, size = struct.unpack_from("<II", payload, _FLATBUFFER_OFFSET_AND_SIZE)
+    with tempfile.TemporaryDirectory() as folder:
+        schema, graph = Path(folder) / "schema.fbs", Path(folder) / "graph.bin"
+        schema.write_bytes((resources.files(serialization) / "schema.fbs").read_bytes())
+        graph.write_bytes(payload[offset : offset + size])
+        _flatc_decompile(folder, str(schema), str(graph), ["--raw-binary"])
+        decoded: dict[str, Any] = json.loads(graph.with_suffix(".json").read_text())
+    return decoded
+
+
+def _products(graph: dict[str, Any]) -> Counter[str]:
+    """Multiply-accumulates by operator and operand types, such as ``linear qdint8 × qcint8``."""
+    tensors = [value["xvalue_union"] for value in graph["xvalues"]]
+    values = {tensor["id_out"]: tensor for tensor in (t.get("tensor_value", t) for t in tensors)}
+    found: Counter[str] = Counter()
+    for node in graph["xnodes"]:
+        kind, ends = node["xnode_union_type"], node["xnode_union"]
+        operands = ends.get("input1_id"), ends.get("filter_id", ends.get("input2_id"))
+        if kind not in _WORK:
+            continue
+        left, right = (values[operand] for operand in operands)
+        name, inner = _WORK[kind]
+        types = " × ".join(value["datatype"].removeprefix("xnn_datatype_") for value in (left, right))
+        found[f"{name} {types}"] += math.prod(values[ends["output_id"]]["dims"]) * inner(right["dims"])
+    return found
+
+
+_WORK: Final[dict[str, tuple[str, Callable[[list[int]], int]]]] = {
+    # What is multiplied and added for each element of the output, from the shape of the right-hand operand.
+    "XNNFullyConnected": ("linear", lambda shape: shape[-1]),
+    "XNNBatchMatrixMultiply": ("bmm", lambda shape: shape[-2]),
+    "XNNConv2d": ("convolution", lambda shape: math.prod(shape[1:])),
+}
 
 
 def isolated_delegation(path: Path) -> Delegation:

@@ -9,13 +9,16 @@ import torch
 from pe_validate.case import Case
 from pe_validate.errors import ExportError
 from pe_validate.export.artifact import INPUT_NAME, OUTPUT_NAME, Artifact, TensorSpec, digest, size
-from pe_validate.export.precision import lowered
+from pe_validate.export.precision import lowered, recipe
+from pe_validate.inputs.images import Sample
 from pe_validate.models.config import LICENCE
 from pe_validate.models.weights import load_model, load_weights
 
 
-def build(case: Case, weights_spec: str, weights_sha256: str, folder: Path) -> Artifact:
-    """Write the artifact of ``case`` into ``folder``.
+def build(
+    case: Case, weights_spec: str, weights_sha256: str, folder: Path, calibration: tuple[Sample, ...] = ()
+) -> Artifact:
+    """Write the artifact of ``case`` into ``folder``; ``calibration`` is for precisions that need it.
 
     Raises:
         ExportError: the weights are no longer those that were asked for.
@@ -24,8 +27,9 @@ def build(case: Case, weights_spec: str, weights_sha256: str, folder: Path) -> A
     weights = load_weights(case.model, weights_spec)
     if weights.sha256 != weights_sha256:
         raise ExportError(f"The weights behind '{weights_spec}' changed while {case} was being exported.")
-    module = lowered(load_model(case.model, weights), case)
-    image = torch.zeros(case.config.input_shape)
+    module = lowered(load_model(case.model, weights), case, [torch.from_numpy(s.image) for s in calibration])
+    dtype = recipe(case).dtype
+    image = torch.zeros(case.config.input_shape, dtype=getattr(torch, dtype))
     with torch.no_grad():
         features = module(image)
     metadata = {
@@ -56,8 +60,8 @@ def build(case: Case, weights_spec: str, weights_sha256: str, folder: Path) -> A
         path=path,
         sha256=digest(path),
         size=size(path),
-        inputs=(TensorSpec(INPUT_NAME, tuple(image.shape), "float32"),),
-        outputs=(TensorSpec(OUTPUT_NAME, tuple(features.shape), "float32"),),
+        inputs=(TensorSpec(INPUT_NAME, tuple(image.shape), dtype),),
+        outputs=(TensorSpec(OUTPUT_NAME, tuple(features.shape), dtype),),
         weights=weights.spec,
         weights_sha256=weights.sha256,
         tools={},

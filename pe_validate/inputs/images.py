@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from pe_validate.errors import LoadError
+from pe_validate.files import fixtures
 
 Pixels = NDArray[np.uint8]
 Tensor = NDArray[np.float32]
@@ -24,9 +25,6 @@ STD: Final = np.float32(0.5)
 BOMBS: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 STRUCTURED: Final = frozenset({"gradient", "checkerboard", "hot-pixel"})
 SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-
-_PACKAGED = Path(__file__).parents[1] / "fixtures" / "images"
-_CHECKOUT = Path(__file__).parents[2] / "fixtures" / "images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ def photographs(folder: Path | None = None) -> dict[str, Path]:
     Raises:
         LoadError: the folder does not exist, holds no image, or two inputs would have the same name.
     """
-    folder = folder or (_PACKAGED if _PACKAGED.is_dir() else _CHECKOUT)
+    folder = folder or fixtures() / "images"
     if not folder.is_dir():
         raise LoadError(f"No folder of photographs at '{folder}'.")
     paths = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
@@ -102,6 +100,27 @@ def default_pixels(size: int, folder: Path | None = None) -> dict[str, Pixels]:
     """What ``pe-validate run`` feeds a model: every photograph, then the structured images."""
     shown = {name: squash(open_photograph(path), size) for name, path in photographs(folder).items()}
     return shown | structured(size)
+
+
+def crops(size: int, count: int, seed: int, folder: Path | None = None) -> dict[str, Pixels]:
+    """``count`` parts of the photographs in turn, each at least a quarter as wide and high, squashed to ``size``.
+
+    The same ``seed`` gives the same parts (NumPy's RandomState, whose stream is frozen).
+
+    Raises:
+        LoadError: see :func:`photographs` and :func:`open_photograph`.
+    """
+    opened = [(name, open_photograph(path)) for name, path in photographs(folder).items()]
+    rng = np.random.RandomState(seed)
+    found: dict[str, Pixels] = {}
+    for number in range(count):
+        name, photograph = opened[number % len(opened)]
+        whole = np.array(photograph.size)
+        extent = np.maximum((whole * rng.uniform(0.25, 1, 2)).astype(int), 1)
+        left, top = (rng.uniform(0, 1, 2) * (whole - extent)).astype(int)
+        box = (left, top, left + extent[0], top + extent[1])
+        found[f"{name} {number} {'-'.join(map(str, box))}"] = squash(photograph.crop(box), size)
+    return found
 
 
 def samples(pixels: dict[str, Pixels]) -> tuple[Sample, ...]:

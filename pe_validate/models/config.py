@@ -53,6 +53,16 @@ class ModelConfig:
         return int(self.width * self.mlp_ratio)
 
     @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference, as deployed: the pooling probe's query is folded into its keys."""
+        patches, pixels = self.grid**2, 3 * self.patch_size**2
+        block = self.tokens * self.width * (4 * self.width + 2 * self.mlp_width + 2 * self.tokens)
+        total = patches * pixels * self.width + self.layers * block
+        if self.pool_heads:
+            total += self.tokens * self.width * (self.width + self.pool_heads + 1) + 9 * self.width**2
+        return total + (self.output_dim or 0) * self.width * (1 if self.pool_heads else self.tokens)
+
+    @property
     def input_shape(self) -> tuple[int, int, int, int]:
         """``[1, 3, height, width]``, the static shape that every artifact is exported with."""
         return (1, 3, self.image_size, self.image_size)
@@ -86,9 +96,10 @@ MODELS: Final[dict[str, ModelConfig]] = {
         _spatial(_S16, "PE-Spatial-S16-512"),
         _L14,
         _spatial(_B16, "PE-Spatial-B16-512"),
+        NANO,
     )
 }
-"""Every model that can be validated, by published name."""
+"""Every model that can be validated, by name: the published ones, then the small one."""
 
 LICENCE: Final = "Perception Encoder, Meta Platforms, Inc.: Apache-2.0"
 """Licence of the published weights, by their model cards; carried in every artifact."""

@@ -6,14 +6,15 @@ Every step is exact algebra, done once in float64, so this module equals :class:
 - where a final LayerNorm reads the residual stream, only the stream's deviation from its mean matters, so
   every writer to the stream is centred once and no LayerNorm needs to subtract a mean;
 - layer scale is folded into the projection before it, the attention scale into the query projection;
-- RoPE turns (even, odd) channel pairs: the two halves of each pair come from projections of their own, so
-  that nothing is sliced, and heads are told apart only after the rotation;
+- RoPE turns (even, odd) channel pairs: one projection gives the even members of all queries and keys, another
+  the odd ones, and heads are told apart only after the rotation;
 - the class token and its position are one constant, and the pooling probe's query is folded into a
   width → heads score projection (its bias cannot change a softmax).
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from copy import deepcopy
 from typing import Literal
 
@@ -31,17 +32,31 @@ from pe_validate.models.tower import (
     rope_angles,
 )
 
-NormStyle = Literal["fused", "linear"]
-"""How to standardise: one LayerNorm operator, or linear layers that XNNPACK takes into its delegate."""
+Style = Literal["fused", "linear", "half"]
+"""In which operators to write what targets disagree about.
+
+`fused`: LayerNorm and GELU as operators of their own. `linear`: LayerNorm from linear layers, which XNNPACK takes
+into its delegate. `half`: the same, for float16: squares that do not overflow, and a GELU that XNNPACK has.
+"""
+
+GELU_LOGIT = (1.5949944, 0.07403071, -0.00070618975)
+"""Coefficients of x, x³ and x⁵ in log(Φ(x) / Φ(-x)), fitted on [-6, 6] for the least error in GELU, 2.6e-5.
+
+Rounded to float16 they err by 4.7e-5, a tenth of half a float16 step at 1.
+"""
+
+GELU_RANGE = 6.0
+HALF_SCALE = 16.0
+"""What the stream is divided by before it is squared in float16: values up to 4,000 do not overflow."""
 
 
-def deploy(tower: VisionTower, *, norm: NormStyle, image_size: int | None = None) -> Deployable:
+def deploy(tower: VisionTower, *, style: Style, image_size: int | None = None) -> Deployable:
     """Rewrite ``tower`` for a static ``[1, 3, image_size, image_size]`` input, in the tower's own dtype."""
     config = tower.config
     grid = (image_size or config.image_size) // config.patch_size
     with torch.no_grad():
         # Parameters are widened one by one: folding in float64 costs no second model in memory.
-        return Deployable(tower, grid, norm).to(tower.conv1.weight.dtype).eval().requires_grad_(False)
+        return Deployable(tower, grid, style).to(tower.conv1.weight.dtype).eval().requires_grad_(False)
 
 
 def _linear(weight: Tensor, bias: Tensor | None, like: Tensor) -> nn.Linear:
@@ -77,38 +92,72 @@ class Standardize(nn.Module):
     ``centred`` says that the mean of each token is known to be zero.
     """
 
-    average: Tensor
+    mean: Tensor
+    scale: Tensor
+    mean_square: Tensor
     eps: Tensor
 
-    def __init__(self, width: int, norm: NormStyle, *, centred: bool) -> None:
+    def __init__(self, width: int, style: Style, *, centred: bool) -> None:
         super().__init__()
-        self.width, self.norm, self.centred = width, norm, centred
-        if norm == "linear":
-            self.register_buffer("average", torch.full((1, width), 1 / width, dtype=torch.float64))
-            self.register_buffer("eps", torch.full((1,), LAYER_NORM_EPS, dtype=torch.float64))
+        self.width, self.style, self.centred = width, style, centred
+        if style == "fused":
+            return
+        average = torch.full((1, width), 1 / width, dtype=torch.float64)
+        if not centred:
+            self.register_buffer("mean", average)
+        if style == "half":
+            self.register_buffer("scale", torch.tensor([1 / HALF_SCALE], dtype=torch.float64))
+            average = average * HALF_SCALE**2
+        self.register_buffer("mean_square", average)
+        self.register_buffer("eps", torch.full((1,), LAYER_NORM_EPS, dtype=torch.float64))
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.norm == "fused":
+        if self.style == "fused":
             return F.layer_norm(x, (self.width,), eps=LAYER_NORM_EPS)
         if not self.centred:
-            x = x - F.linear(x, self.average)
-        return x * torch.rsqrt(F.linear(x * x, self.average, self.eps))
+            x = x - F.linear(x, self.mean)
+        small = x * self.scale if self.style == "half" else x
+        return x * torch.rsqrt(F.linear(small * small, self.mean_square, self.eps))
+
+
+class Gelu(nn.Module):
+    """GELU with erf; in the half style x σ(polynomial in x), which XNNPACK can compute in float16."""
+
+    logit0: Tensor
+    logit1: Tensor
+    logit2: Tensor
+
+    def __init__(self, style: Style) -> None:
+        super().__init__()
+        self.style = style
+        if style == "half":
+            for i, coefficient in enumerate(GELU_LOGIT):
+                self.register_buffer(f"logit{i}", torch.tensor([coefficient], dtype=torch.float64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.style != "half":
+            return F.gelu(x)
+        near = x.clamp(-GELU_RANGE, GELU_RANGE)
+        square = near * near
+        logit = near * (self.logit0 + square * (self.logit1 + square * self.logit2))
+        return x * torch.sigmoid(logit)
 
 
 class RotaryTable(nn.Module):
-    """Cosines and sines, ``[tokens, heads * head_dim / 2]``, repeated for every head."""
+    """Cosines and sines, ``[tokens, 1, head_dim / 2]``: the same for every head of queries and keys."""
 
     cos: Tensor
     sin: Tensor
 
     def __init__(self, config: ModelConfig, grid: int) -> None:
         super().__init__()
-        angles = rope_angles(config, (grid, grid)).repeat(1, config.heads)
+        angles = rope_angles(config, (grid, grid))[:, None]
         self.register_buffer("cos", angles.cos())
         self.register_buffer("sin", angles.sin())
 
-    def forward(self, even: Tensor, odd: Tensor) -> tuple[Tensor, Tensor]:
-        return even * self.cos - odd * self.sin, odd * self.cos + even * self.sin
+    def forward(self, even: Tensor, odd: Tensor) -> Tensor:
+        """Rotate ``[tokens, heads, head_dim / 2]`` twice, and join: ``[tokens, heads, head_dim]``."""
+        return torch.cat([even * self.cos - odd * self.sin, odd * self.cos + even * self.sin], dim=-1)
 
 
 class RotatedAttention(nn.Module):
@@ -120,31 +169,23 @@ class RotatedAttention(nn.Module):
         self.rope = rope
         attention, like = block.attn, block.attn.in_proj_weight
         weight, bias = _after_norm(block.ln_1, attention.in_proj_weight, attention.in_proj_bias)
-        (q, k, v), (q_bias, k_bias, v_bias) = weight.chunk(3), bias.chunk(3)
-        scale = config.head_dim**-0.5
-        self.q_even, self.q_odd = self._halves(q * scale, q_bias * scale, like)
-        self.k_even, self.k_odd = self._halves(k, k_bias, like)
-        self.v = _linear(v, v_bias, like)
+        weight[: config.width] *= config.head_dim**-0.5
+        bias[: config.width] *= config.head_dim**-0.5
+        turned, turned_bias = weight[: 2 * config.width], bias[: 2 * config.width]  # queries, then keys
+        # head_dim is even, so every second row is the same member of every pair in every head.
+        self.even = _linear(turned[0::2], turned_bias[0::2], like)
+        self.odd = _linear(turned[1::2], turned_bias[1::2], like)
+        self.value = _linear(weight[2 * config.width :], bias[2 * config.width :], like)
         self.out = _to_stream(attention.out_proj, block.ls_1, centred)
 
-    @staticmethod
-    def _halves(weight: Tensor, bias: Tensor, like: Tensor) -> tuple[nn.Linear, nn.Linear]:
-        # head_dim is even, so every second row is the same member of every pair in every head.
-        return _linear(weight[0::2], bias[0::2], like), _linear(weight[1::2], bias[1::2], like)
-
-    def _heads(self, even: Tensor, odd: Tensor) -> Tensor:
-        """Rotate, then join the halves of each head: ``[tokens, heads, head_dim]``."""
-        shape = (even.shape[0], self.heads, self.pairs)
-        even, odd = self.rope(even, odd)
-        return torch.cat([even.view(shape), odd.view(shape)], dim=-1)
-
     def forward(self, x: Tensor) -> Tensor:
-        q = self._heads(self.q_even(x), self.q_odd(x)).transpose(0, 1)
-        k = self._heads(self.k_even(x), self.k_odd(x)).permute(1, 2, 0)
-        v = self.v(x).view(x.shape[0], self.heads, 2 * self.pairs).transpose(0, 1)
+        tokens, halves = x.shape[0], (x.shape[0], 2 * self.heads, self.pairs)
+        turned = self.rope(self.even(x).view(halves), self.odd(x).view(halves))
+        q, k = turned[:, : self.heads].transpose(0, 1), turned[:, self.heads :].permute(1, 2, 0)
+        v = self.value(x).view(tokens, self.heads, 2 * self.pairs).transpose(0, 1)
         # 3-D products: a 4-D matmul makes ExecuTorch 1.4.1 insert expand_copy, which no delegate takes.
         attended = torch.bmm(torch.softmax(torch.bmm(q, k), dim=-1), v)
-        out: Tensor = self.out(attended.transpose(0, 1).reshape(x.shape[0], -1))
+        out: Tensor = self.out(attended.transpose(0, 1).reshape(tokens, -1))
         return out
 
 
@@ -152,10 +193,10 @@ class DeployableBlock(nn.Module):
     """One residual block, ``[tokens, width]`` → ``[tokens, width]``."""
 
     def __init__(
-        self, block: ResidualBlock, config: ModelConfig, rope: RotaryTable, norm: NormStyle, centred: bool
+        self, block: ResidualBlock, config: ModelConfig, rope: RotaryTable, style: Style, centred: bool
     ) -> None:
         super().__init__()
-        self.standardize = Standardize(config.width, norm, centred=centred)
+        self.standardize, self.gelu = Standardize(config.width, style, centred=centred), Gelu(style)
         self.attention = RotatedAttention(block, config, rope, centred)
         mlp, like = block.mlp, block.attn.in_proj_weight
         self.expand = _linear(*_after_norm(block.ln_2, mlp.c_fc.weight, mlp.c_fc.bias), like=like)
@@ -163,14 +204,14 @@ class DeployableBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.attention(self.standardize(x))
-        out: Tensor = x + self.contract(F.gelu(self.expand(self.standardize(x))))
+        out: Tensor = x + self.contract(self.gelu(self.expand(self.standardize(x))))
         return out
 
 
 class DeployablePool(nn.Module):
     """Attention pooling of the standardised stream, ``[tokens, width]`` → ``[1, width]``."""
 
-    def __init__(self, pool: AttentionPool, ln_post: nn.Module, norm: NormStyle) -> None:
+    def __init__(self, pool: AttentionPool, ln_post: nn.Module, style: Style) -> None:
         super().__init__()
         attention, like = pool.attn, pool.probe
         width, self.heads = attention.embed_dim, attention.num_heads
@@ -184,7 +225,7 @@ class DeployablePool(nn.Module):
         self.score = _linear(score, None, like)
         self.value = _linear(*_after_norm(ln_post, v, v_bias), like=like)
         self.out = _linear(attention.out_proj.weight, attention.out_proj.bias, like)
-        self.standardize = Standardize(width, norm, centred=False)
+        self.standardize, self.gelu = Standardize(width, style, centred=False), Gelu(style)
         mlp = pool.mlp
         self.expand = _linear(*_after_norm(pool.layernorm, mlp.c_fc.weight, mlp.c_fc.bias), like=like)
         self.contract = _linear(mlp.c_proj.weight, mlp.c_proj.bias, like)
@@ -194,7 +235,7 @@ class DeployablePool(nn.Module):
         weights = torch.softmax(self.score(x).transpose(0, 1), dim=-1).view(self.heads, 1, tokens)
         values = self.value(x).view(tokens, self.heads, -1).transpose(0, 1)
         pooled = self.out(torch.bmm(weights, values).view(1, width))
-        out: Tensor = pooled + self.contract(F.gelu(self.expand(self.standardize(pooled))))
+        out: Tensor = pooled + self.contract(self.gelu(self.expand(self.standardize(pooled))))
         return out
 
 
@@ -225,12 +266,12 @@ class Deployable(nn.Module):
     positions: Tensor
     class_position: Tensor
 
-    def __init__(self, tower: VisionTower, grid: int, norm: NormStyle) -> None:
+    def __init__(self, tower: VisionTower, grid: int, style: Style) -> None:
         super().__init__()
         config = self.config = tower.config
         self.patches = grid**2
         self.shape = (1, self.patches + int(config.class_token), config.output_dim or config.width)
-        centred = config.ln_post and norm == "linear"  # the fused operator subtracts the mean anyway
+        centred = config.ln_post and style != "fused"  # the fused operator subtracts the mean anyway
         self.patchify = deepcopy(tower.conv1)
         table = position_table(config, tower.positional_embedding.double(), (grid, grid))
         start = int(config.class_token)
@@ -239,12 +280,12 @@ class Deployable(nn.Module):
             self.register_buffer("class_position", table[:1] + tower.class_embedding.double())
         rope = RotaryTable(config, grid)
         blocks = [block for block in tower.transformer.resblocks if isinstance(block, ResidualBlock)]
-        self.encoder = nn.Sequential(
-            Standardize(config.width, norm, centred=False),
-            Affine(tower.ln_pre, centred=centred),
-            *(DeployableBlock(block, config, rope, norm, centred) for block in blocks),
-            *_head(tower, norm, centred),
-        )
+        steps: dict[str, nn.Module] = {
+            "first_norm": Standardize(config.width, style, centred=False),
+            "first_affine": Affine(tower.ln_pre, centred=centred),
+        }
+        steps |= {f"block{i}": DeployableBlock(b, config, rope, style, centred) for i, b in enumerate(blocks)}
+        self.encoder = nn.Sequential(OrderedDict(steps | _head(tower, style, centred)))
 
     def forward(self, image: Tensor) -> Tensor:
         x = self.patchify(image).view(self.config.width, self.patches).transpose(0, 1) + self.positions
@@ -255,19 +296,19 @@ class Deployable(nn.Module):
         return features if self.config.pool_heads else features.view(self.shape)
 
 
-def _head(tower: VisionTower, norm: NormStyle, centred: bool) -> list[nn.Module]:
+def _head(tower: VisionTower, style: Style, centred: bool) -> dict[str, nn.Module]:
     """What follows the blocks: final LayerNorm, pooling and projection, as far as the model has them."""
     config, like = tower.config, tower.conv1.weight
-    head: list[nn.Module] = []
+    head: dict[str, nn.Module] = {}
     if config.ln_post:
-        head.append(Standardize(config.width, norm, centred=centred))
+        head["last_norm"] = Standardize(config.width, style, centred=centred)
     proj = None if tower.proj is None else tower.proj.double().T
     if tower.attn_pool is not None:
-        head.append(DeployablePool(tower.attn_pool, tower.ln_post, norm))
+        head["pool"] = DeployablePool(tower.attn_pool, tower.ln_post, style)
         if proj is not None:
-            head.append(_linear(proj, None, like))
+            head["projection"] = _linear(proj, None, like)
     elif proj is not None:
-        head.append(_linear(*_after_norm(tower.ln_post, proj, proj.new_zeros(len(proj))), like=like))
+        head["projection"] = _linear(*_after_norm(tower.ln_post, proj, proj.new_zeros(len(proj))), like=like)
     elif isinstance(tower.ln_post, nn.LayerNorm):
-        head.append(Affine(tower.ln_post, centred=False))
+        head["last_affine"] = Affine(tower.ln_post, centred=False)
     return head

@@ -1,6 +1,8 @@
-"""Weights: ``seed:7`` | ``file:PATH`` | ``hf:REPO[:FILE]`` → a state dict and its identity.
+"""Weights: ``seed:7`` | ``trained`` | ``file:PATH`` | ``hf:REPO[:FILE]`` → a state dict and its identity.
 
-Untrusted files stay files: a ``.pt`` is read with ``weights_only=True``, anything else must be safetensors.
+``seed:7+outliers`` is ``seed:7`` with what quantisation finds hard (``outliers.py``), ``trained`` the weights that
+come with the project for PE-Nano. Untrusted files stay files: a ``.pt`` is read with ``weights_only=True``, anything
+else must be safetensors.
 """
 
 from __future__ import annotations
@@ -23,10 +25,14 @@ from torch import Tensor
 
 from pe_validate.case import model_config
 from pe_validate.errors import LoadError, UsageError
-from pe_validate.models.config import ModelConfig
+from pe_validate.files import fixtures
+from pe_validate.models.config import NANO, ModelConfig
+from pe_validate.models.outliers import add_outliers
 from pe_validate.models.tower import VisionTower
 
 DEFAULT_WEIGHTS = "seed:7"
+TRAINED = "trained"
+SPECS = ("'seed:N'", "'seed:N+outliers'", "'trained'", "'file:PATH'", "'hf:REPO[:FILE]'")
 
 DAMAGE = (
     SafetensorError,
@@ -68,15 +74,20 @@ def load_weights(model: str, spec: str = DEFAULT_WEIGHTS) -> Weights:
     """
     config = model_config(model)
     kind, _, rest = spec.partition(":")
-    if kind == "seed" and rest.isdecimal() and int(rest) < 2**32:
-        tensors = seeded(config, int(rest))
+    seed, plus, family = rest.partition("+")
+    if kind == "seed" and seed.isdecimal() and int(seed) < 2**32 and (plus + family) in ("", "+outliers"):
+        tensors = seeded(config, int(seed))
+        if family:
+            add_outliers(tensors, config, int(seed))
+    elif spec == TRAINED:
+        tensors = _fitted(_read(_trained(config)), config, spec)
     elif kind == "file" and rest:
         tensors = _fitted(_read(Path(rest).expanduser()), config, spec)
     elif kind == "hf" and rest:
         repo, _, file = rest.partition(":")
         tensors = _fitted(_read(_download(repo, file or f"{repo.rpartition('/')[2]}.pt")), config, spec)
     else:
-        raise UsageError(f"Weights '{spec}' are not 'seed:N', 'file:PATH' or 'hf:REPO[:FILE]'.")
+        raise UsageError(f"Weights '{spec}' are not {', '.join(SPECS[:-1])} or {SPECS[-1]}.")
     return Weights(spec, weights_digest(tensors), tensors)
 
 
@@ -128,6 +139,13 @@ def _seeded_tensor(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
     else:
         noise /= math.sqrt(math.prod(shape[1:]))
     return noise.astype(np.float32)
+
+
+def _trained(config: ModelConfig) -> Path:
+    path = fixtures() / "nano" / f"{config.name}.safetensors"
+    if not path.is_file():
+        raise UsageError(f"Only {NANO.name} comes with trained weights; for {config.name} pass file:PATH or hf:REPO.")
+    return path
 
 
 def _download(repo: str, file: str) -> Path:

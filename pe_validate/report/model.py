@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from pe_validate.case import Case
 from pe_validate.errors import ReportError
 from pe_validate.export.artifact import Artifact
+from pe_validate.latency import Latency
 from pe_validate.verdict import Verdict
 
 FILE_NAME: Final = "report.json"
@@ -34,6 +35,9 @@ class Result:
     artifact: Artifact | None = None
     verdicts: tuple[Verdict, ...] = ()
     error: str | None = None
+    latency: Latency | None = None
+    peak_memory: int | None = None
+    """Bytes, see :func:`~pe_validate.memory.peak_memory`."""
 
     @property
     def status(self) -> Literal["pass", "fail", "error"]:

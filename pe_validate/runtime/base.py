@@ -48,9 +48,10 @@ class Runtime(ABC):
     outputs: tuple[TensorSpec, ...]
 
     def run(self, image: NDArray[np.generic]) -> Array:
-        """Features of one image, float32.
+        """Features of one float32 image, float32.
 
-        The artifact gets the same values whatever the memory layout of ``image``: ExecuTorch ignores strides.
+        The artifact gets the same values whatever the memory layout of ``image``: ExecuTorch ignores strides. One
+        that declares float16 gets them rounded.
 
         Raises:
             RunError: the image is not what the artifact declares, or its answer is not.
@@ -58,22 +59,23 @@ class Runtime(ABC):
         spec = self.image_spec()
         if not spec.accepts(image.shape) or image.dtype != np.float32:
             raise RunError(f"{self.producer} was given {image.dtype}{list(image.shape)}; the artifact declares {spec}.")
+        given = image.astype(spec.dtype, copy=False)
         # Contiguous, aligned and writable, copied only where it is not: PyTorch warns of read-only arrays.
-        features = self._run(np.require(image, np.float32, ["C", "A", "W"]))
+        features = self._run(np.require(given, given.dtype, ["C", "A", "W"]))
         declared = self.features_spec()
         if not declared.accepts(features.shape):
             raise RunError(f"{self.producer} answered with {list(features.shape)}; the artifact declares {declared}.")
         return np.array(features, dtype=np.float32)  # a copy: runtimes reuse their output buffers
 
     def image_spec(self) -> TensorSpec:
-        """The one float32 input.
+        """The one input.
 
         Raises:
-            RunError: the artifact does not take exactly one float32 image.
+            RunError: the artifact does not take exactly one float32 or float16 image.
         """
-        if len(self.inputs) != 1 or self.inputs[0].dtype != "float32":
+        if len(self.inputs) != 1 or self.inputs[0].dtype not in ("float32", "float16"):
             listed = ", ".join(map(str, self.inputs)) or "nothing"
-            raise RunError(f"The artifact takes {listed}; one float32 image was expected.")
+            raise RunError(f"The artifact takes {listed}; one float32 or float16 image was expected.")
         return self.inputs[0]
 
     def features_spec(self) -> TensorSpec:
@@ -92,5 +94,5 @@ class Runtime(ABC):
         return named[0]
 
     @abstractmethod
-    def _run(self, image: Array) -> NDArray[np.generic]:
-        """Compute the features of a contiguous float32 image of the declared shape."""
+    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Compute the features of a contiguous image of the declared shape and type."""

@@ -11,7 +11,7 @@ from pe_validate.errors import PEValidateError, RunError
 from pe_validate.export.artifact import TensorSpec
 from pe_validate.process import Child, ChildError
 from pe_validate.runtime import load
-from pe_validate.runtime.base import Array, Reading, Runtime
+from pe_validate.runtime.base import Reading, Runtime
 
 RUN_TIMEOUT = 300.0
 """Seconds for one load or one inference; the largest model takes about ten."""
@@ -34,7 +34,7 @@ class IsolatedRuntime(Runtime):
         self.producer, self.inputs, self.outputs = opened
         self.output_name = output
 
-    def _run(self, image: Array) -> NDArray[np.generic]:
+    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
         try:
             return self._child.call(_run, RUN_TIMEOUT, image)
         except ChildError as error:
@@ -63,5 +63,5 @@ def _open(
     return _runtime.producer, _runtime.inputs, _runtime.outputs
 
 
-def _run(image: Array) -> NDArray[np.generic]:
-    return _runtime.run(image)
+def _run(image: NDArray[np.generic]) -> NDArray[np.generic]:
+    return _runtime.run(image.astype(np.float32, copy=False))  # it rounds again, to the same

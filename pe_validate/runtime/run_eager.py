@@ -9,19 +9,19 @@ from torch import nn
 
 from pe_validate.export.artifact import INPUT_NAME, OUTPUT_NAME, TensorSpec
 from pe_validate.models.config import ModelConfig
-from pe_validate.runtime.base import Array, Runtime
+from pe_validate.runtime.base import Runtime
 
 
 class EagerRuntime(Runtime):
-    """A module that maps one image to features, in float32."""
+    """A module that maps one image to features, both of type ``dtype``."""
 
-    def __init__(self, module: nn.Module, config: ModelConfig) -> None:
+    def __init__(self, module: nn.Module, config: ModelConfig, dtype: str = "float32") -> None:
         self.producer = f"PyTorch {torch.__version__} eager"
-        self.inputs = (TensorSpec(INPUT_NAME, config.input_shape, "float32"),)
-        self.outputs = (TensorSpec(OUTPUT_NAME, config.output_shape, "float32"),)
+        self.inputs = (TensorSpec(INPUT_NAME, config.input_shape, dtype),)
+        self.outputs = (TensorSpec(OUTPUT_NAME, config.output_shape, dtype),)
         self._module = module
 
-    def _run(self, image: Array) -> NDArray[np.generic]:
+    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
         with torch.inference_mode():
             features: NDArray[np.generic] = self._module(torch.from_numpy(image)).numpy()
         return features

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pe_validate import mil
 from pe_validate.errors import RunError
 from pe_validate.export.artifact import TensorSpec
-from pe_validate.runtime.base import Array, Reading, Runtime
+from pe_validate.runtime.base import Reading, Runtime
 
 
 class CoreMLRuntime(Runtime):
@@ -28,7 +28,7 @@ class CoreMLRuntime(Runtime):
             self._predict = program.predict
             self.producer = f"Core ML reference evaluator, {reading}"
 
-    def _run(self, image: Array) -> NDArray[np.generic]:
+    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
         answer = self._predict({self.image_spec().name: image})
         features: NDArray[np.generic] = answer[self.features_spec().name]
         return features

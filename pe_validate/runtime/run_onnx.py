@@ -11,7 +11,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from pe_validate.errors import RunError
 from pe_validate.export.artifact import TensorSpec
-from pe_validate.runtime.base import Array, Runtime
+from pe_validate.runtime.base import Runtime
 
 LOAD_ERRORS = (
     state.Fail,
@@ -46,7 +46,7 @@ class OnnxRuntime(Runtime):
         self.inputs = tuple(_spec(value) for value in self._session.get_inputs())
         self.outputs = tuple(_spec(value) for value in self._session.get_outputs())
 
-    def _run(self, image: Array) -> NDArray[np.generic]:
+    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
         features: NDArray[np.generic] = self._session.run([self.features_spec().name], {self.image_spec().name: image})[
             0
         ]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pe_validate.errors import RunError
 from pe_validate.export.artifact import INPUT_NAME, OUTPUT_NAME, TensorSpec
-from pe_validate.runtime.base import Array, Runtime
+from pe_validate.runtime.base import Runtime
 
 _DTYPES: Final = {5: "float16", 6: "float32", 7: "float64"}
 """Scalar types by their number in ``exir/scalar_type.py``."""
@@ -42,7 +42,7 @@ class ExecuTorchRuntime(Runtime):
         names = [OUTPUT_NAME] if len(outputs) == 1 else [f"output{i}" for i in range(len(outputs))]
         self.outputs = tuple(_spec(name, meta) for name, meta in zip(names, outputs, strict=True))
 
-    def _run(self, image: Array) -> NDArray[np.generic]:
+    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
         index = self.outputs.index(self.features_spec())
         features: torch.Tensor = self._method([torch.from_numpy(image)])[index]
         array: NDArray[np.generic] = features.numpy()

@@ -8,18 +8,18 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pe_validate.models.config import MODELS, ModelConfig
-from pe_validate.models.deploy import NormStyle, deploy
+from pe_validate.models.deploy import Style, deploy
 from pe_validate.models.tower import VisionTower
 from pe_validate.models.weights import load_model, seeded
 
-NORMS: list[NormStyle] = ["fused", "linear"]
+STYLES: list[Style] = ["fused", "linear"]
 
 
-def relative_error(tower: VisionTower, norm: NormStyle, size: int) -> float:
+def relative_error(tower: VisionTower, style: Style, size: int) -> float:
     image = torch.rand((1, 3, size, size), generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
     with torch.inference_mode():
         expected = tower(image)
-        found = deploy(tower, norm=norm, image_size=size)(image)
+        found = deploy(tower, style=style, image_size=size)(image)
     assert found.shape == expected.shape
     assert found.dtype == torch.float64
     return float((found - expected).norm() / expected.norm())
@@ -31,8 +31,8 @@ LARGE = ("PE-Core-L14-336", "PE-Spatial-B16-512")
 @pytest.mark.parametrize("model", [pytest.param(m, marks=[pytest.mark.full] * (m in LARGE)) for m in MODELS])
 def test_equals_the_tower_in_float64(model: str) -> None:
     tower = load_model(model).double()
-    for norm in NORMS:
-        assert relative_error(tower, norm, tower.config.image_size) <= 1e-9, norm
+    for style in STYLES:
+        assert relative_error(tower, style, tower.config.image_size) <= 1e-9, style
 
 
 @st.composite
@@ -61,21 +61,21 @@ SMALLEST = ModelConfig("drawn", 1, 1, width=4, layers=0, heads=1, class_token=Fa
 
 
 @settings(max_examples=200)
-@given(config=configs(), norm=st.sampled_from(NORMS), seed=st.integers(0, 99), grid=st.integers(1, 5))
-@example(config=SMALLEST, norm="linear", seed=0, grid=1)
-@example(config=replace(SMALLEST, layers=1, ln_post=True, layer_scale=True), norm="linear", seed=0, grid=2)
-def test_equals_the_tower_for_every_shape_of_model(config: ModelConfig, norm: NormStyle, seed: int, grid: int) -> None:
+@given(config=configs(), style=st.sampled_from(STYLES), seed=st.integers(0, 99), grid=st.integers(1, 5))
+@example(config=SMALLEST, style="linear", seed=0, grid=1)
+@example(config=replace(SMALLEST, layers=1, ln_post=True, layer_scale=True), style="linear", seed=0, grid=2)
+def test_equals_the_tower_for_every_shape_of_model(config: ModelConfig, style: Style, seed: int, grid: int) -> None:
     tower = VisionTower(config).double().eval()
     tower.load_state_dict(seeded(config, seed))
-    assert relative_error(tower, norm, grid * config.patch_size) <= 1e-9
+    assert relative_error(tower, style, grid * config.patch_size) <= 1e-9
 
 
-@pytest.mark.parametrize("norm", NORMS)
-def test_leaves_the_tower_untouched(norm: NormStyle) -> None:
+@pytest.mark.parametrize("style", STYLES)
+def test_leaves_the_tower_untouched(style: Style) -> None:
     tower = load_model("PE-Core-T16-384")
     before = {name: tensor.clone() for name, tensor in tower.state_dict().items()}
     with torch.no_grad():
-        for tensor in deploy(tower, norm=norm).parameters():
+        for tensor in deploy(tower, style=style).parameters():
             tensor.zero_()
     assert all(torch.equal(tensor, before[name]) for name, tensor in tower.state_dict().items())
 
