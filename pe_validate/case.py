@@ -18,7 +18,10 @@ PRECISIONS: Final[dict[str, tuple[str, ...]]] = {
 """Targets, and the precisions each is exported in."""
 
 RECOMMENDED: Final = "PE-Core-S16-384"
-"""The deployment that ``pe-validate run`` validates when nothing is named."""
+"""The model that is validated or timed when nothing is named."""
+
+DEFAULT: Final = tuple(f"{RECOMMENDED}/{kind}" for kind in ("onnx", "pte/fp32", "pte/int8", "mlpackage"))
+"""What ``pe-validate run`` validates when nothing is named: it on every target, as a phone would have it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -51,11 +54,14 @@ MATRIX: Final[tuple[Case, ...]] = tuple(
 )
 """Every case, in the order in which it is listed and run."""
 
+_NAMES: Final = frozenset(map(str, MATRIX))
+
 
 def select(patterns: Sequence[str]) -> tuple[Case, ...]:
-    """Cases whose name starts with one of ``patterns``, in matrix order.
+    """Cases that are named in ``patterns`` or whose name starts with one of them, in matrix order.
 
-    ``PE-Core-T16-384/pte`` and ``PE-Spatial`` are patterns, and so, with shell wildcards, is ``*/onnx``.
+    ``PE-Core-T16-384/pte`` and ``PE-Spatial`` are patterns, and so, with shell wildcards, is ``*/onnx``. The whole
+    name of a case stands for it alone: ``PE-Core-T16-384/pte/int8`` is not ``PE-Core-T16-384/pte/int8-static``.
 
     Raises:
         UsageError: a pattern matches nothing.
@@ -71,6 +77,8 @@ def select(patterns: Sequence[str]) -> tuple[Case, ...]:
 
 
 def _matches(pattern: str, case: Case) -> bool:
+    if pattern in _NAMES:
+        return pattern == str(case)
     return bool(pattern) and fnmatchcase(str(case), f"{pattern}*")
 
 

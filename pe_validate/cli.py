@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from pe_validate.case import MATRIX, RECOMMENDED, Case, model_config, select
+from pe_validate.case import DEFAULT, MATRIX, RECOMMENDED, Case, model_config, select
 from pe_validate.errors import PEValidateError, UsageError
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def run(
     from pe_validate.report.progress import show
     from pe_validate.report.render import make_room
 
-    chosen = select(cases or [RECOMMENDED])
+    chosen = select(cases or DEFAULT)
     make_room(report)
     start = perf_counter()
     with show(plain=quiet) as progress:

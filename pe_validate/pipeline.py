@@ -63,6 +63,7 @@ class Reference:
     inputs: tuple[Sample, ...]
     photographs: Path | None = None
     calibration: Path | None = None
+    _graphs: dict[Recipe, EagerRuntime] = field(default_factory=dict, init=False, repr=False)
     _lowered: dict[Recipe, Outputs] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
@@ -89,13 +90,20 @@ class Reference:
     def _answer(self, inputs: tuple[Sample, ...]) -> Outputs:
         return run(EagerRuntime(self.tower, self.tower.config), inputs)
 
-    def lowered(self, case: Case) -> Outputs:
+    def graph(self, case: Case) -> EagerRuntime:
         """The very graph that is handed to the exporter of ``case``, before it is exported."""
         key = recipe(case)
-        if key not in self._lowered:
+        if key not in self._graphs:
             images = [torch.from_numpy(sample.image) for sample in calibration_images(case, self.calibration)]
-            graph = EagerRuntime(lowered(self.tower, case, images), self.tower.config, key.dtype)
-            self._lowered[key] = run(graph, self.inputs)
+            module = lowered(self.tower, case, images)
+            self._graphs[key] = EagerRuntime(module, self.tower.config, key.dtype)
+        return self._graphs[key]
+
+    def lowered(self, case: Case) -> Outputs:
+        """What :meth:`graph` answers to the inputs."""
+        key = recipe(case)
+        if key not in self._lowered:
+            self._lowered[key] = run(self.graph(case), self.inputs)
         return self._lowered[key]
 
 

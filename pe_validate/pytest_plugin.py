@@ -8,7 +8,7 @@ it came from::
         for sample in pe_reference.inputs:
             assert ...
 
-    pytest --pe-weights file:my.safetensors --pe-models PE-Core-T16-384
+    pytest --pe-weights file:my.safetensors --pe-cases PE-Core-T16-384/pte
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pe_validate.case import MATRIX, Case, model_config
+from pe_validate.case import Case, select
 from pe_validate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,20 +31,21 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Register ``--pe-weights``, ``--pe-models`` and ``--pe-cache-dir``."""
+    """Register ``--pe-weights``, ``--pe-cases`` and ``--pe-cache-dir``."""
     group = parser.getgroup("pe_validate", "Perception Encoder conversions")
-    group.addoption("--pe-weights", default="seed:7", help="seed:N, file:PATH or hf:REPO[:FILE]")
-    group.addoption("--pe-models", default="", help="published model names, separated by commas; all by default")
+    group.addoption(
+        "--pe-weights", default="seed:7", help="seed:N, seed:N+outliers, trained, file:PATH or hf:REPO[:FILE]"
+    )
+    group.addoption("--pe-cases", default="*", help="cases or their beginnings, separated by commas; all by default")
     group.addoption("--pe-cache-dir", type=Path, help="folder of exported artifacts; the user's cache by default")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse an unknown model before anything is collected."""
+    """Refuse an unknown case before anything is collected."""
     try:
-        for name in _models(config):
-            model_config(name)
+        _cases(config)
     except UsageError as error:
-        raise pytest.UsageError(f"--pe-models: {error}") from error
+        raise pytest.UsageError(f"--pe-cases: {error}") from error
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -59,12 +60,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test for each selected case."""
     if "pe_case" not in metafunc.fixturenames:
         return
-    names = _models(metafunc.config)
     cases = [
         # With --dist loadgroup a case stays on one worker, and so does its runtime.
         pytest.param(case, id=str(case), marks=pytest.mark.xdist_group(str(case)))
-        for case in MATRIX
-        if case.model in names
+        for case in _cases(metafunc.config)
     ]
     metafunc.parametrize("pe_case", cases, scope="session")
 
@@ -101,6 +100,6 @@ def pe_runtime(pe_case: Case, pe_artifact: Artifact) -> Iterator[Runtime]:
 _LOADED: pytest.StashKey[dict[str, Reference]] = pytest.StashKey()
 
 
-def _models(config: pytest.Config) -> list[str]:
-    chosen: str = config.getoption("--pe-models")
-    return [name.strip() for name in chosen.split(",")] if chosen else list(dict.fromkeys(c.model for c in MATRIX))
+def _cases(config: pytest.Config) -> tuple[Case, ...]:
+    patterns: str = config.getoption("--pe-cases")
+    return select([pattern.strip() for pattern in patterns.split(",")])

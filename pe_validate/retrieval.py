@@ -50,5 +50,6 @@ def _nearest(bank: NDArray[np.float64], queries: NDArray[np.float64]) -> NDArray
 
 def _unit(x: NDArray[np.float64]) -> NDArray[np.float64]:
     length = np.linalg.norm(x, axis=-1, keepdims=True)
-    unit: NDArray[np.float64] = np.divide(x, length, out=np.zeros_like(x), where=length != 0)
+    with np.errstate(invalid="ignore"):  # infinities end up as NaN, which is near to nothing
+        unit: NDArray[np.float64] = np.divide(x, length, out=np.zeros_like(x), where=length != 0)
     return unit

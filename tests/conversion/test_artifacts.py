@@ -3,12 +3,17 @@
 from pathlib import Path
 
 import onnx
+import pytest
+from torch import nn
 
 from pe_validate.case import Case
-from pe_validate.export.artifact import Artifact, Delegation, digest
+from pe_validate.export.artifact import Artifact, digest
+from pe_validate.export.precision import recipe
 from pe_validate.mil.package import Package
 from pe_validate.models.config import LICENCE
-from pe_validate.pipeline import claimed
+from pe_validate.models.deploy import deploy
+from pe_validate.pipeline import Reference, claimed
+from pe_validate.verdict import judge_arithmetic
 
 IOS_17 = 8
 """Core ML specification version that iOS 17 introduced."""
@@ -56,4 +61,28 @@ def test_is_the_file_that_was_exported(pe_artifact: Artifact) -> None:
 
 
 def test_only_an_executorch_program_delegates_and_it_does_so_once(pe_case: Case, pe_artifact: Artifact) -> None:
-    assert pe_artifact.delegation == (Delegation(1, ()) if pe_case.target == "pte" else None)
+    found = pe_artifact.delegation
+    assert (found is None) == (pe_case.target != "pte")
+    if found:
+        assert (found.delegate_calls, found.left_over) == (1, ())
+
+
+def test_a_program_multiplies_as_often_as_the_model_needs_and_as_its_precision_says(
+    pe_case: Case, pe_artifact: Artifact
+) -> None:
+    if pe_artifact.delegation:
+        assert judge_arithmetic(pe_case, pe_artifact.delegation).status == "pass"
+        assert sum(pe_artifact.delegation.products.values()) == pytest.approx(pe_case.config.macs, rel=0.01)
+
+
+BITS = {"fp32": 32, "fp16": 16, "int8": 8 + 32 / 192, "int8-static": 8 + 32 / 192, "int4": 4 + 16 / 32}
+"""Of one weight of a linear layer, with its share of a scale: 32 bits for a channel of 192 or more, 16 for a group."""
+
+
+def test_a_program_is_as_large_as_its_weights(pe_case: Case, pe_artifact: Artifact, pe_reference: Reference) -> None:
+    if pe_case.target == "pte":
+        module = deploy(pe_reference.tower, style=recipe(pe_case).style)
+        linear = sum(m.weight.numel() for m in module.modules() if isinstance(m, nn.Linear))
+        others = sum({t.data_ptr(): t.numel() for t in module.state_dict().values()}.values()) - linear
+        expected = linear * BITS[pe_case.precision] / 8 + others * (2 if pe_case.precision == "fp16" else 4)
+        assert pe_artifact.size == pytest.approx(expected, rel=0.06, abs=200_000)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pe_validate.case import MATRIX, PRECISIONS, RECOMMENDED, Case, model_config, select
+from pe_validate.case import DEFAULT, MATRIX, PRECISIONS, RECOMMENDED, Case, model_config, select
 from pe_validate.errors import UsageError
 from pe_validate.models.config import MODELS
 
@@ -42,8 +42,15 @@ def test_a_case_knows_the_configuration_of_its_model(case: Case) -> None:
     assert case.config is MODELS[case.model]
 
 
-def test_the_recommended_deployment_is_on_every_target() -> None:
-    assert {case.target for case in select([RECOMMENDED])} == set(PRECISIONS)
+def test_the_recommended_deployment_is_on_every_target_and_quantised_where_that_pays() -> None:
+    assert {case.target for case in select(DEFAULT)} == set(PRECISIONS)
+    assert Case(RECOMMENDED, "pte", "int8") in select(DEFAULT)
+    assert {case.model for case in select(DEFAULT)} == {RECOMMENDED}
+
+
+def test_a_whole_name_is_not_the_beginning_of_another() -> None:
+    assert [case.precision for case in select(["PE-Nano/pte/int8"])] == ["int8"]
+    assert [case.precision for case in select(["PE-Nano/pte/int"])] == ["int8", "int8-static", "int4"]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +74,9 @@ def test_a_pattern_is_the_beginning_of_a_name_with_shell_wildcards(
 @settings(max_examples=50)
 @given(st.lists(prefixes, min_size=1, max_size=4))
 def test_several_patterns_choose_their_union_once_each_in_matrix_order(patterns: list[str]) -> None:
-    assert select(patterns) == tuple(case for case in MATRIX if str(case).startswith(tuple(patterns)))
+    names = set(map(str, MATRIX))
+    whole, begun = names & set(patterns), tuple(set(patterns) - names)
+    assert select(patterns) == tuple(case for case in MATRIX if str(case) in whole or str(case).startswith(begun))
 
 
 def test_no_pattern_chooses_nothing() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pe_validate.case import MATRIX
+
 Done = subprocess.CompletedProcess[str]
 
 USERS_TEST = """
@@ -27,26 +29,26 @@ def run_pytest(tmp_path: Path) -> Callable[..., Done]:
     return call
 
 
-def test_a_test_runs_once_for_every_case_of_the_chosen_models(run_pytest: Callable[..., Done]) -> None:
-    done = run_pytest("--collect-only", "--pe-models", "PE-Core-T16-384,PE-Spatial-S16-512")
+def test_a_test_runs_once_for_every_case_that_is_chosen(run_pytest: Callable[..., Done]) -> None:
+    done = run_pytest("--collect-only", "--pe-cases", "PE-Core-T16-384/mlpackage,PE-Spatial-S16-512")
     collected = [line for line in done.stdout.splitlines() if line.startswith("test_mine.py::")]
-    assert len(collected) == 8, done.stdout
+    assert len(collected) == 2 + 8, done.stdout
     assert "test_mine.py::test_mine[PE-Spatial-S16-512/mlpackage/fp16]" in collected
 
 
-def test_every_model_is_chosen_by_default(run_pytest: Callable[..., Done]) -> None:
-    assert "28 tests collected" in run_pytest("--collect-only").stdout
+def test_every_case_is_chosen_by_default(run_pytest: Callable[..., Done]) -> None:
+    assert f"{len(MATRIX)} tests collected" in run_pytest("--collect-only").stdout
 
 
-def test_an_unknown_model_is_a_usage_error(run_pytest: Callable[..., Done]) -> None:
-    done = run_pytest("--pe-models", "PE-Core-X")
+def test_an_unknown_case_is_a_usage_error(run_pytest: Callable[..., Done]) -> None:
+    done = run_pytest("--pe-cases", "PE-Core-X")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout
-    assert "Unknown model 'PE-Core-X'" in done.stdout + done.stderr
+    assert "--pe-cases: No case matches 'PE-Core-X'" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_a_users_test_runs_the_artifact(run_pytest: Callable[..., Done]) -> None:
-    done = run_pytest("-k", "onnx", "--pe-models", "PE-Core-T16-384", "--pe-weights", "seed:7")
+    done = run_pytest("--pe-cases", "PE-Core-T16-384/onnx", "--pe-weights", "seed:7")
     assert done.returncode == 0, done.stdout
     assert "1 passed" in done.stdout
 

@@ -6,9 +6,10 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
 from pe_validate.models.config import MODELS, ModelConfig
-from pe_validate.models.deploy import Style, deploy
+from pe_validate.models.deploy import Gelu, Standardize, Style, deploy
 from pe_validate.models.tower import VisionTower
 from pe_validate.models.weights import load_model, seeded
 
@@ -70,7 +71,30 @@ def test_equals_the_tower_for_every_shape_of_model(config: ModelConfig, style: S
     assert relative_error(tower, style, grid * config.patch_size) <= 1e-9
 
 
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("model", ["PE-Core-T16-384", "PE-Spatial-T16-512", "PE-Nano"])
+def test_the_half_style_differs_by_its_gelu_alone(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tower = load_model(model).double()
+    assert 1e-9 < relative_error(tower, "half", tower.config.image_size) < 1e-4
+    monkeypatch.setattr(Gelu, "forward", lambda self, x: F.gelu(x))
+    assert relative_error(tower, "half", tower.config.image_size) <= 1e-9
+
+
+def test_the_gelu_of_the_half_style_is_exact_to_a_tenth_of_a_float16_step() -> None:
+    x = torch.linspace(-20, 20, 400_001, dtype=torch.float64)
+    gelu = Gelu("half")
+    assert float((gelu(x) - F.gelu(x)).abs().max()) < 2.7e-5
+    assert float((gelu.half().double()(x) - F.gelu(x)).abs().max()) < 4.9e-5
+
+
+def test_large_values_do_not_overflow_the_half_style() -> None:
+    x = torch.randn((1, 192), generator=torch.Generator().manual_seed(0))
+    x[0, 7] = 3_000
+    norm = Standardize(192, "half", centred=True).half()
+    uncentred = F.rms_norm(x, (192,), eps=1e-5)
+    assert torch.allclose(norm(x.half()).float(), uncentred, rtol=2e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("style", ["fused", "linear", "half"])
 def test_leaves_the_tower_untouched(style: Style) -> None:
     tower = load_model("PE-Core-T16-384")
     before = {name: tensor.clone() for name, tensor in tower.state_dict().items()}

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from pe_validate.models.config import MODELS
+from pe_validate.models.config import MODELS, NANO
 from pe_validate.models.tower import VisionTower, position_table, rope_angles
 from pe_validate.models.weights import load_model, load_weights
 
@@ -17,7 +17,10 @@ REFERENCE = Path(__file__).parents[3] / "fixtures" / "reference"
 INDEX = json.loads((REFERENCE / "index.json").read_text())
 
 
-@pytest.mark.parametrize("model", MODELS)
+PUBLISHED = [model for model in MODELS if model != NANO.name]
+
+
+@pytest.mark.parametrize("model", PUBLISHED)
 def test_equals_metas_own_code_in_float64(model: str) -> None:
     facts, config = INDEX[model], MODELS[model]
     weights = load_weights(model, "seed:7")
@@ -36,7 +39,7 @@ def test_equals_metas_own_code_in_float64(model: str) -> None:
 
 
 def test_every_model_has_a_reference() -> None:
-    assert set(INDEX) == set(MODELS)
+    assert set(INDEX) == set(PUBLISHED)
 
 
 def test_rope_leaves_the_class_token_alone_and_counts_patches_from_one() -> None:
