@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from time import perf_counter
 
@@ -163,7 +163,7 @@ def examine(artifact: Artifact, model: Reference) -> tuple[Verdict, ...]:
     """Every gate for an artifact of our own."""
     case = artifact.case
     against: dict[Gate, Outputs] = {"fidelity": model.lowered(case), "loss": model.trained}
-    verdicts = prove(case, artifact.path, model, against)
+    verdicts = prove(case, artifact.path, model.inputs, against, felt=partial(as_felt, case, model))
     return verdicts + (structure(case, artifact.delegation) if artifact.delegation else ())
 
 
@@ -183,7 +183,8 @@ def check(
         RunError: the file cannot be read or executed.
     """
     progress(case, "run")
-    verdicts = prove(case, path, model, {"identity": model.trained, "loss": model.trained}, output)
+    against: dict[Gate, Outputs] = {"identity": model.trained, "loss": model.trained}
+    verdicts = prove(case, path, model.inputs, against, output, felt=partial(as_felt, case, model))
     return verdicts + (structure(case, isolated_delegation(path)) if case.target == "pte" else ())
 
 
@@ -212,29 +213,34 @@ def claimed(path: Path, model: str, precision: str | None = None) -> Case:
 def prove(
     case: Case,
     path: Path,
-    model: Reference,
+    inputs: tuple[Sample, ...],
     against: dict[Gate, Outputs],
     output: str | None = None,
+    *,
+    felt: Callable[[Runtime], tuple[Verdict, ...]] = lambda runtime: (),
 ) -> tuple[Verdict, ...]:
-    """Run the file on every input, in the reading that each gate calls for, and hold it to the references."""
+    """Run the file on every input, in the reading that each gate calls for, and hold it to the references.
+
+    ``felt`` judges the runtime that loss is judged in, if its answers had the right shape.
+    """
     verdicts: dict[Gate, Verdict] = {}
-    felt: tuple[Verdict, ...] = ()
+    more: tuple[Verdict, ...] = ()
     for reading in sorted({reading_for(case, gate) for gate in against}):
         gates = [gate for gate in against if reading_for(case, gate) == reading]
         with IsolatedRuntime(path, case.target, reading, output) as runtime:
             wanted = runtime.image_spec()
-            if not wanted.accepts(model.tower.config.input_shape):
-                reason = f"it takes {wanted}, the model an image of {list(model.tower.config.input_shape)}"
+            if not wanted.accepts(inputs[0].image.shape):
+                reason = f"it takes {wanted}, the model an image of {list(inputs[0].image.shape)}"
                 verdicts |= {gate: refuse(case, gate, runtime.producer, reason) for gate in gates}
                 continue
-            outputs = run(runtime, model.inputs)
+            outputs = run(runtime, inputs)
             verdicts |= {gate: judge(case, gate, against[gate], outputs) for gate in gates}
             if "loss" in gates and verdicts["loss"].comparisons:
-                felt = as_felt(case, runtime, model)
-    return tuple(verdicts[gate] for gate in against) + felt
+                more = felt(runtime)
+    return tuple(verdicts[gate] for gate in against) + more
 
 
-def as_felt(case: Case, runtime: Runtime, model: Reference) -> tuple[Verdict, ...]:
+def as_felt(case: Case, model: Reference, runtime: Runtime) -> tuple[Verdict, ...]:
     """Loss in the words of who uses the embedding: neighbours that change, images that are not recognised."""
     verdicts: tuple[Verdict, ...] = ()
     row = rows(case)

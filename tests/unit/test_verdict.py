@@ -11,12 +11,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pe_validate.case import MATRIX, Case
+from pe_validate.accuracy import Accuracy
+from pe_validate.case import MATRIX, PRECISIONS, Case
 from pe_validate.compare import Comparison, compare, worst
 from pe_validate.export.artifact import Delegation
+from pe_validate.retrieval import Agreement
 from pe_validate.runtime.base import Outputs
-from pe_validate.tolerance import Gate, Limits, Tolerance, tolerance
-from pe_validate.verdict import breach, judge, judge_delegation
+from pe_validate.tolerance import AccuracyTolerance, AgreementTolerance, Gate, Limits, Tolerance, tolerance
+from pe_validate.verdict import (
+    ARITHMETIC,
+    breach,
+    judge,
+    judge_accuracy,
+    judge_arithmetic,
+    judge_delegation,
+    judge_retrieval,
+    precision_of,
+)
 
 Array = NDArray[np.float32]
 
@@ -204,3 +215,66 @@ def test_anything_but_one_whole_delegate_call_fails_and_is_counted_and_named(
     verdict = judge_delegation(PTE, delegation)
     assert verdict.status == "fail"
     assert verdict.sentence.startswith(f"{PTE} fails delegation: {found}"), verdict.sentence
+
+
+INT8 = Case("PE-Core-T16-384", "pte", "int8")
+PROMISED = {"linear qdint8 × qcint8": 990, "linear fp32 × fp32": 10, "bmm fp32 × fp32": 500}
+
+
+def test_averages_in_float32_do_not_break_an_arithmetic_promise() -> None:
+    assert judge_arithmetic(INT8, Delegation(1, (), PROMISED)).status == "pass"
+
+
+@pytest.mark.parametrize(
+    "products",
+    [
+        {},
+        {"linear fp32 × fp32": 1000},
+        {"linear qdint8 × qbint4": 1000},
+        {"linear qint8 × qcint8": 1000},
+        PROMISED | {"linear fp32 × fp32": 11},
+        {"bmm qdint8 × qcint8": 1000},
+    ],
+    ids=["none", "float", "four bits", "static", "a layer left in float", "not in a linear layer"],
+)
+def test_other_arithmetic_than_promised_fails_and_is_named(products: dict[str, int]) -> None:
+    verdict = judge_arithmetic(INT8, Delegation(1, (), products))
+    assert verdict.status == "fail"
+    assert "qdint8 × qcint8 are wanted" in verdict.sentence
+    for key in products:
+        assert key.removeprefix("linear ") in verdict.sentence or not key.startswith("linear ")
+
+
+@pytest.mark.parametrize("precision", PRECISIONS["pte"])
+def test_a_program_says_its_precision_by_its_arithmetic(precision: str) -> None:
+    assert (
+        precision_of(Delegation(1, (), {f"linear {ARITHMETIC[precision]}": 100, "bmm fp32 × fp32": 900})) == precision
+    )
+
+
+AGREEMENT = AgreementTolerance(Agreement(0.9, 0.8), Agreement(1, 0.95), "someone said so.")
+
+
+@pytest.mark.parametrize(
+    ("found", "status"),
+    [
+        (Agreement(0.9, 0.8), "pass"),
+        (Agreement(1, 1), "pass"),
+        (Agreement(0.89, 1), "fail"),
+        (Agreement(1, 0.79), "fail"),
+        (Agreement(0, 0), "fail"),
+    ],
+)
+def test_both_shares_of_kept_neighbours_count(found: Agreement, status: str) -> None:
+    verdict = judge_retrieval(INT8, "a runtime", found, AGREEMENT)
+    assert verdict.status == status
+    assert verdict.agreement == found
+    assert ("someone said so." in verdict.sentence) == (status == "fail")
+
+
+@pytest.mark.parametrize(("top1", "status"), [(0.900, "pass"), (0.895, "pass"), (0.894, "fail"), (0.95, "pass")])
+def test_accuracy_may_lose_what_the_table_allows_and_gain_anything(top1: float, status: str) -> None:
+    row = AccuracyTolerance(0.5, 0.1, "someone said so.")
+    verdict = judge_accuracy(INT8, "a runtime", Accuracy(top1, 0.9, 1000), row)
+    assert verdict.status == status
+    assert f"{top1:.1%} of 1000 held-out images, float32 90.0%" in verdict.sentence

@@ -19,13 +19,17 @@ def found(tiny: Path) -> dict[str, Delegation]:
 
 
 def test_a_program_that_lowers_whole_is_one_delegate_call(found: dict[str, Delegation]) -> None:
-    assert found["tiny.pte"] == Delegation(1, ())
+    convolution, linear = 4 * 16 * 3 * 8 * 8, 4 * 16 * 8
+    products = {"convolution fp32 × fp32": convolution, "linear fp32 × fp32": linear}
+    assert found["tiny.pte"] == Delegation(1, (), products)
 
 
 def test_an_operator_that_the_delegate_does_not_take_is_named_and_cuts_the_program(
     found: dict[str, Delegation],
 ) -> None:
-    assert found["cumsum.pte"] == Delegation(2, ("aten::cumsum.out",))
+    cut = found["cumsum.pte"]
+    assert (cut.delegate_calls, cut.left_over) == (2, ("aten::cumsum.out",))
+    assert cut.products["linear fp32 × fp32"] == 4 * 16 * 8 + 8 * 8
 
 
 def test_a_file_that_is_no_program_is_one_sentence_that_names_it(tmp_path: Path) -> None:

@@ -171,14 +171,21 @@ def test_the_answer_is_a_copy_that_the_next_run_does_not_overwrite() -> None:
     [
         ((), "nothing"),
         ((IMAGE, TensorSpec("mask", (1, 4), "bool")), "image: float32[1, 3, 4, 6], mask: bool[1, 4]"),
-        ((TensorSpec("image", IMAGE.shape, "float16"),), "image: float16[1, 3, 4, 6]"),
+        ((TensorSpec("image", IMAGE.shape, "int64"),), "image: int64[1, 3, 4, 6]"),
     ],
-    ids=["none", "two", "not float32"],
+    ids=["none", "two", "not floating"],
 )
-def test_an_artifact_has_to_take_one_float32_image(inputs: tuple[TensorSpec, ...], listed: str) -> None:
+def test_an_artifact_has_to_take_one_floating_image(inputs: tuple[TensorSpec, ...], listed: str) -> None:
     with pytest.raises(RunError) as refusal:
         Recorder(inputs=inputs).run(counting(IMAGE.shape))
-    assert str(refusal.value) == f"The artifact takes {listed}; one float32 image was expected."
+    assert str(refusal.value) == f"The artifact takes {listed}; one float32 or float16 image was expected."
+
+
+def test_an_artifact_that_takes_float16_gets_the_image_rounded() -> None:
+    runtime = Recorder(inputs=(TensorSpec("image", IMAGE.shape, "float16"),))
+    runtime.run(np.full(IMAGE.shape, 0.1, np.float32))
+    (received,) = runtime.received
+    assert received.dtype == np.float16
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,96 @@
+"""Quantised programs go wrong in ways of their own: each is planted in the quantised graph, and is caught.
+
+Rounding is chaotic: two correct computations of one int8 graph differ by a float32 rounding, some activations fall on
+the other side of a half step, and after twelve blocks they agree to about 37 dB and not to 120. So a fault of less
+than 30 dB hides in the fidelity of a quantised program; what is smaller is caught in float32 (test_faults.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+from test_faults import INPUTS, MODEL
+from torch import nn
+
+from pe_validate.case import Case
+from pe_validate.export.precision import lowered
+from pe_validate.models.weights import load_model
+from pe_validate.runtime import Outputs, run
+from pe_validate.runtime.run_eager import EagerRuntime
+from pe_validate.verdict import judge
+
+Fault = Callable[[Any], None]
+FAULTS: dict[str, Fault] = {}
+
+
+def fault(function: Fault) -> Fault:
+    FAULTS[function.__name__] = function
+    return function
+
+
+@fault
+def scales_of_one_layer_a_tenth_too_large(graph: Any) -> None:
+    graph.encoder.block5.expand.weight.scale.mul_(1.1)
+
+
+@fault
+def one_scale_for_all_channels(graph: Any) -> None:
+    scale = graph.encoder.block5.expand.weight.scale
+    scale.copy_(scale.mean().expand_as(scale))
+
+
+@fault
+def one_layer_of_other_weights(graph: Any) -> None:
+    other: Any = lowered(load_model(MODEL, "seed:8"), Case(MODEL, "pte", "int8"))
+    if graph.encoder.block3.contract.weight.qdata.abs().max() <= 8:
+        other = lowered(load_model(MODEL, "seed:8"), Case(MODEL, "pte", "int4"))
+    graph.encoder.block3.contract.weight.qdata.copy_(other.encoder.block3.contract.weight.qdata)
+
+
+@fault
+def signs_of_one_layer_lost(graph: Any) -> None:
+    graph.encoder.block5.attention.value.weight.qdata.abs_()
+
+
+@fault
+def two_halves_of_a_layer_exchanged(graph: Any) -> None:
+    weight = graph.encoder.block2.attention.even.weight.qdata
+    weight.copy_(weight.roll(len(weight) // 2, dims=0))
+
+
+@cache
+def answers(precision: str) -> Outputs:
+    return answer(lowered(load_model(MODEL), Case(MODEL, "pte", precision)))
+
+
+def answer(graph: nn.Module) -> Outputs:
+    return run(EagerRuntime(graph, load_model(MODEL).config), INPUTS)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("precision", ["int8", "int4"])
+def test_fidelity_catches_it(precision: str, name: str) -> None:
+    case = Case(MODEL, "pte", precision)
+    graph = lowered(load_model(MODEL), case)
+    with torch.no_grad():
+        FAULTS[name](graph)
+    verdict = judge(case, "fidelity", answers(precision), answer(graph))
+    assert verdict.status == "fail", verdict.sentence
+
+
+def test_loss_catches_four_bits_in_place_of_eight() -> None:
+    verdict = judge(Case(MODEL, "pte", "int8"), "loss", answers("fp32"), answers("int4"))
+    assert verdict.status == "fail", verdict.sentence
+
+
+def test_loss_catches_scales_for_whole_tensors_under_outliers() -> None:
+    """What a static program does to massive activations: ``pe-validate run`` shows the same of the real one."""
+    hard = load_model(MODEL, "seed:7+outliers")
+    case = Case(MODEL, "pte", "int8-static")
+    images = [torch.from_numpy(sample.image) for sample in INPUTS]
+    verdict = judge(case, "loss", answer(hard), answer(lowered(hard, case, images)))
+    assert verdict.status == "fail", verdict.sentence
