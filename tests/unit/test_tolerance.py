@@ -12,11 +12,14 @@ from pe_validate.tolerance import Gate, Limits, Tolerance, rows, table, toleranc
 GATES: tuple[Gate, ...] = get_args(Gate)
 EAGER = Case("PE-Core-T16-384", "eager", "fp32")
 
-FACTOR = 3.0
-"""How many times the measured error a limit allows, at least: another CPU sums in another order."""
+FACTOR = {True: 3.0, False: 1.25}
+"""How many times the measured error a limit allows, at least: in floating point another CPU sums in another order.
 
-HEADROOM_DB = 6.0
-"""The same for SNR: half the amplitude."""
+Where most of the error is quantisation, which every CPU does alike, less will do.
+"""
+
+HEADROOM_DB = {True: 6.0, False: 2.0}
+"""The same for SNR: half the amplitude, and a fifth."""
 
 ROWS = [
     (target, precision, gate, row)
@@ -26,6 +29,11 @@ ROWS = [
     if (row := getattr(found, gate)) is not None
 ]
 every_row = pytest.mark.parametrize("row", [row for *_, row in ROWS], ids=["/".join(names) for *names, _ in ROWS])
+every_row_by_kind = pytest.mark.parametrize(
+    ("row", "floating"),
+    [(row, precision.startswith("fp")) for _, precision, _, row in ROWS],
+    ids=["/".join(names) for *names, _ in ROWS],
+)
 
 
 @pytest.mark.parametrize("gate", GATES)
@@ -48,19 +56,19 @@ def test_a_case_without_a_row_is_an_error() -> None:
         tolerance(EAGER, "fidelity")
 
 
-@every_row
-def test_max_rel_allows_several_times_what_was_measured(row: Tolerance) -> None:
-    assert row.limit.max_rel >= FACTOR * row.measured.max_rel
+@every_row_by_kind
+def test_max_rel_allows_several_times_what_was_measured(row: Tolerance, floating: bool) -> None:
+    assert row.limit.max_rel >= FACTOR[floating] * row.measured.max_rel
 
 
-@every_row
-def test_snr_allows_several_decibels_less_than_was_measured(row: Tolerance) -> None:
-    assert row.limit.snr_db <= row.measured.snr_db - HEADROOM_DB
+@every_row_by_kind
+def test_snr_allows_several_decibels_less_than_was_measured(row: Tolerance, floating: bool) -> None:
+    assert row.limit.snr_db <= row.measured.snr_db - HEADROOM_DB[floating]
 
 
-@every_row
-def test_cosine_allows_several_times_the_distance_from_one_that_was_measured(row: Tolerance) -> None:
-    assert 1 - row.limit.cosine >= FACTOR * (1 - row.measured.cosine)
+@every_row_by_kind
+def test_cosine_allows_several_times_the_distance_from_one_that_was_measured(row: Tolerance, floating: bool) -> None:
+    assert 1 - row.limit.cosine >= FACTOR[floating] * (1 - row.measured.cosine)
 
 
 @every_row
@@ -101,6 +109,6 @@ def test_every_executorch_precision_is_held_to_its_neighbours_and_its_accuracy(k
     assert found.accuracy
     assert 0 < found.retrieval.limit.top1 < found.retrieval.measured.top1 <= 1
     assert 0 < found.retrieval.limit.top5 < found.retrieval.measured.top5 <= 1
-    assert found.accuracy.measured <= found.accuracy.limit == (2 if kind[1] == "int4" else 0.5)
+    assert found.accuracy.measured < found.accuracy.limit == (2 if kind[1] == "int4" else 0.5)
     assert found.retrieval.reason.endswith(".")
     assert found.accuracy.reason.endswith(".")
