@@ -17,7 +17,8 @@ from test_faults import INPUTS, MODEL
 from torch import nn
 
 from pe_validate.case import Case
-from pe_validate.export.precision import lowered
+from pe_validate.export.precision import calibration_images, lowered
+from pe_validate.inputs.images import Sample, default_pixels, samples
 from pe_validate.models.weights import load_model
 from pe_validate.runtime import Outputs, run
 from pe_validate.runtime.run_eager import EagerRuntime
@@ -67,8 +68,8 @@ def answers(precision: str) -> Outputs:
     return answer(lowered(load_model(MODEL), Case(MODEL, "pte", precision)))
 
 
-def answer(graph: nn.Module) -> Outputs:
-    return run(EagerRuntime(graph, load_model(MODEL).config), INPUTS)
+def answer(graph: nn.Module, inputs: tuple[Sample, ...] = INPUTS) -> Outputs:
+    return run(EagerRuntime(graph, load_model(MODEL).config), inputs)
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -91,6 +92,7 @@ def test_loss_catches_scales_for_whole_tensors_under_outliers() -> None:
     """What a static program does to massive activations: ``pe-validate run`` shows the same of the real one."""
     hard = load_model(MODEL, "seed:7+outliers")
     case = Case(MODEL, "pte", "int8-static")
-    images = [torch.from_numpy(sample.image) for sample in INPUTS]
-    verdict = judge(case, "loss", answer(hard), answer(lowered(hard, case, images)))
+    images = [torch.from_numpy(sample.image) for sample in calibration_images(case)]
+    inputs = samples(default_pixels(hard.config.image_size))
+    verdict = judge(case, "loss", answer(hard, inputs), answer(lowered(hard, case, images), inputs))
     assert verdict.status == "fail", verdict.sentence
