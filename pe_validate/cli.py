@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from pe_validate.case import DEFAULT, MATRIX, RECOMMENDED, Case, model_config, select
+from pe_validate.case import DEFAULT, MATRIX, Case, model_config, select
 from pe_validate.errors import PEValidateError, UsageError
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def export(
 
 @app.command()
 def latency(
-    models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]…", help="Published model names.")] = None,
+    cases: Cases = None,
     weights: Weights = DEFAULT_WEIGHTS,
     rounds: Annotated[int, typer.Option(min=5, help="Timings of each runtime.")] = 30,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of every runtime. [default: all]")] = None,
@@ -188,16 +188,18 @@ def latency(
     from pe_validate.report.progress import show
 
     measured = []
-    names = [model_config(model).name for model in models or [RECOMMENDED]]
+    chosen = [case for case in select(cases or DEFAULT) if case.target in timing.TIMED]
+    if not chosen:
+        raise UsageError(f"None of these can be timed here: choose cases of {' or '.join(timing.TIMED)}.")
     with show(plain=quiet) as progress:
-        for model in names:
-            cases = [case for case in select([f"{model}/"]) if case.target != "mlpackage"]
+        for model in dict.fromkeys(case.model for case in chosen):
             loaded = load_weights(model, weights)
             artifacts = {}
-            for case in cases:
-                progress(case, "export")
-                artifacts[case] = export(case, loaded, cache_dir)
-                progress(case, "done")
+            for case in dict.fromkeys([Case(model, *timing.BASELINE.split("/")), *chosen]):
+                if case.model == model:
+                    progress(case, "export")
+                    artifacts[case] = export(case, loaded, cache_dir)
+                    progress(case, "done")
             eager = Case(model, "eager", "fp32")
 
             def tick(done: int, eager: Case = eager) -> None:

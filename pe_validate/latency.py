@@ -13,7 +13,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from typing import Final, Literal
@@ -35,6 +35,9 @@ from pe_validate.runtime.run_eager import EagerRuntime
 BUDGETS: Final = Path(__file__).with_name("budgets.toml")
 BASELINE: Final = "onnx/fp32"
 """What ratios are against: ONNX Runtime on the same model, float32, same number of threads."""
+
+RIVALS: Final = (BASELINE, "onnx/int8", "eager/fp32")
+"""What every runtime is compared with: ONNX Runtime in float32 and in its own dynamic int8, and PyTorch."""
 
 TIMED: Final = ("onnx", "pte")
 """Targets whose own runtime exists on the machine where they were exported."""
@@ -59,18 +62,27 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Ratio:
+    """Median of paired ratios, and its 95 % bootstrap interval."""
+
+    median: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.median:.2f} ({self.low:.2f} – {self.high:.2f})"
+
+
+@dataclass(frozen=True, slots=True)
 class Latency:
-    """One runtime beside the baseline: milliseconds of a median inference, and the median paired ratio."""
+    """One runtime beside the others: milliseconds of a median inference, and ratios to each of :data:`RIVALS`."""
 
     model: str
     subject: str
     threads: int
     rounds: int
     median_ms: float
-    ratio: float
-    low: float
-    high: float
-    """95 % bootstrap interval of ``ratio``."""
+    ratios: dict[str, Ratio] = field(hash=False)
     utilisation: float
     """Useful operations per second, as a fraction of those of a large float32 matrix product in the same run."""
     budget: Budget | None = None
@@ -80,9 +92,10 @@ class Latency:
         """Whether the budget is kept; inconclusive while the interval holds the limit. None without one."""
         if self.budget is None:
             return None
-        if self.high <= self.budget.ratio:
+        found = self.ratios[BASELINE]
+        if found.high <= self.budget.ratio:
             return "pass"
-        return "fail" if self.low > self.budget.ratio else "inconclusive"
+        return "fail" if found.low > self.budget.ratio else "inconclusive"
 
 
 @cache
@@ -115,14 +128,15 @@ def measure(
         name = f"{case.target}/{case.precision}"
         subjects[name] = load(artifact.path, case.target, threads=threads)
         if name == BASELINE:
-            subjects["onnx/int8"] = _onnx_int8(artifact.path, threads)
+            subjects[RIVALS[1]] = _onnx_int8(artifact.path, threads)
     rng = np.random.default_rng(0)
     image = rng.uniform(-1, 1, config.input_shape).astype(np.float32)
     square = torch.from_numpy(rng.standard_normal((PRODUCT, PRODUCT)).astype(np.float32))
     calls: dict[str, Callable[[], object]] = {name: partial(each.run, image) for name, each in subjects.items()}
     times = _take_turns(calls | {"product": partial(torch.mm, square, square)}, rounds, tick)
     best = PRODUCT**3 / times.pop("product").min()
-    return [_summary(config, name, threads, taken, times[BASELINE], best) for name, taken in times.items()]
+    rivals = {name: times[name] for name in RIVALS}
+    return [_summary(config, name, threads, taken, rivals, best) for name, taken in times.items()]
 
 
 def _onnx_int8(path: Path, threads: int) -> Runtime:
@@ -161,21 +175,17 @@ def _summary(
     subject: str,
     threads: int,
     taken: NDArray[np.float64],
-    baseline: NDArray[np.float64],
+    rivals: Mapping[str, NDArray[np.float64]],
     best: float,
 ) -> Latency:
-    """``best`` is the fastest multiply-accumulate of the run, per second."""
-    ratios = taken / baseline
-    low, high = bootstrap(ratios)
+    """``best`` is the largest number of multiply-accumulates of the run, per second."""
     return Latency(
         config.name,
         subject,
         threads,
         len(taken),
         median_ms=float(np.median(taken) * 1e3),
-        ratio=float(np.median(ratios)),
-        low=low,
-        high=high,
+        ratios={name: _ratio(taken / theirs) for name, theirs in rivals.items()},
         utilisation=float(config.macs / np.median(taken) / best),
         budget=budgets().get(subject),
     )
@@ -183,8 +193,8 @@ def _summary(
 
 def to_table(rows: list[Latency]) -> Table:
     """For people at a prompt."""
-    ratio = f"ratio to {BASELINE}"
-    table = Table("model", "runtime", "threads", "median", ratio, "95 % interval", "utilisation", "budget", "result")
+    columns = ("model", "runtime", "threads", "median", *(f"/ {name}" for name in RIVALS))
+    table = Table(*columns, "utilisation", "budget", "result", title="median ratios with 95 % intervals")
     for row in rows:
         budget = f"≤ {row.budget.ratio:g}" if row.budget else "–"
         table.add_row(
@@ -192,13 +202,16 @@ def to_table(rows: list[Latency]) -> Table:
             row.subject,
             str(row.threads),
             f"{row.median_ms:.0f} ms",
-            f"{row.ratio:.2f}",
-            f"{row.low:.2f} – {row.high:.2f}",
+            *(str(row.ratios[name]) for name in RIVALS),
             f"{row.utilisation:.2f}",
             budget,
             row.outcome or "–",
         )
     return table
+
+
+def _ratio(ratios: NDArray[np.float64]) -> Ratio:
+    return Ratio(float(np.median(ratios)), *bootstrap(ratios))
 
 
 def bootstrap(values: NDArray[np.float64]) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from pe_validate.latency import RIVALS
 from pe_validate.report.model import Report, Result
 from pe_validate.verdict import Verdict
 
@@ -18,7 +19,9 @@ COLUMNS: Final = (
     "worst cosine",
     "top-1 / top-5 kept",
     "accuracy, of float32",
-    "latency / ONNX Runtime fp32",
+    "time / ONNX Runtime fp32",
+    "/ its int8",
+    "/ eager",
     "utilisation",
     "gates",
 )
@@ -48,7 +51,7 @@ def _cells(result: Result) -> list[str]:
         f"{loss.cosine:.5f}" if loss else "–",
         f"{agreement.top1:.1%} / {agreement.top5:.1%}" if agreement else "–",
         f"{accuracy.top1:.1%} of {accuracy.reference_top1:.1%}" if accuracy else "–",
-        f"{latency.ratio:.2f} ({latency.low:.2f} – {latency.high:.2f})" if latency else "–",
+        *(str(latency.ratios[rival]) if latency else "–" for rival in RIVALS),
         f"{latency.utilisation:.2f}" if latency else "–",
         f"fails {', '.join(failed)}" if failed else result.status,
     ]

@@ -14,9 +14,11 @@ from pe_validate.case import MATRIX
 from pe_validate.latency import (
     BASELINE,
     PAUSE,
+    RIVALS,
     WARM_UP,
     Budget,
     Latency,
+    Ratio,
     _summary,
     _take_turns,
     bootstrap,
@@ -33,7 +35,8 @@ times = arrays(np.float64, st.integers(5, 60), elements=st.floats(1e-3, 10))
 
 def latency(low: float, high: float, budget: float | None) -> Latency:
     allowed = None if budget is None else Budget(budget, "a reason.")
-    return Latency("PE-Core-T16-384", "pte/fp32", 2, 30, 50.0, (low + high) / 2, low, high, 0.5, allowed)
+    ratios = dict.fromkeys(RIVALS, Ratio(9, 9, 9)) | {BASELINE: Ratio((low + high) / 2, low, high)}
+    return Latency("PE-Core-T16-384", "pte/fp32", 2, 30, 50.0, ratios, 0.5, allowed)
 
 
 @pytest.mark.parametrize(
@@ -104,8 +107,10 @@ def test_nineteen_intervals_in_twenty_hold_the_true_median() -> None:
 @settings(max_examples=50)
 @given(times, st.sampled_from([0.5, 2.0]))
 def test_a_ratio_is_paired_so_that_a_slow_round_for_both_cancels(baseline: Times, factor: float) -> None:
-    found = _summary(MODELS["PE-Core-T16-384"], "pte/fp32", 2, baseline * factor, baseline, best=1e12)
-    assert (found.ratio, found.low, found.high) == (factor, factor, factor)
+    rivals = {BASELINE: baseline, "other": baseline * factor * 4}
+    found = _summary(MODELS["PE-Core-T16-384"], "pte/fp32", 2, baseline * factor, rivals, best=1e12)
+    assert found.ratios == {BASELINE: Ratio(factor, factor, factor), "other": Ratio(0.25, 0.25, 0.25)}
+    assert found.utilisation == pytest.approx(4.70e9 / np.median(baseline * factor) / 1e12, rel=0.01)
     assert found.median_ms == pytest.approx(np.median(baseline) * factor * 1e3)
     assert found.rounds == len(baseline)
     assert found.outcome == ("pass" if factor < 1 else "fail")
@@ -141,4 +146,4 @@ def test_the_table_shows_interval_budget_and_outcome(budget: float | None, shown
     with console.capture() as captured:
         console.print(to_table([latency(0.5, 0.7, budget)]))
     row = next(line for line in captured.get().splitlines() if "pte/fp32" in line)
-    assert all(text in row for text in ["PE-Core-T16-384", "50 ms", "0.60", "0.50 – 0.70", *shown]), row
+    assert all(text in row for text in ["PE-Core-T16-384", "50 ms", "0.60 (0.50 – 0.70)", *shown]), row
