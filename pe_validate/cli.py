@@ -18,7 +18,6 @@ from pe_validate.errors import PEValidateError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pe_validate.export.artifact import Artifact
     from pe_validate.report.model import Report, Result
     from pe_validate.verdict import Verdict
 
@@ -142,24 +141,23 @@ def export(
     cases: Annotated[list[str], typer.Argument(metavar="CASE…", help="As for 'run'.")],
     out: Annotated[Path, typer.Option(help="Folder that the artifacts are written to.")],
     weights: Weights = DEFAULT_WEIGHTS,
+    calibration: Calibration = None,
     cache_dir: CacheDir = None,
+    jobs: Jobs = 2,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Write the artifacts alone, under file names that contain the case."""
-    from pe_validate.export.cache import export, place, writable
-    from pe_validate.models.weights import load_weights
+    from pe_validate.export.cache import place, writable
+    from pe_validate.pipeline import export_all
     from pe_validate.report.progress import show
     from pe_validate.verdict import judge_delegation
 
-    placed: list[Artifact] = []
-    chosen = select(cases)
     with show(plain=quiet) as progress, writable(out):
-        loaded = {model: load_weights(model, weights) for model in dict.fromkeys(case.model for case in chosen)}
-        for case in chosen:
-            progress(case, "export")
-            placed.append(place(export(case, loaded[case.model], cache_dir), out))
-            progress(case, "done")
+        made = export_all(
+            select(cases), weights, calibration=calibration, cache_dir=cache_dir, progress=progress, jobs=jobs
+        )
+        placed = [place(artifact, out) for artifact in made.values()]
     if as_json:
         _print_json([_plain(artifact) for artifact in placed])
     else:
@@ -183,8 +181,8 @@ def latency(
 ) -> None:
     """Time eager PyTorch, ONNX Runtime and ExecuTorch in turns, and judge their ratio."""
     from pe_validate import latency as timing
-    from pe_validate.export.cache import export
-    from pe_validate.models.weights import load_model, load_weights
+    from pe_validate.models.weights import load_model
+    from pe_validate.pipeline import export_all
     from pe_validate.report.progress import show
 
     measured = []
@@ -193,20 +191,16 @@ def latency(
         raise UsageError(f"None of these can be timed here: choose cases of {' or '.join(timing.TIMED)}.")
     with show(plain=quiet) as progress:
         for model in dict.fromkeys(case.model for case in chosen):
-            loaded = load_weights(model, weights)
-            artifacts = {}
-            for case in dict.fromkeys([Case(model, *timing.BASELINE.split("/")), *chosen]):
-                if case.model == model:
-                    progress(case, "export")
-                    artifacts[case] = export(case, loaded, cache_dir)
-                    progress(case, "done")
+            baseline = Case(model, *timing.BASELINE.split("/"))
+            timed = dict.fromkeys([baseline, *(case for case in chosen if case.model == model)])
+            artifacts = export_all(tuple(timed), weights, cache_dir=cache_dir, progress=progress)
             eager = Case(model, "eager", "fp32")
 
             def tick(done: int, eager: Case = eager) -> None:
                 if done > 0 and done % 10 == 0:
                     progress(eager, f"timing beside the others, {done} of {rounds} rounds")
 
-            tower = load_model(model, loaded)
+            tower = load_model(model, weights)
             measured += timing.measure(tower, artifacts, rounds=rounds, threads=threads, tick=tick)
             progress(eager, "done")
     if as_json:

@@ -307,6 +307,35 @@ def validate_all(
     return tuple(results)
 
 
+def export_all(
+    cases: Sequence[Case],
+    weights: str = DEFAULT_WEIGHTS,
+    *,
+    calibration: Path | None = None,
+    cache_dir: Path | None = None,
+    progress: Progress = quiet,
+    jobs: int = 2,
+) -> dict[Case, Artifact]:
+    """The artifacts of ``cases``, up to ``jobs`` of them made side by side.
+
+    Raises:
+        UsageError, LoadError, ExportError: the first of those that were met.
+    """
+    loaded = {model: load_weights(model, weights) for model in dict.fromkeys(case.model for case in cases)}
+
+    def one(case: Case) -> Artifact:
+        progress(case, "export")
+        artifact = export(case, loaded[case.model], cache_dir, calibration)
+        progress(case, "done")
+        return artifact
+
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        return dict(zip(cases, pool.map(one, cases), strict=True))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
 def with_measurements(
     results: Sequence[Result], weights: str = DEFAULT_WEIGHTS, cache_dir: Path | None = None, rounds: int = 30
 ) -> tuple[Result, ...]:

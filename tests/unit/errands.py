@@ -1,4 +1,7 @@
-"""What the tests of ``process.py`` ask a child process to do. Imports nothing heavy: every child imports it."""
+"""What the tests of ``process.py`` ask a child process to do, and how they wait for one.
+
+Imports nothing heavy: every child imports it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import ctypes
 import os
 import sys
 import time
+from collections.abc import Callable
 
 from pe_validate.errors import RunError, UsageError
 
@@ -82,3 +86,16 @@ def print_and_crash() -> None:
 def print_and_hang() -> None:
     print("the last words")
     loop_forever()
+
+
+PATIENCE = 60.0
+"""Seconds for what takes a few on an idle machine."""
+
+
+def wait_until(condition: Callable[[], object]) -> bool:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True

@@ -12,12 +12,10 @@ from pathlib import Path
 
 import errands
 import pytest
+from errands import PATIENCE, wait_until
 
 from pe_validate.errors import PEValidateError, RunError, UsageError
 from pe_validate.process import Child, ChildError
-
-PATIENCE = 30.0
-"""Seconds for what takes a tenth of one on an idle machine."""
 
 
 @pytest.fixture
@@ -37,15 +35,6 @@ def is_alive(process_id: int) -> bool:
     """Whether the process exists and is not a zombie."""
     listed = subprocess.run(["ps", "-o", "stat=", "-p", str(process_id)], capture_output=True, text=True, check=False)
     return bool(listed.stdout.strip()) and not listed.stdout.startswith("Z")
-
-
-def wait_until(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def test_values_travel_there_and_back(lasting_child: Child) -> None:

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
@@ -15,6 +14,7 @@ from typing import Any
 
 import platformdirs
 import pytest
+from errands import PATIENCE, wait_until
 from exporting import start_export
 from safetensors.torch import save_file
 
@@ -24,19 +24,7 @@ from pe_validate.export.artifact import Artifact, digest, size
 from pe_validate.export.cache import TOOLS, _key, _stored, default_cache_dir, export, place
 from pe_validate.models.weights import Weights, load_weights
 
-PATIENCE = 60.0
-"""Seconds for what takes a few on an idle machine."""
-
 ONNX_TOOLS = {"torch": "2.13.0", "onnx": "1.21.0", "onnxscript": "0.7.0"}
-
-
-def wait_until(condition: Callable[[], object]) -> bool:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def living_children(parent: int) -> set[int]:
