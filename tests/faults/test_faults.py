@@ -189,6 +189,19 @@ def test_what_int8_hides_is_known(name: str) -> None:
         assert (verdict("pte", "int8", "loss").status == "fail") == (name in SEEN_THROUGH_INT8)
 
 
+@pytest.mark.parametrize("precision", ["int8-static", "int4"])
+@pytest.mark.parametrize("name", ["one_head_permuted", "not_a_number_for_dark_images", "one_block_missing"])
+def test_is_caught_by_the_loosest_limits_too(name: str, precision: str) -> None:
+    with judged(name) as verdict:
+        for gate in ("fidelity", "identity", "loss"):
+            assert verdict("pte", precision, gate).status == "fail", gate
+
+
+def test_swapped_colours_are_caught_in_a_static_program() -> None:
+    with judged("colours_swapped") as verdict:
+        assert verdict("pte", "int8-static", "fidelity").status == "fail"
+
+
 def test_the_sound_model_passes_every_gate() -> None:
     tower = load_model(MODEL)
     again = run(EagerRuntime(tower, tower.config), INPUTS)

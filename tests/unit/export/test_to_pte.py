@@ -11,7 +11,10 @@ from pe_validate.process import Child
 BYTE_IDENTICAL = ("fp32", "fp16", "int8", "int4")
 
 
-@pytest.mark.parametrize("precision", [*BYTE_IDENTICAL, "int8-static"])
+@pytest.mark.parametrize(
+    "precision",
+    ["fp32", "int8", "int8-static", *(pytest.param(p, marks=pytest.mark.full) for p in ("fp16", "int4"))],
+)
 def test_lowers_to_the_same_program(precision: str) -> None:
     with Child() as child:
         documented, short = child.call(lower_both_ways, 600, precision)
