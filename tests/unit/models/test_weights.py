@@ -136,7 +136,7 @@ def test_a_missing_file_is_named() -> None:
 
 @pytest.mark.parametrize("spec", ["", "seed:", "seed:-1", "seed:x", f"seed:{2**32}", "file:", "hf:", "PE-Core", "s3:x"])
 def test_a_spec_that_means_nothing_is_a_usage_error(spec: str) -> None:
-    with pytest.raises(UsageError, match="are not 'seed:N', .* 'file:PATH' or 'hf:REPO"):
+    with pytest.raises(UsageError, match=r"are not 'seed:N', .* 'file:PATH' or 'hf:REPO"):
         load_weights(MODEL, spec)
 
 
