@@ -28,9 +28,11 @@ COLUMNS: Final = (
 
 
 def to_cost_table(report: Report) -> str:
-    """Markdown; what was not measured is a dash."""
-    rows = [COLUMNS, ["---"] * len(COLUMNS), *(_cells(result) for result in report.results)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    """Markdown; what was not measured is a dash, and a column of dashes is left out."""
+    cells = [_cells(result) for result in report.results]
+    kept = [i for i in range(len(COLUMNS)) if any(row[i] != "–" for row in cells)]
+    rows = [COLUMNS, ["---"] * len(COLUMNS), *cells]
+    return "\n".join("| " + " | ".join(row[i] for i in kept) + " |" for row in rows)
 
 
 def _cells(result: Result) -> list[str]:
