@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from pe_validate.case import Case
 from pe_validate.retrieval import Agreement
@@ -26,6 +26,8 @@ not known. `loss`: the float32 model a user trained, as the phone will compute i
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds on the numbers of a :class:`~pe_validate.compare.Comparison`, or numbers measured for them."""
+
+    __pydantic_config__ = ConfigDict(ser_json_inf_nan="strings")  # equal answers were measured, too
 
     max_rel: float
     snr_db: float

@@ -11,6 +11,7 @@ import sample_reports as sample
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pe_validate.case import MATRIX, Case
 from pe_validate.errors import ReportError
 from pe_validate.report.model import FILE_NAME, Report, Result, read, to_json
 from pe_validate.report.render import write
@@ -187,3 +188,10 @@ def test_a_folder_in_place_of_the_report_is_refused(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).mkdir()
     with pytest.raises(ReportError, match="is not a report of this version"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("case", MATRIX, ids=str)
+def test_a_report_of_every_case_is_read_as_it_was_written(case: Case, tmp_path: Path) -> None:
+    written = sample.report(sample.passing(case))
+    (tmp_path / FILE_NAME).write_bytes(to_json(written))
+    assert read(tmp_path) == written
