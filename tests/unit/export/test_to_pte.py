@@ -13,7 +13,7 @@ BYTE_IDENTICAL = ("fp32", "fp16", "int8", "int4")
 
 @pytest.mark.parametrize(
     "precision",
-    ["fp32", "int8", "int8-static", *(pytest.param(p, marks=pytest.mark.full) for p in ("fp16", "int4"))],
+    ["fp32", "int8", *(pytest.param(p, marks=pytest.mark.full) for p in ("fp16", "int8-static", "int4"))],
 )
 def test_lowers_to_the_same_program(precision: str) -> None:
     with Child() as child:
