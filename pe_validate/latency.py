@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from pe_validate.case import Case
@@ -192,21 +193,23 @@ def _summary(
 
 
 def to_table(rows: list[Latency]) -> Table:
-    """For people at a prompt."""
-    columns = ("model", "runtime", "threads", "median", *(f"/ {name}" for name in RIVALS))
-    table = Table(*columns, "utilisation", "budget", "result", title="median ratios with 95 % intervals")
-    for row in rows:
-        budget = f"≤ {row.budget.ratio:g}" if row.budget else "–"
-        table.add_row(
-            row.model,
-            row.subject,
-            str(row.threads),
-            f"{row.median_ms:.0f} ms",
-            *(str(row.ratios[name]) for name in RIVALS),
-            f"{row.utilisation:.2f}",
-            budget,
-            row.outcome or "–",
-        )
+    """For people at a prompt, 80 columns wide; intervals of the other ratios are in the JSON."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("runtime", no_wrap=True)
+    for heading in ("median", f"/ {BASELINE}", "/ int8", "use", "result"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for model in dict.fromkeys(row.model for row in rows):
+        table.add_row(model)
+        for row in (row for row in rows if row.model == model):
+            first, second, _ = (row.ratios[name] for name in RIVALS)
+            table.add_row(
+                f"  {row.subject}",
+                f"{row.median_ms:.0f} ms",
+                str(first),
+                f"{second.median:.2f}",
+                f"{row.utilisation:.2f}",
+                f"{row.outcome}, ≤ {row.budget.ratio:g}" if row.budget else "–",
+            )
     return table
 
 
