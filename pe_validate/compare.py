@@ -106,15 +106,15 @@ def _decibel(amplitude: float) -> float:
 
 
 def _cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    a, b = _unit(a), _unit(b)
+    a, b = unit(a), unit(b)
     both_zero = ~a.any(axis=-1) & ~b.any(axis=-1)
     return np.where(both_zero, 1, (a * b).sum(axis=-1).clip(-1, 1))
 
 
-def _unit(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def unit(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Vectors along the last axis, scaled to length 1; zero vectors stay zero."""
     largest = np.abs(x).max(axis=-1, keepdims=True)
     x = np.divide(x, largest, out=np.zeros_like(x), where=largest > 0)
     length = np.sqrt(np.square(x).sum(axis=-1, keepdims=True))
-    unit: NDArray[np.float64] = np.divide(x, length, out=np.zeros_like(x), where=length > 0)
-    return unit
+    scaled: NDArray[np.float64] = np.divide(x, length, out=np.zeros_like(x), where=length > 0)
+    return scaled

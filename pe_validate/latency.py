@@ -6,7 +6,6 @@ run means something, and only with its interval.
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import tempfile
@@ -27,6 +26,7 @@ from rich.table import Table
 
 from pe_validate.case import Case
 from pe_validate.export.artifact import Artifact
+from pe_validate.export.precision import quiet_libraries
 from pe_validate.models.config import ModelConfig
 from pe_validate.models.tower import VisionTower
 from pe_validate.runtime import load
@@ -146,11 +146,8 @@ def _onnx_int8(path: Path, threads: int) -> Runtime:
 
     with tempfile.TemporaryDirectory() as folder:
         quantised = Path(folder) / path.name
-        logging.disable(logging.WARNING)  # it suggests steps that an exported graph has behind it
-        try:
+        with quiet_libraries():  # it suggests steps that an exported graph has behind it
             quantize_dynamic(path, quantised, weight_type=QuantType.QInt8, per_channel=True)
-        finally:
-            logging.disable(logging.NOTSET)
         return load(quantised, "onnx", threads=threads)
 
 

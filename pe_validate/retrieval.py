@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pe_validate.compare import unit
+
 NEIGHBOURS = 5
 
 
@@ -32,13 +34,14 @@ def agreement(bank: ArrayLike, reference: ArrayLike, actual: ArrayLike) -> Agree
     Raises:
         ValueError: the queries do not correspond, or the bank has fewer than five entries.
     """
-    stored, expected, found = (_unit(np.asarray(x, np.float64)) for x in (bank, reference, actual))
+    with np.errstate(invalid="ignore"):  # queries that are not finite are counted out below
+        stored, expected, found = (unit(np.asarray(x, np.float64)) for x in (bank, reference, actual))
     if expected.shape != found.shape or expected.shape[-1] != stored.shape[-1]:
         raise ValueError(f"queries {expected.shape} and {found.shape} do not fit a bank of {stored.shape}")
     if len(stored) < NEIGHBOURS or not len(expected):
         raise ValueError(f"{len(expected)} queries among {len(stored)} entries have no {NEIGHBOURS} neighbours")
     before, after = _nearest(stored, expected), _nearest(stored, found)
-    valid = np.isfinite(found).all(axis=-1)
+    valid = np.isfinite(np.asarray(actual, np.float64)).all(axis=-1)
     kept = (before[:, :, None] == after[:, None, :]).any(axis=-1).mean(axis=-1)
     return Agreement(float(((before[:, 0] == after[:, 0]) & valid).mean()), float((kept * valid).mean()))
 
@@ -46,10 +49,3 @@ def agreement(bank: ArrayLike, reference: ArrayLike, actual: ArrayLike) -> Agree
 def _nearest(bank: NDArray[np.float64], queries: NDArray[np.float64]) -> NDArray[np.intp]:
     """Indices of the nearest entries, nearest first; of equals, the first."""
     return np.argsort(-(queries @ bank.T), axis=-1, kind="stable")[:, :NEIGHBOURS]
-
-
-def _unit(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    length = np.linalg.norm(x, axis=-1, keepdims=True)
-    with np.errstate(invalid="ignore"):  # infinities end up as NaN, which is near to nothing
-        unit: NDArray[np.float64] = np.divide(x, length, out=np.zeros_like(x), where=length != 0)
-    return unit

@@ -123,7 +123,7 @@ def _require_finite(tower: VisionTower, case: Case) -> None:
 
 
 def _quantize_weights(module: nn.Module, scheme: Literal["int8", "int4"]) -> nn.Module:
-    with _quiet():
+    with quiet_libraries():
         from torchao.quantization import Int8DynamicActivationIntxWeightConfig, quantize_
         from torchao.quantization.granularity import PerAxis, PerGroup
         from torchao.quantization.quant_primitives import MappingType
@@ -143,7 +143,7 @@ def _quantize_weights(module: nn.Module, scheme: Literal["int8", "int4"]) -> nn.
 
 
 def _calibrate(module: nn.Module, images: Sequence[Tensor]) -> nn.Module:
-    with _quiet(), torch.no_grad():
+    with quiet_libraries(), torch.no_grad():
         from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
             XNNPACKQuantizer,
             get_symmetric_quantization_config,
@@ -167,8 +167,8 @@ def _before_projection(node: fx.Node) -> bool:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Importing torchao 0.18 warns of GPU extensions that are not there, and of its own use of PyTorch."""
+def quiet_libraries() -> Iterator[None]:
+    """Without warnings and log lines: torchao 0.18 tells of GPU extensions that are not there when it is imported."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

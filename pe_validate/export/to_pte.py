@@ -88,7 +88,7 @@ def lower_whole(program: ExportedProgram, constants: dict[str, str]) -> EdgeProg
             ready = passes.XNNPACKPassManager(exported_program, needed).transform()
             return ExportedProgramPassResult(ready, True)
 
-    class Whole(XnnpackPartitioner):  # type: ignore[misc]
+    class Whole(XnnpackPartitioner):  # type: ignore[misc]  # the same
         def __init__(self) -> None:
             super().__init__()
             # The only way to tell XnnpackBackend.preprocess() to run ConvertToLinearPass and nothing else.
