@@ -12,7 +12,6 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from pe_validate import mil
@@ -94,8 +93,7 @@ class Reference:
         """The very graph that is handed to the exporter of ``case``, before it is exported."""
         key = recipe(case)
         if key not in self._graphs:
-            images = [torch.from_numpy(sample.image) for sample in calibration_images(case, self.calibration)]
-            module = lowered(self.tower, case, images)
+            module = lowered(self.tower, case, calibration_images(case, self.calibration))
             self._graphs[key] = EagerRuntime(module, self.tower.config, key.dtype)
         return self._graphs[key]
 

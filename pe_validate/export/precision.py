@@ -85,10 +85,10 @@ def recipe(case: Case) -> Recipe:
     return RECIPES[case.target, case.precision]
 
 
-def lowered(tower: VisionTower, case: Case, calibration: Sequence[Tensor] = ()) -> nn.Module:
+def lowered(tower: VisionTower, case: Case, calibration: Sequence[Sample] = ()) -> nn.Module:
     """The module that the exporter is given for ``case``, and that fidelity is measured against.
 
-    ``calibration`` are images ``[1, 3, size, size]``, needed where activations are scaled once and for all.
+    ``calibration`` is needed where activations are scaled once and for all.
 
     Raises:
         ExportError: a weight that is to be quantised is not finite, or there is nothing to calibrate on.
@@ -111,7 +111,7 @@ def lowered(tower: VisionTower, case: Case, calibration: Sequence[Tensor] = ()) 
         case "int8-static":
             if not calibration:
                 raise ExportError(f"{case} scales its activations by calibration, and there are no images to do it on.")
-            return _calibrate(module, calibration)
+            return _calibrate(module, [torch.from_numpy(sample.image) for sample in calibration])
 
 
 def _require_finite(tower: VisionTower, case: Case) -> None:

@@ -27,7 +27,7 @@ def build(
     weights = load_weights(case.model, weights_spec)
     if weights.sha256 != weights_sha256:
         raise ExportError(f"The weights behind '{weights_spec}' changed while {case} was being exported.")
-    module = lowered(load_model(case.model, weights), case, [torch.from_numpy(s.image) for s in calibration])
+    module = lowered(load_model(case.model, weights), case, calibration)
     dtype = recipe(case).dtype
     image = torch.zeros(case.config.input_shape, dtype=getattr(torch, dtype))
     with torch.no_grad():

@@ -32,8 +32,7 @@ def lower(case: Case, documented: bool) -> tuple[float, float, str]:
     import executorch.backends.xnnpack.partition.xnnpack_partitioner
     import executorch.exir  # noqa: F401  # not to be timed
 
-    images = [torch.from_numpy(sample.image) for sample in calibration_images(case)]
-    module = lowered(load_model(case.model), case, images)
+    module = lowered(load_model(case.model), case, calibration_images(case))
     image = torch.zeros(case.config.input_shape, dtype=getattr(torch, recipe(case).dtype))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / case.file_name

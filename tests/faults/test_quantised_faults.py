@@ -92,7 +92,6 @@ def test_loss_catches_scales_for_whole_tensors_under_outliers() -> None:
     """What a static program does to massive activations: ``pe-validate run`` shows the same of the real one."""
     hard = load_model(MODEL, "seed:7+outliers")
     case = Case(MODEL, "pte", "int8-static")
-    images = [torch.from_numpy(sample.image) for sample in calibration_images(case)]
     inputs = samples(default_pixels(hard.config.image_size))
-    verdict = judge(case, "loss", answer(hard, inputs), answer(lowered(hard, case, images), inputs))
+    verdict = judge(case, "loss", answer(hard, inputs), answer(lowered(hard, case, calibration_images(case)), inputs))
     assert verdict.status == "fail", verdict.sentence

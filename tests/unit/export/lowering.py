@@ -26,8 +26,7 @@ def lower_both_ways(precision: str) -> list[dict[str, Any]]:
     tower = VisionTower(replace(NANO, layers=1)).eval().requires_grad_(False)
     tower.load_state_dict(seeded(tower.config, 7))
     case = Case(NANO.name, "pte", precision)
-    images = [torch.from_numpy(sample.image) for sample in calibration_images(case)]
-    module = lowered(tower, case, images)
+    module = lowered(tower, case, calibration_images(case))
     image = torch.rand(NANO.input_shape, generator=torch.Generator().manual_seed(0))
     image = image.to(getattr(torch, recipe(case).dtype))
     found = []

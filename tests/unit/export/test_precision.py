@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, fx
+from torch import fx
 
 from pe_validate.case import MATRIX, Case
 from pe_validate.compare import compare
 from pe_validate.errors import ExportError, LoadError, UsageError
 from pe_validate.export.cache import export
 from pe_validate.export.precision import RECIPES, calibration_images, lowered, recipe
+from pe_validate.inputs.images import Sample
 from pe_validate.models.config import NANO
 from pe_validate.models.tower import VisionTower
 from pe_validate.models.weights import seeded
@@ -34,8 +35,8 @@ def tower() -> VisionTower:
     return model
 
 
-def calibration(precision: str) -> list[Tensor]:
-    return [torch.from_numpy(sample.image) for sample in calibration_images(case(precision))]
+def calibration(precision: str) -> tuple[Sample, ...]:
+    return calibration_images(case(precision))
 
 
 def loss_db(tower: VisionTower, precision: str) -> float:
