@@ -18,33 +18,39 @@ _LARGEST: Final = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """Name, type and shape that the program declares for a value; None is a dimension it leaves open."""
+    """Name, type and shape that the program declares for a value; None is a dimension, or a rank, it leaves open."""
 
     name: str
     dtype: DataType
     float16: bool
-    shape: tuple[int | None, ...]
+    shape: tuple[int | None, ...] | None
 
     def accepts(self, shape: tuple[int, ...]) -> bool:
         """Whether a value of this shape is as declared."""
-        return len(shape) == len(self.shape) and all(
-            expected in (None, size) for expected, size in zip(self.shape, shape, strict=True)
+        return self.shape is None or (
+            len(shape) == len(self.shape)
+            and all(expected in (None, size) for expected, size in zip(self.shape, shape, strict=True))
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation: its inputs are names of earlier values, several for a variadic parameter."""
+    """One operation: its inputs are names of earlier values, several for a variadic parameter.
+
+    ``blocks`` are the branches of ``cond``, or condition and body of ``while_loop``, by parameter.
+    """
 
     type: str
     operator: Operator
     inputs: dict[str, tuple[str, ...]]
     outputs: tuple[Declared, ...]
+    blocks: dict[str, Block]
 
     @property
     def reads(self) -> set[str]:
-        """Names of all values that it uses."""
-        return {name for names in self.inputs.values() for name in names}
+        """Names of all values that it uses, in its blocks too."""
+        own = {name for names in self.inputs.values() for name in names}
+        return own.union(*(block.reads for block in self.blocks.values()))
 
     @property
     def folds(self) -> bool:
@@ -53,13 +59,25 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Graph:
-    """A function of an ML Program, in the order of execution."""
+class Block:
+    """Operations in the order of execution, with the values that they are given and that they give."""
 
     inputs: tuple[Declared, ...]
-    constants: dict[str, Value]
     operations: tuple[Operation, ...]
     outputs: tuple[str, ...]
+
+    @property
+    def reads(self) -> set[str]:
+        """Names of all values that it uses; some are its own."""
+        return set(self.outputs).union(*(operation.reads for operation in self.operations))
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A function of an ML Program."""
+
+    constants: dict[str, Value]
+    block: Block
 
 
 class GraphReader:
@@ -78,47 +96,64 @@ class GraphReader:
             RunError: an operator, data type or constant is not supported or broken, or a value is used
                 before anything defines it.
         """
-        inputs = tuple(self._declared(value, "input") for value in function.inputs)
-        for value in inputs:
-            self._define(value.name)
         if function.opset not in function.block_specializations:
             raise RunError(f"{self._label} has no program for its own opset '{function.opset}'; export it again.")
-        block = function.block_specializations[function.opset]
-        operations = [operation for message in block.operations if (operation := self._operation(message))]
-        for name in block.outputs:
+        block = self._block(function.block_specializations[function.opset], function.inputs)
+        return Graph(self._constants, block)
+
+    def _block(self, message: Any, inputs: Any) -> Block:
+        declared = tuple(self._declared(value, "input") for value in inputs)
+        for value in declared:
+            self._define(value.name)
+        operations = [operation for found in message.operations if (operation := self._operation(found))]
+        for name in message.outputs:
             if name not in self._defined:
                 raise RunError(f"{self._label} returns '{name}', which no operation defines; export it again.")
-        return Graph(inputs, self._constants, tuple(operations), tuple(block.outputs))
+        return Block(declared, tuple(operations), tuple(message.outputs))
+
+    def _blocks(self, message: Any, operator: Operator, name: str) -> dict[str, Block]:
+        if len(message.blocks) != len(operator.blocks):
+            raise RunError(
+                f"{self._label} has {len(message.blocks)} blocks in operator '{message.type}' ('{name}'), where "
+                f"{len(operator.blocks)} were expected; export it again."
+            )
+        outside = set(self._defined)
+        blocks = {}
+        for key, found in zip(operator.blocks, message.blocks, strict=True):
+            blocks[key] = self._block(found, found.inputs)
+            self._defined = set(outside)  # what a block defines is its own
+        return blocks
 
     def _operation(self, message: Any) -> Operation | None:
         """The operation of a message; None for a constant, which is kept."""
+        name = message.outputs[0].name if message.outputs else "(no output)"
         if message.type == "const":
-            name = message.outputs[0].name if message.outputs else "(unnamed)"
             self._constants[name] = self._value(message.attributes["val"], name)
             self._define(name)
             return None
-        outputs = tuple(self._declared(value, message.type) for value in message.outputs)
-        name = outputs[0].name if outputs else "(no output)"
         if message.type not in OPERATORS:
             raise RunError(
                 f"{self._label} uses operator '{message.type}', which the evaluator does not support "
                 f"(for '{name}'); add it in pe_validate/mil/ops."
             )
         operator = OPERATORS[message.type]
+        outputs = tuple(self._declared(value, message.type) for value in message.outputs)
         inputs = {key: self._bindings(argument, name, key) for key, argument in message.inputs.items()}
         if message.type.startswith("constexpr_"):
             # Up to iOS 17 the parameters of these are attributes.
             inputs |= {key: (self._inline(v, name, key),) for key, v in message.attributes.items() if key != "name"}
         several = next((key for key, names in inputs.items() if len(names) != 1 and key not in operator.variadic), None)
-        misfit = operator.misfit(inputs) if several is None else f"several values for '{several}'"
+        arguments = (*inputs, *operator.blocks)
+        misfit = operator.misfit(arguments) if several is None else f"several values for '{several}'"
         if misfit:
             raise RunError(
                 f"{self._label} uses operator '{message.type}' ('{name}') in a way that the evaluator does "
                 f"not support: {misfit}."
             )
+        blocks = self._blocks(message, operator, name)
         for output in outputs:
             self._define(output.name)
-        return Operation(message.type, operator, inputs, outputs)
+        return Operation(message.type, operator, inputs, outputs, blocks)
 
     def _bindings(self, argument: Any, name: str, key: str) -> tuple[str, ...]:
         names = []
@@ -152,11 +187,13 @@ class GraphReader:
         dtype, shape = self._tensor_type(value.type.tensorType, value.name)
         return Declared(value.name, dtype, value.type.tensorType.dataType == FLOAT16, shape)
 
-    def _tensor_type(self, message: Any, name: str) -> tuple[DataType, tuple[int | None, ...]]:
+    def _tensor_type(self, message: Any, name: str) -> tuple[DataType, tuple[int | None, ...] | None]:
         if message.dataType not in DATA_TYPES:
             raise RunError(
                 f"{self._label} declares '{name}' with data type {message.dataType}, which is not supported."
             )
+        if any(dimension.unknown.variadic for dimension in message.dimensions):
+            return DATA_TYPES[message.dataType], None
         shape = tuple(
             int(dimension.constant.size) if dimension.WhichOneof("dimension") == "constant" else None
             for dimension in message.dimensions
@@ -175,8 +212,8 @@ class GraphReader:
                 raise RunError(f"{self._label} has a constant '{name}' of several strings; it is not supported.")
             return str(tensor.strings.values[0])
         dtype, declared = self._tensor_type(value.type.tensorType, name)
-        shape = tuple(size for size in declared if size is not None)
-        if len(shape) != len(declared):
+        shape = tuple(size for size in declared or () if size is not None)
+        if declared is None or len(shape) != len(declared):
             raise RunError(f"{self._label} has a constant '{name}' of unknown shape; export it again.")
         if value.WhichOneof("value") == "blobFileValue":
             file = value.blobFileValue

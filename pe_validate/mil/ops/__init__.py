@@ -3,6 +3,7 @@
 from pe_validate.mil.ops import (
     activation,
     compression,
+    control,
     elementwise,
     gathering,
     linear,
@@ -10,6 +11,7 @@ from pe_validate.mil.ops import (
     pooling,
     reduction,
     resizing,
+    sampling,
     shape,
     tensor,
 )
@@ -22,6 +24,7 @@ __all__ = [
     "Value",
     "activation",
     "compression",
+    "control",
     "elementwise",
     "gathering",
     "linear",
@@ -29,6 +32,7 @@ __all__ = [
     "pooling",
     "reduction",
     "resizing",
+    "sampling",
     "shape",
     "tensor",
 ]

@@ -108,3 +108,24 @@ def constexpr_sparse_to_dense(nonzero_data: Tensor, mask: Tensor, shape: Tensor 
         mask = torch.from_numpy(bits.astype(np.uint8)).reshape(target)
     dense = torch.zeros(mask.shape, dtype=nonzero_data.dtype)
     return dense.masked_scatter(mask != 0, nonzero_data)
+
+
+@op("constexpr_lut_to_sparse", moves=True)
+def constexpr_lut_to_sparse(
+    indices_mask: Tensor, indices_nonzero_data: Tensor, lut: Tensor, vector_axis: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Mask and values of ``constexpr_lut_to_dense`` where the mask is set."""
+    indices = constexpr_sparse_to_dense(indices_nonzero_data, indices_mask)
+    dense = constexpr_lut_to_dense(indices, lut, vector_axis=vector_axis)
+    if lut.shape[-1] > 1:
+        indices_mask = indices_mask.repeat_interleave(lut.shape[-1], integer(vector_axis, 0))
+    return indices_mask, dense[indices_mask != 0]
+
+
+@op("constexpr_sparse_blockwise_shift_scale")
+def constexpr_sparse_blockwise_shift_scale(
+    data_mask: Tensor, nonzero_data: Tensor, scale: Tensor, offset: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Mask and values of ``constexpr_blockwise_shift_scale`` where the mask is set."""
+    data = constexpr_sparse_to_dense(nonzero_data, data_mask)
+    return data_mask, constexpr_blockwise_shift_scale(data, scale, offset)[data_mask != 0]

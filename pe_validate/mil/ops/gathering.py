@@ -1,4 +1,7 @@
-"""Gathering and scattering by index. Indices may be negative, counting from the end."""
+"""Gathering and scattering by index.
+
+Indices may be negative, counting from the end, unless the program wants them validated.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,13 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from pe_validate.mil.ops.registry import choice, integer, op
+from pe_validate.mil.ops.registry import choice, flag, integer, op
 
 
-def _positive(indices: Tensor, length: int) -> Tensor:
+def _positive(indices: Tensor, length: int, validate: Tensor | None = None) -> Tensor:
     indices = indices.to(torch.int64)
+    if flag(validate) and bool(((indices < 0) | (indices >= length)).any()):
+        raise ValueError(f"an index is not within 0 and {length - 1}, which it is said to be")
     return torch.where(indices < 0, indices + length, indices)
 
 
@@ -26,7 +31,7 @@ def gather(
 ) -> Tensor:
     """Slices along an axis: shape ``x[:axis] + indices[batch_dims:] + x[axis + 1:]``."""
     place, batch = integer(axis, 0) % x.dim(), integer(batch_dims, 0)
-    chosen = _positive(indices, x.shape[place])
+    chosen = _positive(indices, x.shape[place], validate_indices)
     if batch == 0:
         taken = x.index_select(place, chosen.reshape(-1))
         return taken.reshape(x.shape[:place] + indices.shape + x.shape[place + 1 :])
@@ -50,7 +55,7 @@ def gather_along_axis(
 ) -> Tensor:
     """One value for each index, as ``numpy.take_along_axis``."""
     place = integer(axis, 0)
-    return torch.gather(x, place, _positive(indices, x.shape[place]))
+    return torch.gather(x, place, _positive(indices, x.shape[place], validate_indices))
 
 
 @op("gather_nd", moves=True)
@@ -63,11 +68,11 @@ def gather_nd(
         torch.arange(size).reshape([-1 if i == axis else 1 for i in range(indices.dim() - 1)])
         for axis, size in enumerate(x.shape[:batch])
     ]
-    return x[(*lead, *_coordinates(indices, x.shape[batch:]))]
+    return x[(*lead, *_coordinates(indices, x.shape[batch:], validate_indices))]
 
 
-def _coordinates(indices: Tensor, shape: torch.Size) -> list[Tensor]:
-    return [_positive(part, length) for part, length in zip(indices.unbind(-1), shape, strict=False)]
+def _coordinates(indices: Tensor, shape: torch.Size, validate: Tensor | None) -> list[Tensor]:
+    return [_positive(part, length, validate) for part, length in zip(indices.unbind(-1), shape, strict=False)]
 
 
 _REDUCE: Final[dict[str, str | None]] = {
@@ -102,7 +107,7 @@ def scatter_along_axis(
 ) -> Tensor:
     """One update for each index along an axis."""
     place = integer(axis, 0)
-    return _scatter(data, _positive(indices, data.shape[place]), updates, place, mode)
+    return _scatter(data, _positive(indices, data.shape[place], validate_indices), updates, place, mode)
 
 
 @op("scatter")
@@ -116,7 +121,9 @@ def scatter(
 ) -> Tensor:
     """One slice of updates for each index along an axis."""
     place = integer(axis, 0) % data.dim()
-    index = _positive(indices, data.shape[place]).reshape([-1 if i == place else 1 for i in range(data.dim())])
+    index = _positive(indices, data.shape[place], validate_indices).reshape(
+        [-1 if i == place else 1 for i in range(data.dim())]
+    )
     return _scatter(data, index.expand_as(updates), updates, place, mode)
 
 
@@ -127,7 +134,7 @@ def scatter_nd(
     """One slice of updates for each index vector in the last axis of ``indices``."""
     depth = indices.shape[-1]
     row = torch.zeros(indices.shape[:-1], dtype=torch.int64)
-    for part, length in zip(_coordinates(indices, data.shape), data.shape, strict=False):
+    for part, length in zip(_coordinates(indices, data.shape, validate_indices), data.shape, strict=False):
         row = row * length + part
     rows = data.reshape(data.shape[:depth].numel(), -1)
     flat = updates.reshape(-1, rows.shape[1])

@@ -24,13 +24,15 @@ class Operator:
     """One operator.
 
     ``moves`` says that every output value is one of the input values (or 0, 6, or infinite), so that
-    rounded inputs give rounded outputs. ``variadic`` names the parameters that take a sequence.
+    rounded inputs give rounded outputs. ``variadic`` names the parameters that take a sequence, ``blocks``
+    those that take the operation's blocks, each as a function of tensors.
     """
 
     run: Callable[..., Result]
     signature: inspect.Signature
     moves: bool
     variadic: frozenset[str]
+    blocks: tuple[str, ...]
 
     def misfit(self, arguments: Iterable[str]) -> str | None:
         """Why these argument names do not fit, or None when they do."""
@@ -44,11 +46,13 @@ class Operator:
 OPERATORS: dict[str, Operator] = {}
 
 
-def op(*names: str, moves: bool = False, variadic: Sequence[str] = ()) -> Callable[[Function], Function]:
+def op(
+    *names: str, moves: bool = False, variadic: Sequence[str] = (), blocks: Sequence[str] = ()
+) -> Callable[[Function], Function]:
     """Register a function as the operator(s) of these MIL names."""
 
     def register(function: Function) -> Function:
-        operator = Operator(function, inspect.signature(function), moves, frozenset(variadic))
+        operator = Operator(function, inspect.signature(function), moves, frozenset(variadic), tuple(blocks))
         OPERATORS.update(dict.fromkeys(names, operator))
         return function
 

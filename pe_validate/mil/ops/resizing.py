@@ -15,24 +15,24 @@ from torch import Tensor
 from pe_validate.mil.ops.registry import choice, flag, integer, integers, number, op
 
 
-def _strict_align_corners(n: int, m: int) -> Tensor:
+def _strict_align_corners(n: float, m: int) -> Tensor:
     return _steps(m) * ((n - 1) / (m - 1) if m > 1 else 0.0)
 
 
-def _align_corners(n: int, m: int) -> Tensor:
+def _align_corners(n: float, m: int) -> Tensor:
     return _strict_align_corners(n, m) if m > 1 else torch.tensor([(n - 1) / 2], dtype=torch.float64)
 
 
-def _default(n: int, m: int) -> Tensor:
+def _default(n: float, m: int) -> Tensor:
     return _steps(m) * (n / m)
 
 
-def _offset_corners(n: int, m: int) -> Tensor:
+def _offset_corners(n: float, m: int) -> Tensor:
     delta = max(1, n - 1) / m
     return 0.5 * delta + _steps(m) * delta
 
 
-def _unalign_corners(n: int, m: int) -> Tensor:
+def _unalign_corners(n: float, m: int) -> Tensor:
     return (_steps(m) + 0.5) * (n / m) - 0.5
 
 
@@ -40,7 +40,7 @@ def _steps(m: int) -> Tensor:
     return torch.arange(m, dtype=torch.float64)
 
 
-_GRIDS: Final[dict[str, Callable[[int, int], Tensor]]] = {
+GRIDS: Final[dict[str, Callable[[float, int], Tensor]]] = {
     "STRICT_ALIGN_CORNERS": _strict_align_corners,
     "ALIGN_CORNERS": _align_corners,
     "DEFAULT": _default,
@@ -52,7 +52,7 @@ _GRIDS: Final[dict[str, Callable[[int, int], Tensor]]] = {
 def _interpolate(x: Tensor, axis: int, size: int, sampling_mode: str) -> Tensor:
     """Linear interpolation along one axis."""
     last = x.shape[axis] - 1
-    grid: Tensor = choice("sampling_mode", sampling_mode, _GRIDS)(x.shape[axis], size).clamp(0, last)
+    grid: Tensor = choice("sampling_mode", sampling_mode, GRIDS)(x.shape[axis], size).clamp(0, last)
     low = grid.floor().to(torch.int64)
     weight = (grid - low).to(torch.float32).reshape([-1 if i == axis % x.dim() else 1 for i in range(x.dim())])
     lower, upper = x.index_select(axis, low), x.index_select(axis, (low + 1).clamp(max=last))

@@ -233,3 +233,36 @@ def space_to_depth(x: Tensor, block_size: Tensor) -> Tensor:
     block = integer(block_size, 1)
     parts = x.reshape(batch, channels, height // block, block, width // block, block)
     return parts.permute(0, 3, 5, 1, 2, 4).reshape(batch, channels * block**2, height // block, width // block)
+
+
+@op("space_to_batch", moves=True)
+def space_to_batch(x: Tensor, block_shape: Tensor, paddings: Tensor) -> Tensor:
+    """Space to batch, after padding with zeros; the place in the block is the slowest index."""
+    (top, bottom), (left, right) = paddings.tolist()
+    x = F.pad(x, [left, right, top, bottom])
+    down, across = integers(block_shape, [])
+    batch, channels, height, width = x.shape
+    parts = x.reshape(batch, channels, height // down, down, width // across, across)
+    return parts.permute(3, 5, 0, 1, 2, 4).reshape(-1, channels, height // down, width // across)
+
+
+@op("batch_to_space", moves=True)
+def batch_to_space(x: Tensor, block_shape: Tensor, crops: Tensor) -> Tensor:
+    """Batch to space, then without rows and columns at the borders; undoes ``space_to_batch``."""
+    down, across = integers(block_shape, [])
+    batch, channels, height, width = x.shape
+    parts = x.reshape(down, across, batch // (down * across), channels, height, width)
+    whole = parts.permute(2, 3, 4, 0, 5, 1).reshape(-1, channels, height * down, width * across)
+    return crop(whole, *crops)
+
+
+@op("reverse_sequence", moves=True)
+def reverse_sequence(
+    x: Tensor, lengths: Tensor, seq_axis: Tensor | None = None, batch_axis: Tensor | None = None
+) -> Tensor:
+    """The first ``lengths[i]`` elements backwards, for each element ``i`` of the batch."""
+    along, batch = integer(seq_axis, 0) % x.dim(), integer(batch_axis, 0) % x.dim()
+    rows = x.movedim((batch, along), (0, 1)).clone()
+    for row, length in zip(rows, integers(lengths, []), strict=True):
+        row[:length] = row[:length].flip(0)
+    return rows.movedim((0, 1), (batch, along))

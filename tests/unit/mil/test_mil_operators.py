@@ -433,6 +433,23 @@ SHAPES = [
         lambda mb, x, y: mb.pad(x=x, pad=[1, 0, 2, 3], mode="replicate"),
         lambda x, y: F.pad(x, (2, 3, 1, 0), mode="replicate"),
     ),
+    case(
+        "space_to_batch",
+        lambda mb, x, y: mb.space_to_batch(x=x, block_shape=[2, 3], paddings=[[1, 1], [0, 1]]),
+        lambda x, y: torch.cat([F.pad(x, (0, 1, 1, 1))[:, :, i::2, j::3] for i in range(2) for j in range(3)]),
+    ),
+    case(
+        "batch_to_space",
+        lambda mb, x, y: mb.batch_to_space(x=x, block_shape=[2, 1], crops=[[1, 0], [2, 1]]),
+        lambda x, y: torch.stack([x[0], x[1]], 2).reshape(1, 4, 12, 8)[:, :, 1:, 2:-1],
+    ),
+    case(
+        "reverse_sequence",
+        lambda mb, x, y: mb.reverse_sequence(x=x, lengths=[2, 3, 0, 6], seq_axis=2, batch_axis=1),
+        lambda x, y: torch.stack(
+            [torch.cat([x[:, i, :n].flip(1), x[:, i, n:]], 1) for i, n in enumerate((2, 3, 0, 6))], 1
+        ),
+    ),
     case("tile", lambda mb, x, y: mb.tile(x=x, reps=[1, 2, 1, 3]), lambda x, y: x.repeat(1, 2, 1, 3)),
     case("reverse", lambda mb, x, y: mb.reverse(x=x, axes=[1, -1]), lambda x, y: x.flip(1, 3)),
     case(
@@ -598,6 +615,153 @@ OFFSETS = RNG.integers(-5, 5, (1, 4, 1, 2)).astype(np.int8)
 BLOCK_LUT = weight(2, 1, 256, 1)
 VECTOR_LUT = weight(1, 1, 256, 3)
 
+
+def places(y: Tensor) -> Tensor:
+    """Coordinates [2, 48, 2, 2] inside of an image and outside of it."""
+    return y.reshape(2, 48, 2, 2)
+
+
+def resample(name: str, mode: str, padding: str, coordinates: str, align: bool, reference: Reference) -> Any:
+    return case(
+        name,
+        lambda mb, x, y: mb.resample(
+            x=x,
+            coordinates=mb.reshape(x=y, shape=[2, 48, 2, 2]),
+            sampling_mode=mode,
+            padding_mode=padding,
+            padding_value=0.0,
+            coordinates_mode=coordinates,
+            align_corners=align,
+        ),
+        reference,
+    )
+
+
+def grid_sample(x: Tensor, grid: Tensor, padding: str, align: bool, mode: str = "bilinear") -> Tensor:
+    return F.grid_sample(x, grid, mode=mode, padding_mode=padding, align_corners=align)
+
+
+MATRIX = np.array([[0.8, -0.2, 0.1, 0.3, 1.2, -0.1], [1, 0, 0, 0, 1, 0]], np.float32)
+CORNERS = np.array([[1, 2, 4, 6], [4, 5, 0, 1]], np.float32)
+
+SAMPLING = [
+    resample(
+        "resample",
+        "bilinear",
+        "constant",
+        "normalized_minus_one_to_one",
+        True,
+        lambda x, y: grid_sample(x, places(y), "zeros", True),
+    ),
+    resample(
+        "resample-edges",
+        "bilinear",
+        "border",
+        "normalized_minus_one_to_one",
+        False,
+        lambda x, y: grid_sample(x, places(y), "border", False),
+    ),
+    resample(
+        "resample-reflection",
+        "bilinear",
+        "reflection",
+        "normalized_zero_to_one",
+        True,
+        lambda x, y: grid_sample(x, places(y) * 2 - 1, "reflection", True),
+    ),
+    resample(
+        "resample-symmetric",
+        "bilinear",
+        "symmetric",
+        "normalized_minus_one_to_one",
+        False,
+        lambda x, y: grid_sample(x, places(y), "reflection", False),
+    ),
+    resample(
+        "resample-nearest",
+        "nearest",
+        "constant",
+        "unnormalized",
+        True,
+        lambda x, y: grid_sample(x, places(y) / torch.tensor([7, 5]) * 2 - 1, "zeros", True, "nearest"),
+    ),
+    case(
+        "affine",
+        lambda mb, x, y: mb.affine(
+            x=x,
+            transform_matrix=MATRIX,
+            output_height=5,
+            output_width=9,
+            sampling_mode="bilinear",
+            padding_mode="constant",
+            padding_value=0.0,
+            coordinates_mode="normalized_minus_one_to_one",
+            align_corners=True,
+        ),
+        lambda x, y: grid_sample(
+            x, F.affine_grid(t(MATRIX).reshape(2, 2, 3), [2, 4, 5, 9], align_corners=True), "zeros", True
+        ),
+    ),
+    case(
+        "crop_resize",
+        lambda mb, x, y: mb.crop_resize(
+            x=x, boxes=CORNERS, target_height=5, target_width=3, sampling_mode="ALIGN_CORNERS"
+        ),
+        lambda x, y: torch.cat(
+            [
+                F.interpolate(x[:1, :, 1:5, 2:7], (5, 3), mode="bilinear", align_corners=True),
+                F.interpolate(x[1:, :, 0:5, 1:6], (5, 3), mode="bilinear", align_corners=True).flip(2, 3),
+            ]
+        ),
+    ),
+    case(
+        "crop_resize-center",
+        lambda mb, x, y: mb.crop_resize(
+            x=x,
+            boxes=np.array([[4, 3, 4, 2]], np.float32),  # columns 2 to 6 and rows 2 to 4
+            box_indices=np.array([1], np.int32),
+            target_height=3,
+            target_width=5,
+            box_coordinate_mode="CENTER_SIZE_WIDTH_FIRST",
+            sampling_mode="STRICT_ALIGN_CORNERS",
+        ),
+        lambda x, y: x[1:, :, 2:5, 2:7],
+    ),
+    case(
+        "crop_resize-outside",
+        lambda mb, x, y: mb.crop_resize(
+            x=x,
+            boxes=np.array([[-1, -1, 1, 1]], np.float32),
+            target_height=3,
+            target_width=3,
+            sampling_mode="ALIGN_CORNERS",
+            pad_value=7.0,
+        ),
+        lambda x, y: F.pad(x[:1, :, :2, :2], (1, 0, 1, 0), value=7.0),
+    ),
+]
+
+CONTROL = [
+    case(
+        "cond",
+        lambda mb, x, y: mb.cond(
+            pred=mb.greater(x=mb.reduce_sum(x=x, axes=[0, 1, 2, 3], keep_dims=False), y=1e9),
+            _true_fn=lambda: mb.exp(x=x),
+            _false_fn=lambda: mb.sub(x=y, y=x),
+        ),
+        lambda x, y: y - x,
+    ),
+    case(
+        "while_loop",
+        lambda mb, x, y: mb.while_loop(
+            _cond=lambda i, v: mb.less(x=i, y=3.0),
+            _body=lambda i, v: (mb.add(x=i, y=1.0), mb.mul(x=v, y=0.5)),
+            loop_vars=(mb.mul(x=mb.reduce_sum(x=x, axes=[0, 1, 2, 3], keep_dims=False), y=0.0), x),
+        )[1],
+        lambda x, y: x / 8,
+    ),
+]
+
 COMPRESSION = [
     case(
         "constexpr_blockwise_shift_scale",
@@ -637,6 +801,8 @@ CASES = [
     *SHAPES,
     *TENSORS,
     *RESIZING,
+    *SAMPLING,
+    *CONTROL,
     *COMPRESSION,
 ]
 
@@ -684,6 +850,7 @@ def test_every_operator_is_in_the_table() -> None:
     """Except those of older opsets, which have tests of their own."""
     tested = {case_.values[3] for case_ in CASES} | {"identity", "dequantize"}
     older = {"constexpr_cast", "constexpr_affine_dequantize", "constexpr_sparse_to_dense"}
+    older |= {"constexpr_lut_to_sparse", "constexpr_sparse_blockwise_shift_scale"}
     assert set(OPERATORS) - tested == older | {"non_zero", "reshape_like"}
 
 
@@ -704,7 +871,7 @@ def test_operators_said_to_move_values_make_none(evaluated: Any) -> None:
         {"x": x.numpy(), "y": y.numpy()}, trace=lambda name, op_type, value: values.update({name: value})
     )
     checked = set()
-    for operation in graph.operations:
+    for operation in graph.block.operations:
         if operation.operator.moves and not operation.folds:
             inputs = [values[name] for name in operation.reads if isinstance(values.get(name), Tensor)]
             known = torch.cat([value.flatten().double() for value in inputs] + [torch.tensor([0, 6, -torch.inf])])

@@ -1,0 +1,198 @@
+"""The inputs and outputs that a model's description declares, and the values that callers give and get for them.
+
+As with ``MLModel.predict``, numbers are converted to the declared type, images are ``PIL.Image``s, and an optional
+input may be left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from pe_validate.errors import RunError
+from pe_validate.export.artifact import TensorSpec
+
+# CoreML.Specification.ArrayFeatureType.ArrayDataType
+_ARRAY_TYPES: Final = {65568: "float32", 65600: "float64", 131104: "int32", 131080: "int8", 65552: "float16"}
+
+# CoreML.Specification.ImageFeatureType.ColorSpace: name, and the mode of a PIL image of it
+_COLOURS: Final = {10: "GRAYSCALE", 20: "RGB", 30: "BGR", 40: "GRAYSCALE_FLOAT16"}
+_MODES: Final = {"GRAYSCALE": "L", "RGB": "RGB", "BGR": "RGB", "GRAYSCALE_FLOAT16": "F"}
+
+_UNBOUNDED: Final = 2**31
+
+Lengths: TypeAlias = tuple[range, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One declared input or output.
+
+    ``shapes``: what a value's shape may be, as alternatives, each with a range of lengths for every axis; none where
+    only the program knows. ``colours``: of an image. ``default``: the value of an input that may be left out.
+    """
+
+    spec: TensorSpec
+    shapes: tuple[Lengths, ...]
+    colours: str | None = None
+    default: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The key in ``predict``'s dictionaries."""
+        return self.spec.name
+
+    def accepts(self, shape: tuple[int, ...]) -> bool:
+        """Whether a value may have this shape."""
+        return any(
+            len(shape) == len(lengths) and all(n in allowed for n, allowed in zip(shape, lengths, strict=True))
+            for lengths in self.shapes
+        )
+
+    def fits(self, shape: tuple[int | None, ...]) -> bool:
+        """Whether every value may go where a program declares ``shape``; None is an axis of any length."""
+        return all(
+            len(shape) == len(lengths)
+            and all(n is None or allowed == range(n, n + 1) for n, allowed in zip(shape, lengths, strict=True))
+            for lengths in self.shapes
+        )
+
+    def __str__(self) -> str:
+        kind = f"{self.colours} image" if self.colours else self.spec.dtype
+        alternatives = [f"[{', '.join(map(_span, lengths))}]" for lengths in self.shapes] or ["of any shape"]
+        return f"{self.name}: {kind}{' or '.join(alternatives)}"
+
+
+def read_feature(message: Any, label: str) -> Feature:
+    """A ``FeatureDescription`` message.
+
+    Raises:
+        RunError: it is of a type that is not supported.
+    """
+    kind = message.type.WhichOneof("Type")
+    if kind == "imageType":
+        return _image(message.name, message.type.imageType, label)
+    if kind != "multiArrayType":
+        raise RunError(
+            f"{label} declares '{message.name}' as {kind or 'nothing'}; only arrays and images are supported."
+        )
+    array = message.type.multiArrayType
+    if array.dataType not in _ARRAY_TYPES:
+        raise RunError(f"{label} declares '{message.name}' with array type {array.dataType}, which is not supported.")
+    shape = tuple(int(n) for n in array.shape)
+    flexibility = array.WhichOneof("ShapeFlexibility")
+    if flexibility == "enumeratedShapes":
+        shapes = tuple(_fixed(found.shape) for found in array.enumeratedShapes.shapes)
+    elif flexibility == "shapeRange":
+        shapes = (tuple(_range(found) for found in array.shapeRange.sizeRanges),)
+    else:
+        shapes = (_fixed(shape),) if shape else ()
+    default = array.WhichOneof("defaultOptionalValue") if message.type.isOptional else None
+    return Feature(
+        TensorSpec(message.name, shape, _ARRAY_TYPES[array.dataType]),
+        shapes,
+        default=0.0 if message.type.isOptional and default is None else default and float(getattr(array, default)),
+    )
+
+
+def _image(name: str, image: Any, label: str) -> Feature:
+    if image.colorSpace not in _COLOURS:
+        raise RunError(f"{label} declares '{name}' with colour space {image.colorSpace}, which is not supported.")
+    colours = _COLOURS[image.colorSpace]
+    channels = 3 if _MODES[colours] == "RGB" else 1
+    flexibility = image.WhichOneof("SizeFlexibility")
+    if flexibility == "enumeratedSizes":
+        shapes = tuple(_fixed((1, channels, size.height, size.width)) for size in image.enumeratedSizes.sizes)
+    elif flexibility == "imageSizeRange":
+        sizes = image.imageSizeRange
+        shapes = ((*_fixed((1, channels)), _range(sizes.heightRange), _range(sizes.widthRange)),)
+    else:
+        shapes = (_fixed((1, channels, image.height, image.width)),)
+    dtype = "float16" if colours == "GRAYSCALE_FLOAT16" else "float32"
+    return Feature(TensorSpec(name, (1, channels, int(image.height), int(image.width)), dtype), shapes, colours)
+
+
+def _fixed(shape: Any) -> Lengths:
+    return tuple(range(int(n), int(n) + 1) for n in shape)
+
+
+def _range(message: Any) -> range:
+    upper = int(message.upperBound)
+    return range(int(message.lowerBound), _UNBOUNDED if upper < 0 else min(upper, _UNBOUNDED) + 1)
+
+
+def _span(lengths: range) -> str:
+    if lengths.stop - lengths.start == 1:
+        return str(lengths.start)
+    return f"{lengths.start}..{'' if lengths.stop == _UNBOUNDED else lengths.stop - 1}"
+
+
+def accept(features: tuple[Feature, ...], values: Mapping[str, Any], label: str) -> dict[str, Tensor]:
+    """The tensors that callers' values stand for, in the declared types (float16 as float32).
+
+    Raises:
+        RunError: a value is missing, too many, or not what is declared.
+    """
+    names = {feature.name for feature in features}
+    required = {feature.name for feature in features if feature.default is None}
+    if not required <= set(values) <= names:
+        given = ", ".join(sorted(map(str, values))) or "none"
+        raise RunError(f"{label} takes the inputs {', '.join(sorted(names))}, but was given {given}.")
+    return {feature.name: _tensor(feature, values.get(feature.name), label) for feature in features}
+
+
+def _tensor(feature: Feature, value: Any, label: str) -> Tensor:
+    if value is None and feature.default is not None:
+        return torch.full(feature.spec.shape, feature.default, dtype=getattr(torch, feature.spec.dtype))
+    if feature.colours:
+        array, given = _pixels(feature, value, label)
+    else:
+        array = np.asarray(value)
+        given = f"{array.dtype}{list(array.shape)}"
+    if array.dtype.kind not in "biuf" or not feature.accepts(array.shape):
+        raise RunError(f"{label} takes the input {feature}, but was given {given}.")
+    dtype = np.dtype(feature.spec.dtype)
+    with np.errstate(invalid="ignore"):  # told below
+        converted = np.array(array, dtype, order="C")  # a copy: torch warns of arrays that are read-only
+    if dtype.kind == "i" and not np.array_equal(converted, array):
+        raise RunError(f"{label} takes the input {feature}, but was given values that are no {dtype}.")
+    return torch.from_numpy(converted)
+
+
+def _pixels(feature: Feature, value: Any, label: str) -> tuple[NDArray[Any], str]:
+    """``[1, channels, height, width]`` of a PIL image, and what it was."""
+    mode = _MODES[str(feature.colours)]
+    if not isinstance(value, Image.Image) or value.mode != mode:
+        given = f"an image of mode {value.mode}" if isinstance(value, Image.Image) else type(value).__name__
+        raise RunError(f"{label} takes the input {feature} as a PIL image of mode {mode}, but was given {given}.")
+    pixels: NDArray[Any] = np.asarray(value)
+    pixels = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    return pixels[None, :: -1 if feature.colours == "BGR" else 1], f"{value.width} × {value.height} pixels"
+
+
+def give(feature: Feature, value: object, label: str) -> Any:
+    """What ``predict`` returns for a computed value.
+
+    Raises:
+        RunError: it is not what the model declares.
+    """
+    if not isinstance(value, Tensor) or (feature.shapes and not feature.accepts(tuple(value.shape))):
+        found = list(value.shape) if isinstance(value, Tensor) else "a string"
+        raise RunError(f"{label} declares the output {feature}, but computes {found}.")
+    if not feature.colours:
+        return value.to(getattr(torch, feature.spec.dtype), copy=True).contiguous().numpy()
+    if feature.colours == "GRAYSCALE_FLOAT16":
+        return Image.fromarray(value[0, 0].float().numpy())
+    pixels = value[0].clamp(0, 255).to(torch.uint8).numpy()
+    if feature.colours == "GRAYSCALE":
+        return Image.fromarray(pixels[0])
+    return Image.fromarray(
+        np.ascontiguousarray((pixels[::-1] if feature.colours == "BGR" else pixels).transpose(1, 2, 0))
+    )
