@@ -18,10 +18,14 @@ _LARGEST: Final = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """Name, type and shape that the program declares for a value; None is a dimension, or a rank, it leaves open."""
+    """Name, type and shape that the program declares for a value.
+
+    Without ``dtype`` it is no tensor: a class label, or the probabilities of all. None is a dimension, or a rank,
+    that is left open.
+    """
 
     name: str
-    dtype: DataType
+    dtype: DataType | None
     float16: bool
     shape: tuple[int | None, ...] | None
 
@@ -137,7 +141,8 @@ class GraphReader:
                 f"(for '{name}'); add it in pe_validate/mil/ops."
             )
         operator = OPERATORS[message.type]
-        outputs = tuple(self._declared(value, message.type) for value in message.outputs)
+        declare = self._unsettled if message.type == "classify" else self._declared
+        outputs = tuple(declare(value, message.type) for value in message.outputs)
         inputs = {key: self._bindings(argument, name, key) for key, argument in message.inputs.items()}
         if message.type.startswith("constexpr_"):
             # Up to iOS 17 the parameters of these are attributes.
@@ -180,6 +185,9 @@ class GraphReader:
             raise RunError(f"{self._label} defines '{name}' twice; export it again.")
         self._defined.add(name)
 
+    def _unsettled(self, value: Any, where: str) -> Declared:
+        return Declared(value.name, None, False, None)
+
     def _declared(self, value: Any, where: str) -> Declared:
         if value.type.WhichOneof("type") != "tensorType":
             kind = value.type.WhichOneof("type") or "no type"
@@ -204,6 +212,8 @@ class GraphReader:
 
     def _value(self, value: Any, name: str) -> Value:
         """A constant, from the weight file or from the program itself."""
+        if value.type.WhichOneof("type") == "listType":
+            return tuple(self._value(item, name) for item in value.immediateValue.list.values)
         if value.type.WhichOneof("type") != "tensorType":
             raise RunError(f"{self._label} has a constant '{name}' that is not a tensor; it is not supported.")
         tensor = value.immediateValue.tensor

@@ -26,6 +26,9 @@ _ARRAY_TYPES: Final = {65568: "float32", 65600: "float64", 131104: "int32", 1310
 _COLOURS: Final = {10: "GRAYSCALE", 20: "RGB", 30: "BGR", 40: "GRAYSCALE_FLOAT16"}
 _MODES: Final = {"GRAYSCALE": "L", "RGB": "RGB", "BGR": "RGB", "GRAYSCALE_FLOAT16": "F"}
 
+# Outputs of classifiers
+_PLAIN: Final = {"stringType": "string", "int64Type": "int64", "dictionaryType": "dictionary"}
+
 _UNBOUNDED: Final = 2**31
 
 Lengths: TypeAlias = tuple[range, ...]
@@ -79,6 +82,8 @@ def read_feature(message: Any, label: str) -> Feature:
     kind = message.type.WhichOneof("Type")
     if kind == "imageType":
         return _image(message.name, message.type.imageType, label)
+    if kind in _PLAIN:
+        return Feature(TensorSpec(message.name, (), _PLAIN[kind]), ())
     if kind != "multiArrayType":
         raise RunError(
             f"{label} declares '{message.name}' as {kind or 'nothing'}; only arrays and images are supported."
@@ -183,6 +188,8 @@ def give(feature: Feature, value: object, label: str) -> Any:
     Raises:
         RunError: it is not what the model declares.
     """
+    if feature.spec.dtype in _PLAIN.values():
+        return int(value.item()) if isinstance(value, Tensor) else value
     if not isinstance(value, Tensor) or (feature.shapes and not feature.accepts(tuple(value.shape))):
         found = list(value.shape) if isinstance(value, Tensor) else "a string"
         raise RunError(f"{label} declares the output {feature}, but computes {found}.")

@@ -137,6 +137,9 @@ class Program:
                 f"{len(operation.outputs)} are declared."
             )
         for declared, value in zip(operation.outputs, results, strict=True):
+            if declared.dtype is None:
+                values[declared.name] = value
+                continue
             if not isinstance(value, Tensor):
                 raise RunError(f"{self._label}: {_called(operation)} gave a string where a tensor is declared.")
             if not declared.accepts(value.shape):
@@ -153,7 +156,7 @@ class Program:
 
         ``rounded`` says that the value consists of values that went through here before.
         """
-        if value.dtype is not declared.dtype.memory:
+        if declared.dtype is not None and value.dtype is not declared.dtype.memory:
             value = value.to(declared.dtype.memory)
         if self.mode == "declared" and declared.float16 and not rounded:
             value = value.half().float()

@@ -1,13 +1,14 @@
-"""Control flow: operators that compute their own blocks."""
+"""Operators around the network: control flow, which computes its own blocks, and the verdict of a classifier."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+import torch
 from torch import Tensor
 
-from pe_validate.mil.ops.registry import flag, op
+from pe_validate.mil.ops.registry import Value, flag, op
 
 Body: TypeAlias = Callable[..., tuple[Tensor, ...]]
 
@@ -25,3 +26,12 @@ def while_loop(loop_vars: Sequence[Tensor], condition: Body, body: Body) -> tupl
     while flag(condition(*values)[0]):
         values = body(*values)
     return values
+
+
+@op("classify")
+def classify(probabilities: Tensor, classes: Sequence[Value]) -> tuple[Value, ...]:
+    """The most probable class, and the probability of each; classes are strings or integers."""
+    labels = [int(label.item()) if isinstance(label, Tensor) else str(label) for label in classes]
+    found = dict(zip(labels, probabilities.flatten().tolist(), strict=True))
+    label = max(labels, key=lambda name: found[name])
+    return torch.tensor(label) if isinstance(label, int) else label, found

@@ -14,8 +14,8 @@ from typing import Any, TypeAlias, TypeVar
 
 from torch import Tensor
 
-Value: TypeAlias = Tensor | str
-Result: TypeAlias = Tensor | tuple[Tensor, ...]
+Value: TypeAlias = "Tensor | str | tuple[Value, ...] | dict[str | int, float]"
+Result: TypeAlias = Tensor | tuple[Value, ...]
 Function = TypeVar("Function", bound=Callable[..., Result])
 
 
