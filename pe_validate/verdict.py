@@ -50,6 +50,7 @@ def judge(case: Case, gate: Gate, reference: Outputs, actual: Outputs) -> Verdic
             f"{case} fails {gate} on '{name}'{others}: {actual.producer} against {reference.producer} has "
             f"{faults[name]}; the limit is there because {row.reason}"
         )
+        sentence = f"{sentence.removesuffix('.')}; {actual.notes[0]}." if actual.notes else sentence
     else:
         sentence = (
             f"{case} passes {gate} on {len(comparisons)} inputs: {actual.producer} against "

@@ -15,6 +15,7 @@ from pe_validate.export.artifact import TensorSpec
 from pe_validate.mil.graph import Block, Declared, Graph, GraphReader, Operation
 from pe_validate.mil.interface import Feature, accept, give, read_feature
 from pe_validate.mil.ops import Value
+from pe_validate.mil.ops.accumulation import ROUNDED
 from pe_validate.mil.package import Package
 
 Mode: TypeAlias = Literal["exact", "declared"]
@@ -24,20 +25,23 @@ Trace: TypeAlias = Callable[[str, str, Tensor], None]
 _FAILURES: Final = (RuntimeError, ValueError, IndexError, TypeError, ArithmeticError, AttributeError)
 
 
-def load(path: str | Path, mode: Mode = "exact", function_name: str | None = None) -> Program:
+def load(path: str | Path, mode: Mode = "exact", function_name: str | None = None, terms: int | None = None) -> Program:
     """Read an ML Program from a ``.mlpackage`` folder, and check that every operator is supported.
 
     In mode ``exact`` every floating value is computed in float32: float16 weights are widened, and a
     cast to float16 does nothing. It answers whether the graph computes the model. In mode ``declared``
     each operator computes in float32 and its outputs are rounded to the type that the program declares
     for them. It answers what float16 costs. ``function_name`` picks a function of a package that has
-    several, by default the one that the package names.
+    several, by default the one that the package names. ``terms`` rounds the running sum of every product
+    to float16 after so many terms, where the program declares a float16 result.
 
     Raises:
         RunError: the package is broken or uses something that is not supported. The message names it.
     """
     if mode not in get_args(Mode):
         raise RunError(f"Unknown mode '{mode}': choose one of {', '.join(get_args(Mode))}.")
+    if terms is not None and (mode == "exact" or terms < 1):
+        raise RunError("Sums are rounded after one term or more, and only in mode 'declared'.")
     package = Package(Path(path))
     specification = package.specification()
     kind = specification.WhichOneof("Type")
@@ -53,16 +57,25 @@ def load(path: str | Path, mode: Mode = "exact", function_name: str | None = Non
     outputs = tuple(read_feature(feature, package.label) for feature in description.output)
     graph = GraphReader(package).read(functions[name])
     _check_interface(package.label, graph, inputs, outputs)
-    return Program(package.label, graph, inputs, outputs, mode)
+    return Program(package.label, graph, inputs, outputs, mode, terms)
 
 
 class Program:
     """A loaded ML Program. ``inputs`` and ``outputs`` are what the model declares, in its default shapes."""
 
     def __init__(
-        self, label: str, graph: Graph, inputs: tuple[Feature, ...], outputs: tuple[Feature, ...], mode: Mode
+        self,
+        label: str,
+        graph: Graph,
+        inputs: tuple[Feature, ...],
+        outputs: tuple[Feature, ...],
+        mode: Mode,
+        terms: int | None,
     ) -> None:
         self.mode = mode
+        self.overflows: list[str] = []
+        """Operations of the last prediction whose finite results are infinite in float16."""
+        self._terms = terms
         self._label = label
         self._inputs = inputs
         self._outputs = outputs
@@ -100,6 +113,7 @@ class Program:
             RunError: an input's name, shape or values are not the declared ones, or an operator fails.
         """
         with torch.inference_mode():
+            self.overflows = []
             given = accept(self._inputs, inputs, self._label)
             values: dict[str, Value] = dict(self._constants)
             for declared in self._block.inputs:
@@ -126,7 +140,7 @@ class Program:
         }
         blocks = {key: partial(self._call, block, values, trace) for key, block in operation.blocks.items()}
         try:
-            result = operator.run(**arguments, **blocks)
+            result = self._function(operation)(**arguments, **blocks)
         except _FAILURES as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise RunError(f"{self._label}: {_called(operation)} failed: {reason.rstrip('.')}.") from error
@@ -148,8 +162,16 @@ class Program:
                     f"{list(declared.shape or ())} is declared."
                 )
             values[declared.name] = settled = self._settle(value, declared, operator.moves)
+            if settled is not value and _overflowed(value, settled):
+                self.overflows.append(_called(operation))
             if trace is not None:
                 trace(declared.name, operation.type, settled)
+
+    def _function(self, operation: Operation) -> Callable[..., Any]:
+        """What computes an operation."""
+        if self._terms and operation.type in ROUNDED and all(output.float16 for output in operation.outputs):
+            return partial(ROUNDED[operation.type], self._terms)
+        return operation.operator.run
 
     def _settle(self, value: Tensor, declared: Declared, rounded: bool = False) -> Tensor:
         """A value in its declared type; this is the only place where precision is lost.
@@ -171,6 +193,13 @@ class Program:
             dying.append(sorted(names - needed))
             needed |= names
         return dying[::-1]
+
+
+def _overflowed(value: Tensor, rounded: Tensor) -> bool:
+    if not rounded.is_floating_point() or not rounded.numel():
+        return False
+    largest = max(abs(float(extreme)) for extreme in rounded.aminmax())
+    return largest == torch.inf and bool((rounded.isinf() & value.isfinite()).any())
 
 
 def _called(operation: Operation) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pe_validate.errors import UsageError
 from pe_validate.inputs.images import Sample
-from pe_validate.runtime.base import Outputs, Reading, Runtime
+from pe_validate.runtime.base import Array, Outputs, Reading, Runtime
 
 __all__ = ["Outputs", "Runtime", "load", "run"]
 
@@ -42,4 +42,9 @@ def run(runtime: Runtime, samples: tuple[Sample, ...]) -> Outputs:
     Raises:
         RunError: see :meth:`Runtime.run`.
     """
-    return Outputs(runtime.producer, {sample.name: runtime.run(sample.image) for sample in samples})
+    features: dict[str, Array] = {}
+    notes: dict[str, None] = {}
+    for sample in samples:
+        features[sample.name] = runtime.run(sample.image)
+        notes |= dict.fromkeys(runtime.notes)
+    return Outputs(runtime.producer, features, tuple(notes))

@@ -33,16 +33,20 @@ class Outputs:
 
     producer: str
     features: dict[str, Array]
+    notes: tuple[str, ...] = ()
+    """What the runtime noticed, which may explain a failure."""
 
 
 class Runtime(ABC):
     """An artifact that is loaded and ready to run.
 
     Subclasses set ``producer`` (name and version of what computes), ``inputs`` and ``outputs`` (as the
-    artifact declares them), and implement :meth:`_run`. ``output_name`` picks one of several outputs.
+    artifact declares them), and implement :meth:`_run`. ``output_name`` picks one of several outputs;
+    ``notes`` is what was noticed in the last run.
     """
 
     output_name: str | None = None
+    notes: tuple[str, ...] = ()
     producer: str
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]

@@ -36,9 +36,10 @@ class IsolatedRuntime(Runtime):
 
     def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
         try:
-            return self._child.call(_run, RUN_TIMEOUT, image)
+            features, self.notes = self._child.call(_run, RUN_TIMEOUT, image)
         except ChildError as error:
             raise RunError(f"{self._name} failed in {self.producer}: {error}.") from error
+        return features
 
     def close(self) -> None:
         """End the child process."""
@@ -63,5 +64,6 @@ def _open(
     return _runtime.producer, _runtime.inputs, _runtime.outputs
 
 
-def _run(image: NDArray[np.generic]) -> NDArray[np.generic]:
-    return _runtime.run(image.astype(np.float32, copy=False))  # it rounds again, to the same
+def _run(image: NDArray[np.generic]) -> tuple[NDArray[np.generic], tuple[str, ...]]:
+    features = _runtime.run(image.astype(np.float32, copy=False))  # it rounds again, to the same
+    return features, _runtime.notes

@@ -18,6 +18,7 @@ class CoreMLRuntime(Runtime):
     """An ``.mlpackage``, executed according to ``reading``."""
 
     def __init__(self, path: Path, reading: Reading) -> None:
+        self._program: mil.Program | None = None
         program = mil.load(path, mode="exact" if reading == "native" else reading)
         self.inputs: tuple[TensorSpec, ...] = program.inputs
         self.outputs: tuple[TensorSpec, ...] = program.outputs
@@ -25,11 +26,14 @@ class CoreMLRuntime(Runtime):
             self._predict = _core_ml(path).predict
             self.producer = f"Core ML on the CPU (coremltools {version('coremltools')})"
         else:
+            self._program = program
             self._predict = program.predict
             self.producer = f"Core ML reference evaluator, {reading}"
 
     def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
         answer = self._predict({self.image_spec().name: image})
+        overflows = self._program.overflows if self._program else []
+        self.notes = (f"the first result beyond float16's range is that of {overflows[0]}",) if overflows else ()
         features: NDArray[np.generic] = answer[self.features_spec().name]
         return features
 

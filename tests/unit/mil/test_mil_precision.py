@@ -113,6 +113,14 @@ def test_a_value_too_large_for_float16_is_infinite_only_in_declared_mode(package
     assert not np.isfinite(_run(package("FLOAT16"), "declared", huge)).all()
 
 
+def test_the_operator_that_overflows_is_named(package: Any, image: Tensor) -> None:
+    program = load(package("FLOAT16"), "declared")
+    program.predict({"image": torch.full_like(image, 6e4).numpy()})
+    assert program.overflows[0].startswith("operator 'conv' ")
+    program.predict({"image": image.numpy()})
+    assert program.overflows == []
+
+
 def test_trace_sees_operators_in_order(package: Any, image: Tensor) -> None:
     operators: list[str] = []
     _run(package("FLOAT16"), "exact", image, lambda name, op, value: operators.append(op))
