@@ -79,7 +79,8 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Export, run and judge cases; without any, the recommended deployment on every target."""
-    from pe_validate.pipeline import validate_all, with_measurements
+    from pe_validate.measurements import with_measurements
+    from pe_validate.pipeline import validate_all
     from pe_validate.report.progress import show
     from pe_validate.report.render import make_room
 

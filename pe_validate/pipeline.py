@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from time import perf_counter
@@ -23,8 +23,6 @@ from pe_validate.export.cache import export
 from pe_validate.export.delegation import isolated_delegation
 from pe_validate.export.precision import Recipe, calibration_images, lowered, recipe
 from pe_validate.inputs.images import Sample, crops, default_pixels, samples
-from pe_validate.latency import BASELINE, TIMED, measure
-from pe_validate.memory import peak_memory
 from pe_validate.models.tower import VisionTower
 from pe_validate.models.weights import DEFAULT_WEIGHTS, TRAINED, Weights, load_model, load_weights
 from pe_validate.report.model import Result
@@ -332,30 +330,6 @@ def export_all(
         return dict(zip(cases, pool.map(one, cases), strict=True))
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def with_measurements(
-    results: Sequence[Result], weights: str = DEFAULT_WEIGHTS, cache_dir: Path | None = None, rounds: int = 30
-) -> tuple[Result, ...]:
-    """Add latency beside ONNX Runtime, and peak memory, to every result that has an artifact for this machine.
-
-    To be called when nothing else runs.
-
-    Raises:
-        LoadError, ExportError, RunError: that stage could not do its work.
-    """
-    measured: dict[Case, Result] = {result.case: result for result in results}
-    for model in dict.fromkeys(result.case.model for result in results):
-        made = {r.case: r.artifact for r in results if r.artifact and r.case.model == model and r.case.target in TIMED}
-        loaded = load_weights(model, weights)
-        baseline = Case(model, *BASELINE.split("/"))
-        artifacts = made if baseline in made else made | {baseline: export(baseline, loaded, cache_dir)}
-        times = {row.subject: row for row in measure(load_model(model, loaded), artifacts, rounds=rounds)}
-        for case, artifact in made.items():
-            memory = peak_memory(artifact.path, case.target)
-            timed = times[f"{case.target}/{case.precision}"]
-            measured[case] = replace(measured[case], latency=timed, peak_memory=memory)
-    return tuple(measured.values())
 
 
 class Journey:

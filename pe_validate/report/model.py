@@ -38,6 +38,8 @@ class Result:
     latency: Latency | None = None
     peak_memory: int | None = None
     """Bytes, see :func:`~pe_validate.memory.peak_memory`."""
+    half_sums: dict[int, float] | None = None
+    """SNR in dB by number of terms, see :mod:`pe_validate.half_sums`."""
 
     @property
     def status(self) -> Literal["pass", "fail", "error"]:
@@ -77,7 +79,10 @@ class Report:
         if producers:
             lines.append(f"Core ML numbers were produced by: {'; '.join(producers)}.")
             if not any(producer.startswith("Core ML on ") for producer in producers):
-                lines.append("Core ML itself did not run: it exists on macOS and iOS only.")
+                lines.append(
+                    "Core ML itself did not run: it exists on macOS and iOS only. Fused operators of the Neural Engine "
+                    "and the GPU are not modelled."
+                )
         return lines
 
 
