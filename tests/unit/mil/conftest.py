@@ -45,6 +45,14 @@ def mb(ct: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
+def oracle(ct: Any) -> Any:
+    """The module that holds operators to MIL's own value inference."""
+    with _quiet():
+        import mil_oracle
+    return mil_oracle
+
+
+@pytest.fixture(scope="session")
 def save_program(ct: Any) -> Callable[..., Path]:
     """Save what a builder function computes, operation for operation, as a float32 package."""
     from coremltools.converters.mil import Builder

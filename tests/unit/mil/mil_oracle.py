@@ -1,13 +1,21 @@
-"""MIL's own inference of an operator's value from constant arguments, beside the evaluator's."""
+"""MIL's own inference of an operator's value from constant arguments, beside the evaluator's.
+
+Imports coremltools: tests ask for the fixture ``oracle``.
+"""
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 import torch
 from coremltools.converters.mil import Builder, Function
+from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry
 from coremltools.converters.mil.mil.types import nptype_from_builtin
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mil_arguments import COMPRESSED, STRATEGIES, Arguments
 
 from pe_validate.mil.ops import OPERATORS
 
@@ -15,7 +23,31 @@ from pe_validate.mil.ops import OPERATORS
 TOLERANCE = 2e-5
 
 
-def disagreement(name: str, arguments: dict[str, Any], opset: Any, tolerance: float = TOLERANCE) -> str | None:
+def check(name: str) -> None:
+    """Hold an operator to MIL on drawn arguments, in the first opset that knows it and in the last.
+
+    Raises:
+        AssertionError: the two differ; the message has the arguments.
+    """
+    compressed = name in COMPRESSED
+    known = sorted(SSAOpRegistry.core_ops[name])
+    # The form of iOS 16 is the one that is drawn for affine quantisation, which has no later one.
+    opsets = (
+        [known[0]] if name == "constexpr_affine_dequantize" else [known[-1]] if compressed else [known[0], known[-1]]
+    )
+
+    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @given((STRATEGIES | COMPRESSED)[name], st.sampled_from(opsets))
+    def holds(arguments: Arguments, opset: Any) -> None:
+        message = disagreement(name, arguments, opset, 0.0 if compressed else TOLERANCE)
+        assert message is None, message
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy's of coremltools' arithmetic
+        holds()
+
+
+def disagreement(name: str, arguments: dict[str, Any], opset: Any, tolerance: float) -> str | None:
     """How the evaluator's operator differs from MIL's own inference; None where it does not.
 
     Raises:
