@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from pe_validate import cli_coreml
 from pe_validate.case import DEFAULT, MATRIX, Case, model_config, select
 from pe_validate.errors import PEValidateError, UsageError
 
@@ -29,6 +30,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(cli_coreml.app, name="coreml")
 
 Cases = Annotated[
     list[str] | None,

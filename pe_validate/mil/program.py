@@ -135,7 +135,7 @@ class Program:
         """Compute an operation's outputs into ``values``."""
         operator = operation.operator
         arguments: dict[str, Any] = {
-            key: [values[name] for name in names] if key in operator.variadic else values[names[0]]
+            key: [_wide(values[name]) for name in names] if key in operator.variadic else _wide(values[names[0]])
             for key, names in operation.inputs.items()
         }
         blocks = {key: partial(self._call, block, values, trace) for key, block in operation.blocks.items()}
@@ -193,6 +193,11 @@ class Program:
             dying.append(sorted(names - needed))
             needed |= names
         return dying[::-1]
+
+
+def _wide(value: Value) -> Value:
+    """A stored float16 constant as what operators compute with."""
+    return value.float() if isinstance(value, Tensor) and value.dtype is torch.float16 else value
 
 
 def _overflowed(value: Tensor, rounded: Tensor) -> bool:

@@ -65,7 +65,7 @@ def written(ct: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, di
 def test_every_type_is_read_as_coremltools_wrote_it(written: tuple[Path, dict[str, int]], name: str) -> None:
     path, offsets = written
     read = BlobFile(path, "weights").read(offsets[name], (5, 1), BY_NAME[name])
-    assert read.dtype == BY_NAME[name].memory
+    assert read.dtype == (torch.float16 if name == "float16" else BY_NAME[name].memory)  # widened where it is used
     np.testing.assert_array_equal(read.numpy(), STORED[name].reshape(5, 1).astype(read.numpy().dtype))
 
 

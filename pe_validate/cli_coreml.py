@@ -1,0 +1,31 @@
+"""``pe-validate coreml``: what concerns Core ML packages alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(help="Look into Core ML packages.", no_args_is_help=True)
+
+
+@app.command()
+def inspect(
+    file: Annotated[Path, typer.Argument(metavar="FILE.mlpackage", help="A package with an ML Program.")],
+    compare: Annotated[Path | None, typer.Option(metavar="OTHER", help="A second one, shown beside it.")] = None,
+    function: Annotated[str | None, typer.Option(help="Of several. [default: the one that the package names]")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Operators, interface, weights and their compression, and arithmetic of a package, without running it."""
+    from pydantic import TypeAdapter
+
+    from pe_validate.mil.inspection import Inspection, inspect
+    from pe_validate.report.inspected import to_terminal
+
+    found = [inspect(path, function) for path in (file, compare) if path]
+    if as_json:
+        print(TypeAdapter(list[Inspection]).dump_json(found, indent=1).decode())
+    else:
+        Console().print(to_terminal(found))

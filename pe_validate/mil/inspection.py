@@ -1,0 +1,282 @@
+"""What is in a ``.mlpackage``: operators, interface, weights, arithmetic. Measured, and never executed.
+
+Nothing has to be supported by the evaluator: one looks into what one cannot run.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from pathlib import Path
+from typing import Any, Final, cast
+
+from pe_validate.errors import RunError
+from pe_validate.export.artifact import size
+from pe_validate.mil.dtypes import DATA_TYPES, STRING
+from pe_validate.mil.package import Package
+
+Shape = tuple[int | None, ...]
+Shapes = dict[str, list[Sequence[int]]]
+
+OPSETS: Final = {"CoreML5": "iOS 15", "CoreML6": "iOS 16", "CoreML7": "iOS 17", "CoreML8": "iOS 18"}
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """One constant tensor as the network sees it, with what it takes on disk."""
+
+    name: str
+    shape: tuple[int, ...]
+    storage: str
+    """``float16``, ``int8, a scale for each channel``, ``6-bit palette`` …"""
+    bytes: int
+
+    @property
+    def bits(self) -> float:
+        """On disk, for each value."""
+        return 8 * self.bytes / max(prod(self.shape), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """One function of a package. ``macs``: multiply-accumulates by operator; ``results``: values by declared type."""
+
+    path: Path
+    bytes: int
+    specification_version: int
+    functions: tuple[str, ...]
+    function: str
+    opset: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    operators: dict[str, int]
+    results: dict[str, int]
+    macs: dict[str, int]
+    weights: tuple[Weight, ...] = field(repr=False)
+
+    @property
+    def storage(self) -> dict[str, int]:
+        """Bytes of weights by how they are stored, most first."""
+        found: Counter[str] = Counter()
+        for weight in self.weights:
+            found[weight.storage] += weight.bytes
+        return dict(found.most_common())
+
+    def largest(self, count: int = 10) -> tuple[Weight, ...]:
+        """The weights that take most on disk."""
+        return tuple(sorted(self.weights, key=lambda weight: -weight.bytes)[:count])
+
+
+def inspect(path: str | Path, function: str | None = None) -> Inspection:
+    """Look into a package, by default into the function that it names.
+
+    Raises:
+        RunError: it is broken, is no ML Program, or has no such function.
+    """
+    package = Package(Path(path))
+    specification = package.specification()
+    if specification.WhichOneof("Type") != "mlProgram":
+        raise RunError(f"{package.label} holds {specification.WhichOneof('Type') or 'no model'}, not an ML Program.")
+    functions = specification.mlProgram.functions
+    name = function or specification.description.defaultFunctionName or "main"
+    if name not in functions or functions[name].opset not in functions[name].block_specializations:
+        raise RunError(f"{package.label} has no function '{name}': choose one of {', '.join(sorted(functions))}.")
+    found = functions[name]
+    block = found.block_specializations[found.opset]
+    reader = _Reader(found.inputs, block)
+    return Inspection(
+        path=Path(path),
+        bytes=size(Path(path)),
+        specification_version=specification.specificationVersion,
+        functions=tuple(sorted(functions)),
+        function=name,
+        opset=OPSETS.get(found.opset, found.opset),
+        inputs=tuple(_typed(value.name, value.type) for value in found.inputs),
+        outputs=tuple(reader.described(output) for output in block.outputs),
+        operators=dict(Counter(operation.type for operation in reader.operations).most_common()),
+        results=dict(reader.results().most_common()),
+        macs=dict(reader.macs().most_common()),
+        weights=tuple(reader.weights()),
+    )
+
+
+class _Reader:
+    """One pass over a function: every operation, and every value's declared type by name."""
+
+    def __init__(self, inputs: Any, block: Any) -> None:
+        everything = list(_operations(block))
+        self.operations = [operation for operation in everything if operation.type != "const"]
+        self._types = {value.name: value.type for value in inputs}
+        self._types |= {value.name: value.type for operation in everything for value in operation.outputs}
+        self._constants = {
+            o.outputs[0].name: o.attributes["val"] for o in everything if o.type == "const" and o.outputs
+        }
+
+    def described(self, name: str) -> str:
+        return _typed(name, self._types[name]) if name in self._types else name
+
+    def results(self) -> Counter[str]:
+        """Computed values by type; what decompresses weights does not compute."""
+        computing = [operation for operation in self.operations if not operation.type.startswith("constexpr_")]
+        return Counter(_dtype(value.type) for operation in computing for value in operation.outputs)
+
+    def weights(self) -> Iterator[Weight]:
+        """Constant tensors: those that are decompressed as what they become."""
+        used: set[str] = set()
+        for operation in self.operations:
+            if operation.type.startswith("constexpr_") and operation.outputs:
+                parts = self._parts(operation)
+                used |= {b.name for argument in operation.inputs.values() for b in argument.arguments if b.name}
+                output = operation.outputs[-1]
+                shape = tuple(n or 0 for n in _shape(output.type))
+                taken = sum(_stored_bytes(value) for value in parts.values())
+                yield Weight(output.name, shape, _compression(operation.type, parts), taken)
+        for name, value in self._constants.items():
+            if name not in used and value.type.WhichOneof("type") == "tensorType" and _dtype(value.type) != "string":
+                shape = tuple(n or 0 for n in _shape(value.type))
+                yield Weight(name, shape, _dtype(value.type), _stored_bytes(value))
+
+    def _parts(self, operation: Any) -> dict[str, Any]:
+        """The constants that a decompression reads: attributes up to iOS 17, arguments since."""
+        parts = {key: value for key, value in operation.attributes.items() if key != "name"}
+        for key, argument in operation.inputs.items():
+            for binding in argument.arguments:
+                if binding.WhichOneof("binding") == "value":
+                    parts[key] = binding.value
+                elif binding.name in self._constants:
+                    parts[key] = self._constants[binding.name]
+        return parts
+
+    def macs(self) -> Counter[str]:
+        """Of the operators that multiply matrices; those of open shapes are left out."""
+        found: Counter[str] = Counter()
+        for operation in self.operations:
+            if operation.type in _MACS and operation.outputs:
+                shapes = {key: [self._shape_of(b) for b in a.arguments] for key, a in operation.inputs.items()}
+                result = _shape(operation.outputs[0].type)
+                known = [n for group in shapes.values() for shape in group for n in shape]
+                if None not in (*known, *result):
+                    found[operation.type] += _MACS[operation.type](
+                        self, operation, cast(Shapes, shapes), cast(Any, result)
+                    )
+        return found
+
+    def _shape_of(self, binding: Any) -> Shape:
+        if binding.WhichOneof("binding") == "value":
+            return _shape(binding.value.type)
+        return _shape(self._types[binding.name]) if binding.name in self._types else (None,)
+
+    def flag(self, operation: Any, key: str) -> bool:
+        """A constant boolean argument."""
+        for binding in operation.inputs[key].arguments if key in operation.inputs else ():
+            value = binding.value if binding.WhichOneof("binding") == "value" else self._constants.get(binding.name)
+            if value is not None:
+                return any(value.immediateValue.tensor.bools.values)
+        return False
+
+    def text(self, operation: Any, key: str) -> str:
+        """A constant string argument."""
+        (binding,) = operation.inputs[key].arguments
+        value = binding.value if binding.WhichOneof("binding") == "value" else self._constants[binding.name]
+        return str(value.immediateValue.tensor.strings.values[0])
+
+
+def _linear(reader: _Reader, operation: Any, shapes: Shapes, result: Sequence[int]) -> int:
+    return prod(result) * shapes["x"][0][-1]
+
+
+def _matmul(reader: _Reader, operation: Any, shapes: Shapes, result: Sequence[int]) -> int:
+    x = shapes["x"][0]
+    return prod(result) * x[-2 if reader.flag(operation, "transpose_x") and len(x) > 1 else -1]
+
+
+def _conv(reader: _Reader, operation: Any, shapes: Shapes, result: Sequence[int]) -> int:
+    return prod(result) * prod(shapes["weight"][0][1:])
+
+
+def _conv_transpose(reader: _Reader, operation: Any, shapes: Shapes, result: Sequence[int]) -> int:
+    return prod(shapes["x"][0]) * prod(shapes["weight"][0][1:])
+
+
+def _einsum(reader: _Reader, operation: Any, shapes: Shapes, result: Sequence[int]) -> int:
+    names = reader.text(operation, "equation").replace(" ", "").partition("->")[0].split(",")
+    lengths = {
+        i: n for name, shape in zip(names, shapes["values"], strict=True) for i, n in zip(name, shape, strict=True)
+    }
+    return prod(lengths.values())
+
+
+def _attention(reader: _Reader, operation: Any, shapes: Shapes, result: Sequence[int]) -> int:
+    query, value = shapes["query"][0], shapes["value"][0]
+    return prod(query[:-1]) * value[-2] * (query[-1] + value[-1])
+
+
+_MACS: Final = {
+    "linear": _linear,
+    "matmul": _matmul,
+    "conv": _conv,
+    "conv_transpose": _conv_transpose,
+    "einsum": _einsum,
+    "scaled_dot_product_attention": _attention,
+}
+
+
+def _operations(block: Any) -> Iterator[Any]:
+    """Of a block and of the blocks in it."""
+    for operation in block.operations:
+        yield operation
+        for nested in operation.blocks:
+            yield from _operations(nested)
+
+
+def _dtype(message: Any) -> str:
+    kind = message.WhichOneof("type")
+    if kind != "tensorType":
+        return (kind or "nothing").removesuffix("Type")
+    number = message.tensorType.dataType
+    return "string" if number == STRING else DATA_TYPES[number].name if number in DATA_TYPES else f"type {number}"
+
+
+def _shape(message: Any) -> Shape:
+    return tuple(
+        int(dimension.constant.size) if dimension.WhichOneof("dimension") == "constant" else None
+        for dimension in message.tensorType.dimensions
+    )
+
+
+def _typed(name: str, message: Any) -> str:
+    return f"{name}: {_dtype(message)}[{', '.join('?' if n is None else str(n) for n in _shape(message))}]"
+
+
+def _stored_bytes(value: Any) -> int:
+    """On disk, by its type; types that are unknown count as bytes."""
+    number = value.type.tensorType.dataType
+    count = prod(n or 0 for n in _shape(value.type))
+    return DATA_TYPES[number].stored_bytes(count) if number in DATA_TYPES else count
+
+
+def _compression(kind: str, parts: dict[str, Any]) -> str:
+    """How a decompressed weight is stored, in words."""
+    shapes = {key: tuple(n or 0 for n in _shape(value.type)) for key, value in parts.items()}
+    if "lut" in parts:
+        # Up to iOS 17 a table is a vector; since, it is [*groups, entries, values of one entry].
+        lut = shapes["lut"]
+        entries, groups = (lut[0], 1) if len(lut) < 3 else (lut[-2], prod(lut[:-2]))
+        words = f"{(max(entries, 1) - 1).bit_length()}-bit palette{f', {groups} groups' if groups > 1 else ''}"
+    elif "scale" in parts:
+        data = next((key for key in ("quantized_data", "data", "nonzero_data") if key in parts), "scale")
+        words = f"{_dtype(parts[data].type)}, {_granularity(shapes[data], shapes['scale'])}"
+    else:
+        words = "float16, widened" if kind == "constexpr_cast" else "dense"
+    return words.replace("dense", "sparse") if kind == "constexpr_sparse_to_dense" else words
+
+
+def _granularity(data: tuple[int, ...], scale: tuple[int, ...]) -> str:
+    if prod(scale) == 1:
+        return "one scale"
+    if len(scale) != len(data):
+        return "a scale for each channel"
+    blocks = [n // max(count, 1) for n, count in zip(data, scale, strict=True) if 1 < count < n]
+    return f"blocks of {min(blocks)}" if blocks else "a scale for each channel"

@@ -1,0 +1,71 @@
+"""How long the Core ML evaluator takes, beside eager PyTorch, and how much memory.
+
+    python tests/benchmarks/evaluator.py PE-Core-S16-384
+
+Prints the ratio of times, in turns in one process, with 95 % bootstrap intervals; the seconds that loading takes; and
+the peak memory that loading and two inferences add to a process, as a multiple of the package.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from functools import partial
+
+import numpy as np
+
+from pe_validate import mil
+from pe_validate.case import Case
+from pe_validate.export.cache import export
+from pe_validate.latency import _take_turns, bootstrap
+from pe_validate.memory import peak_memory
+from pe_validate.models.config import MODELS
+from pe_validate.models.weights import load_model
+from pe_validate.runtime.run_eager import EagerRuntime
+
+
+def seconds_to_load(artifact_path: str, mode: mil.Mode) -> float:
+    """The median of five; protobuf's classes are there."""
+    taken = []
+    for _ in range(5):
+        start = time.perf_counter()
+        mil.load(artifact_path, mode)
+        taken.append(time.perf_counter() - start)
+    return statistics.median(taken)
+
+
+def main() -> None:
+    """Print one line for each precision and mode."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("--rounds", type=int, default=15)
+    options = parser.parse_args()
+    eager = EagerRuntime(load_model(options.model, "seed:7"), MODELS[options.model])
+    shape = eager.image_spec().shape
+    image = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
+    artifacts = {p: export(Case(options.model, "mlpackage", p), "seed:7") for p in ("fp16", "fp32")}
+    mil.load(artifacts["fp16"].path)
+    readings: list[tuple[str, mil.Mode]] = [("fp16", "declared"), ("fp16", "exact"), ("fp32", "exact")]
+    programs = {reading: mil.load(artifacts[reading[0]].path, reading[1]) for reading in readings}
+    calls = {"eager": partial(eager.run, image)}
+    calls |= {" ".join(r): partial(program.predict, {"image": image}) for r, program in programs.items()}
+    times = _take_turns(calls, options.rounds, lambda done: None)
+    for precision, mode in readings:
+        ratio = times[f"{precision} {mode}"] / times["eager"]
+        low, high = bootstrap(ratio)
+        artifact = artifacts[precision]
+        print(
+            f"{options.model}/mlpackage/{precision}, {mode}: {np.median(ratio):.2f} ({low:.2f} – {high:.2f}) of eager, "
+            f"loaded in {seconds_to_load(str(artifact.path), mode):.3f} s"
+        )
+    for precision, artifact in artifacts.items():
+        memory = peak_memory(artifact.path, "mlpackage")
+        print(
+            f"{options.model}/mlpackage/{precision}: {memory / 1e6:.0f} MB at the peak, {memory / artifact.size:.2f} "
+            f"of the package ({artifact.size / 1e6:.0f} MB)"
+        )
+
+
+if __name__ == "__main__":
+    main()
