@@ -13,14 +13,16 @@ from pe_validate.models.config import MODELS, ModelConfig
 PRECISIONS: Final[dict[str, tuple[str, ...]]] = {
     "onnx": ("fp32",),
     "pte": ("fp32", "fp16", "int8", "int8-static", "int4"),
-    "mlpackage": ("fp16", "fp32"),
+    "mlpackage": ("fp16", "fp32", "int8", "int8-palette", "int6-palette", "int4"),
 }
 """Targets, and the precisions each is exported in."""
 
 RECOMMENDED: Final = "PE-Core-S16-384"
 """The model that is validated or timed when nothing is named."""
 
-DEFAULT: Final = tuple(f"{RECOMMENDED}/{kind}" for kind in ("onnx", "pte/fp32", "pte/int8", "mlpackage"))
+DEFAULT: Final = tuple(
+    f"{RECOMMENDED}/{kind}" for kind in ("onnx", "pte/fp32", "pte/int8", "mlpackage/fp16", "mlpackage/fp32")
+)
 """What ``pe-validate run`` validates when nothing is named: it on every target, as a phone would have it."""
 
 

@@ -26,7 +26,7 @@ from rich.table import Table
 
 from pe_validate.case import Case
 from pe_validate.export.artifact import Artifact
-from pe_validate.export.precision import quiet_libraries
+from pe_validate.export.quiet import quiet_libraries
 from pe_validate.models.config import ModelConfig
 from pe_validate.models.tower import VisionTower
 from pe_validate.runtime import load

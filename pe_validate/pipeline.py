@@ -14,7 +14,6 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from pe_validate import mil
 from pe_validate.accuracy import Accuracy, held_out, top1
 from pe_validate.case import PRECISIONS, Case, model_config
 from pe_validate.errors import PEValidateError, UsageError
@@ -23,6 +22,7 @@ from pe_validate.export.cache import export
 from pe_validate.export.delegation import isolated_delegation
 from pe_validate.export.precision import Recipe, calibration_images, lowered, recipe
 from pe_validate.inputs.images import Sample, crops, default_pixels, samples
+from pe_validate.mil.inspection import inspect
 from pe_validate.models.tower import VisionTower
 from pe_validate.models.weights import DEFAULT_WEIGHTS, TRAINED, Weights, load_model, load_weights
 from pe_validate.report.model import Result
@@ -37,10 +37,12 @@ from pe_validate.verdict import (
     judge,
     judge_accuracy,
     judge_arithmetic,
+    judge_compression,
     judge_delegation,
     judge_retrieval,
     precision_of,
     refuse,
+    stored_precision,
 )
 
 Progress = Callable[[Case, str], None]
@@ -160,6 +162,8 @@ def examine(artifact: Artifact, model: Reference) -> tuple[Verdict, ...]:
     case = artifact.case
     against: dict[Gate, Outputs] = {"fidelity": model.lowered(case), "loss": model.trained}
     verdicts = prove(case, artifact.path, model.inputs, against, felt=partial(as_felt, case, model))
+    if case.target == "mlpackage":
+        return (*verdicts, judge_compression(case, inspect(artifact.path).weights))
     return verdicts + (structure(case, artifact.delegation) if artifact.delegation else ())
 
 
@@ -200,7 +204,7 @@ def claimed(path: Path, model: str, precision: str | None = None) -> Case:
         raise UsageError(f"There is nothing at '{path}'.")
     name = model_config(model).name
     if precision is None and target == "mlpackage":
-        precision = "fp16" if mil.load(path).uses_half_precision else "fp32"
+        precision = stored_precision(inspect(path))
     if precision is None and target == "pte":
         precision = precision_of(isolated_delegation(path))
     return Case(name, target, precision or PRECISIONS[target][0])
@@ -261,10 +265,10 @@ def embeddings(case: Case, outputs: Outputs) -> NDArray[np.float32]:
 def reading_for(case: Case, gate: Gate) -> Reading:
     """How the artifact is executed for one gate.
 
-    Only an fp16 Core ML package computes differently from how its graph reads: there, every gate but loss
+    Only a Core ML package in float16 computes differently from how its graph reads: there, every gate but loss
     asks about the graph.
     """
-    graph_alone = gate != "loss" and (case.target, case.precision) == ("mlpackage", "fp16")
+    graph_alone = gate != "loss" and case.target == "mlpackage" and case.precision != "fp32"
     return "exact" if graph_alone else best_reading()
 
 

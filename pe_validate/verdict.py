@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Final, Literal
 
 from pe_validate.accuracy import Accuracy
 from pe_validate.case import Case
 from pe_validate.compare import Comparison, compare_outputs, worst
 from pe_validate.export.artifact import Delegation
+from pe_validate.mil.inspection import Inspection, Weight
 from pe_validate.retrieval import Agreement
 from pe_validate.runtime.base import Outputs
 from pe_validate.tolerance import AccuracyTolerance, AgreementTolerance, Gate, Tolerance, tolerance
@@ -21,7 +25,7 @@ class Verdict:
     """What one gate says of one case."""
 
     case: Case
-    gate: Gate | Literal["retrieval", "accuracy", "delegation", "arithmetic"]
+    gate: Gate | Literal["retrieval", "accuracy", "delegation", "arithmetic", "compression"]
     status: Status
     sentence: str
     reference: str = ""
@@ -146,6 +150,47 @@ def judge_arithmetic(case: Case, delegation: Delegation) -> Verdict:
         f"{LINEAR_SHARE:.0%} {ARITHMETIC[case.precision]} are wanted."
     )
     return Verdict(case, "arithmetic", "pass" if passes else "fail", sentence)
+
+
+STORAGE: Final = {
+    "fp32": "float32",
+    "fp16": "float16",
+    "int8": "int8, a scale for each channel",
+    "int8-palette": "8-bit palette",
+    "int6-palette": "6-bit palette",
+    "int4": "int4, blocks of 32",
+}
+"""How a Core ML package of each precision stores the weights of its linear layers."""
+
+
+_WHOLE: Final = ("int32", "bool", "int8", "uint8", "int16", "uint16")
+"""Shapes, axes and flags."""
+
+
+def stored_precision(package: Inspection) -> str:
+    """The compression that most weights of a package have; without one, the float type that it computes in."""
+    values: Counter[str] = Counter()
+    for weight in package.weights:
+        values[weight.storage] += prod(weight.shape)
+    most = values.most_common(1)[0][0] if values else ""
+    compressed = {storage: precision for precision, storage in STORAGE.items() if not storage.startswith("float")}
+    return compressed.get(most, "fp16" if "float16" in package.results else "fp32")
+
+
+def judge_compression(case: Case, weights: Sequence[Weight]) -> Verdict:
+    """Every matrix in a package must be stored as its precision promises, and no other tensor may be compressed."""
+    wanted, plain = STORAGE[case.precision], "float32" if case.precision == "fp32" else "float16"
+    matrices = [weight for weight in weights if weight.layer == "linear"]
+    others = [weight for weight in weights if weight.layer != "linear"]
+    wrong = [weight for weight in matrices if weight.storage != wanted]
+    wrong += [weight for weight in others if weight.storage not in (plain, *_WHOLE)]
+    passes = bool(matrices) and not wrong
+    sentence = f"{case} {'passes' if passes else 'fails'} compression: "
+    if wrong:
+        sentence += f"'{wrong[0].name}' is stored as {wrong[0].storage}, one of {len(wrong)} that are not as wanted."
+    else:
+        sentence += f"{len(matrices)} matrices are stored as {wanted}, every other tensor as {plain}."
+    return Verdict(case, "compression", "pass" if passes else "fail", sentence)
 
 
 def judge_delegation(case: Case, delegation: Delegation) -> Verdict:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -15,17 +12,20 @@ from torch import Tensor, fx, nn
 
 from pe_validate.case import Case
 from pe_validate.errors import ExportError
+from pe_validate.export.compression import Compression, compress_weights
+from pe_validate.export.quiet import quiet_libraries
 from pe_validate.inputs.images import Sample, crops, samples
 from pe_validate.models.deploy import Style, deploy
 from pe_validate.models.tower import VisionTower
 
-Scheme = Literal["float32", "rounded", "half", "int8", "int8-static", "int4"]
+Scheme = Literal["float32", "rounded", "half", "int8", "int8-static", "int4"] | Compression
 """What happens to the numbers before lowering.
 
 `rounded`: weights and tables are rounded to float16 and computed with in float32; the exporter narrows them.
 `half`: everything is float16, input and output included. `int8`: linear layers take int8 activations, scaled for
 each token as it comes, and int8 weights, scaled for each output channel. `int4`: the same with 4-bit weights in
-groups of 32. `int8-static`: activations are scaled once for each tensor, by calibration.
+groups of 32. `int8-static`: activations are scaled once for each tensor, by calibration. The others are compressed
+weights, computed with in float16.
 """
 
 GROUP: Final = 32
@@ -61,6 +61,10 @@ RECIPES: Final[dict[tuple[str, str], Recipe]] = {
     # The other way round: coremltools 9.0's optimize_linear pass fails on the linear form.
     ("mlpackage", "fp32"): Recipe("fused", "float32"),
     ("mlpackage", "fp16"): Recipe("fused", "rounded"),
+    ("mlpackage", "int8"): Recipe("fused", "int8-weights"),
+    ("mlpackage", "int8-palette"): Recipe("fused", "palette-8"),
+    ("mlpackage", "int6-palette"): Recipe("fused", "palette-6"),
+    ("mlpackage", "int4"): Recipe("fused", "int4-weights"),
 }
 """How each target and precision is lowered."""
 
@@ -100,10 +104,9 @@ def lowered(tower: VisionTower, case: Case, calibration: Sequence[Sample] = ()) 
         case "float32":
             return module
         case "rounded":
-            with torch.no_grad():
-                for tensor in (*module.parameters(), *module.buffers()):
-                    tensor.copy_(tensor.half())
-            return module
+            return _round(module)
+        case "int8-weights" | "int4-weights" | "palette-8" | "palette-6":
+            return compress_weights(_round(module), chosen.scheme)
         case "half":
             return module.half()
         case "int8" | "int4":
@@ -112,6 +115,13 @@ def lowered(tower: VisionTower, case: Case, calibration: Sequence[Sample] = ()) 
             if not calibration:
                 raise ExportError(f"{case} scales its activations by calibration, and there are no images to do it on.")
             return _calibrate(module, [torch.from_numpy(sample.image) for sample in calibration])
+
+
+def _round(module: nn.Module) -> nn.Module:
+    with torch.no_grad():
+        for tensor in (*module.parameters(), *module.buffers()):
+            tensor.copy_(tensor.half())
+    return module
 
 
 def _require_finite(tower: VisionTower, case: Case) -> None:
@@ -164,16 +174,3 @@ def _before_projection(node: fx.Node) -> bool:
     # A quantised layer that reads a residual sum makes XNNPACK's partitioner (ExecuTorch 1.4.1) take the sum for a
     # quantised one, whose other reader then closes a cycle. Only the last projection reads one.
     return not any(name.endswith("projection") for name, _ in node.meta.get("nn_module_stack", {}).values())
-
-
-@contextmanager
-def quiet_libraries() -> Iterator[None]:
-    """Without warnings and log lines: torchao 0.18 tells of GPU extensions that are not there when it is imported."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)

@@ -1,4 +1,7 @@
-"""Module → Core ML ``.mlpackage`` (ML Program, iOS 17). Conversion needs no Mac; prediction does."""
+"""Module → Core ML ``.mlpackage``: an ML Program for iOS 17, or iOS 18 where weights are in blocks.
+
+Conversion needs no Mac; prediction does.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from pe_validate.export.artifact import INPUT_NAME, OUTPUT_NAME
 
 
 def write_mlpackage(module: nn.Module, image: Tensor, path: Path, metadata: dict[str, str], precision: str) -> None:
-    """Convert ``module`` for inputs of ``image``'s shape, computing in ``precision`` (fp16 or fp32).
+    """Convert ``module`` for inputs of ``image``'s shape, computing in fp32 where that is the precision, else in fp16.
 
     Input and output stay float32 in either precision.
 
@@ -30,8 +33,8 @@ def write_mlpackage(module: nn.Module, image: Tensor, path: Path, metadata: dict
             inputs=[ct.TensorType(name=INPUT_NAME, shape=tuple(image.shape), dtype=np.float32)],
             outputs=[ct.TensorType(name=OUTPUT_NAME, dtype=np.float32)],
             convert_to="mlprogram",
-            compute_precision={"fp16": ct.precision.FLOAT16, "fp32": ct.precision.FLOAT32}[precision],
-            minimum_deployment_target=ct.target.iOS17,
+            compute_precision=ct.precision.FLOAT32 if precision == "fp32" else ct.precision.FLOAT16,
+            minimum_deployment_target=ct.target.iOS18 if precision == "int4" else ct.target.iOS17,
             skip_model_load=True,
         )
     package.author = "pe_validate"

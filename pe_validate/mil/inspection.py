@@ -32,6 +32,8 @@ class Weight:
     storage: str
     """``float16``, ``int8, a scale for each channel``, ``6-bit palette`` …"""
     bytes: int
+    layer: str = ""
+    """The operator whose ``weight`` it is, of those that have one."""
 
     @property
     def bits(self) -> float:
@@ -110,6 +112,11 @@ class _Reader:
         self.operations = [operation for operation in everything if operation.type != "const"]
         self._types = {value.name: value.type for value in inputs}
         self._types |= {value.name: value.type for operation in everything for value in operation.outputs}
+        self._layers = {
+            binding.name: operation.type
+            for operation in self.operations
+            for binding in (operation.inputs["weight"].arguments if "weight" in operation.inputs else ())
+        }
         self._constants = {
             o.outputs[0].name: o.attributes["val"] for o in everything if o.type == "const" and o.outputs
         }
@@ -132,11 +139,12 @@ class _Reader:
                 output = operation.outputs[-1]
                 shape = tuple(n or 0 for n in _shape(output.type))
                 taken = sum(_stored_bytes(value) for value in parts.values())
-                yield Weight(output.name, shape, _compression(operation.type, parts), taken)
+                words = _compression(operation.type, parts)
+                yield Weight(output.name, shape, words, taken, self._layers.get(output.name, ""))
         for name, value in self._constants.items():
             if name not in used and value.type.WhichOneof("type") == "tensorType" and _dtype(value.type) != "string":
                 shape = tuple(n or 0 for n in _shape(value.type))
-                yield Weight(name, shape, _dtype(value.type), _stored_bytes(value))
+                yield Weight(name, shape, _dtype(value.type), _stored_bytes(value), self._layers.get(name, ""))
 
     def _parts(self, operation: Any) -> dict[str, Any]:
         """The constants that a decompression reads: attributes up to iOS 17, arguments since."""

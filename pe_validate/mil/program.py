@@ -98,11 +98,6 @@ class Program:
         """The declared outputs."""
         return tuple(feature.spec for feature in self._outputs)
 
-    @property
-    def uses_half_precision(self) -> bool:
-        """Whether any operator declares a float16 result."""
-        return any(declared.float16 for operation in self._operations for declared in operation.outputs)
-
     def predict(self, inputs: Mapping[str, Any], trace: Trace | None = None) -> dict[str, Any]:
         """Outputs by name, in the shapes and types that the model declares; takes what ``MLModel.predict`` takes.
 

@@ -1,6 +1,7 @@
 """Every artifact computes what the PyTorch model computes."""
 
 import shlex
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -10,8 +11,9 @@ from pe_validate.compare import compare
 from pe_validate.export.artifact import Artifact
 from pe_validate.export.precision import recipe
 from pe_validate.inputs.strategies import KINDS, LAYOUTS, Drawn, Kind, layouts
-from pe_validate.pipeline import Reference, examine
+from pe_validate.pipeline import Reference, examine, reading_for
 from pe_validate.runtime import Outputs, Runtime
+from pe_validate.runtime.isolation import IsolatedRuntime
 from pe_validate.runtime.run_eager import EagerRuntime
 from pe_validate.tolerance import Gate
 from pe_validate.verdict import judge
@@ -32,21 +34,28 @@ def test_every_gate_passes_on_photographs_and_structured_images(pe_artifact: Art
     assert not [verdict.sentence for verdict in verdicts if verdict.status != "pass"]
 
 
+@pytest.fixture(scope="module")
+def graph_runtime(pe_case: Case, pe_artifact: Artifact) -> Iterator[Runtime]:
+    with IsolatedRuntime(pe_artifact.path, pe_case.target, reading_for(pe_case, "fidelity")) as runtime:
+        yield runtime
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_agrees_on_generated_images(
-    kind: Kind, pe_case: Case, pe_reference: Reference, pe_runtime: Runtime, see_it_again: str
+    kind: Kind, pe_case: Case, pe_reference: Reference, request: pytest.FixtureRequest, see_it_again: str
 ) -> None:
     """With the trained model; a quantised one with its own graph: scales may not fit what no photograph shows."""
     quantised = not pe_case.precision.startswith("fp")
     gate: Gate = "fidelity" if quantised else "loss"
     eager = pe_reference.graph(pe_case) if quantised else EagerRuntime(pe_reference.tower, pe_case.config)
+    runtime: Runtime = request.getfixturevalue("graph_runtime" if quantised else "pe_runtime")
 
     @settings(max_examples=max(1, settings.default.max_examples // 4))
     @given(drawn=kind(pe_case.config.image_size), layout=layouts())
     def agrees(drawn: Drawn, layout: str) -> None:
         name = f"{drawn!r} in {layout} memory"
         expected = Outputs(eager.producer, {name: eager.run(drawn.image)})
-        actual = Outputs(pe_runtime.producer, {name: pe_runtime.run(LAYOUTS[layout](drawn.image))})
+        actual = Outputs(runtime.producer, {name: runtime.run(LAYOUTS[layout](drawn.image))})
         verdict = judge(pe_case, gate, expected, actual)
         assert verdict.status == "pass", verdict.sentence + see_it_again
 

@@ -13,6 +13,7 @@ Options: ``--every N`` runs every Nth case, ``--table FILE`` writes operator × 
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import re
 import tempfile
@@ -34,8 +35,7 @@ from coremltools.models import utils as model_utils
 
 from pe_validate import mil
 from pe_validate.errors import RunError
-
-OPSETS: Final = {"CoreML5": "iOS 15", "CoreML6": "iOS 16", "CoreML7": "iOS 17", "CoreML8": "iOS 18"}
+from pe_validate.mil.inspection import OPSETS
 
 UNSUPPORTED: Final = frozenset({
     # recurrent
@@ -49,6 +49,16 @@ UNSUPPORTED: Final = frozenset({
     # state
     "read_state",
 })  # fmt: skip
+
+DISAGREEMENTS: Final = {
+    r"ResponseNorm::test_builder_to_backend_smoke.*fp32": "its values leave out the neighbours that its formula sums",
+    r"iOS15/.*TestResample::test_builder_to_backend_smoke.*fp32": "counts casts, as in an fp16 program",
+    r"iOS15/.*TestCropResize::test_builder_to_backend_smoke": "its box is outside of the image and inverted",
+    r"iOS1[67]/.*TestCropResize::test_builder_to_backend_ios16.*fp32": "its 7.9 is given as 7.899",
+    r"iOS17/.*TestCropResize::test_builder_to_backend_ios17.*fp32.*N=3": "its 7.9 is given as 7.899",
+    r"test_ios17_invalid_indices.*validate_indices=False": "wants any wrong result; the evaluator refuses to give one",
+}
+"""Cases that must fail, and what their expected values say that the operator's documentation does not."""
 
 LEFT_OUT: Final = frozenset({"test_recurrent.py", "test_random.py"})
 
@@ -67,6 +77,9 @@ class Computed:
 
 
 computed = Computed()
+
+COLLECT_EVERY: Final = 50
+_tests = itertools.count()
 
 
 def predict(model: MLModel, data: dict[str, Any], state: object = None) -> dict[str, Any]:
@@ -154,15 +167,14 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep every Nth."""
+    """Keep every Nth, and expect failures where Apple's own values are not what Apple documents."""
+    for item in items:
+        for pattern, reason in DISAGREEMENTS.items():
+            if re.search(pattern, item.nodeid) and "neuralnetwork" not in item.nodeid:
+                item.add_marker(pytest.mark.xfail(reason=f"disagreement: {reason}", strict=True))
     every = config.getoption("--every")
     config.hook.pytest_deselected(items=[item for index, item in enumerate(items) if index % every])
     items[:] = items[::every]
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Spare what is loaded by now from the garbage collection that each conversion makes: 80 % of the time."""
-    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -170,6 +182,10 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Note what each test made the evaluator compute; the report carries it, from other processes too."""
     computed.predictions = 0
     computed.operators = set()
+    # Each conversion collects garbage: without this, among all that is loaded, for 80 % of the time.
+    if next(_tests) % COLLECT_EVERY == 0:
+        gc.collect()
+        gc.freeze()
     try:
         return (yield)
     finally:
@@ -196,6 +212,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def _kind(outcome: str, report: Any, computed_something: bool) -> str:
+    for reason in DISAGREEMENTS.values():
+        if reason in getattr(report, "wasxfail", ""):
+            return f"disagreement: {reason}"
     if computed_something:
         return f"{outcome}, computed by the evaluator"
     if outcome == "skipped" and "not supported: " in str(report.longrepr):

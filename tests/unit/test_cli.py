@@ -43,7 +43,7 @@ def test_list_prints_the_matrix(pe_validate: Callable[..., Done]) -> None:
 
 
 def test_a_prefix_selects_many(pe_validate: Callable[..., Done]) -> None:
-    listed = json.loads(pe_validate("list", "PE-Spatial-T16-512/mlpackage", "*/onnx/fp32", "--json").stdout)
+    listed = json.loads(pe_validate("list", "PE-Spatial-T16-512/mlpackage/fp", "*/onnx/fp32", "--json").stdout)
     chosen = {row["case"] for row in listed}
     assert {case for case in chosen if "mlpackage" in case} == {
         "PE-Spatial-T16-512/mlpackage/fp16",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pe_validate.case import MATRIX
+from pe_validate.case import MATRIX, PRECISIONS
 
 Done = subprocess.CompletedProcess[str]
 
@@ -32,7 +32,8 @@ def run_pytest(tmp_path: Path) -> Callable[..., Done]:
 def test_a_test_runs_once_for_every_case_that_is_chosen(run_pytest: Callable[..., Done]) -> None:
     done = run_pytest("--collect-only", "--pe-cases", "PE-Core-T16-384/mlpackage,PE-Spatial-S16-512")
     collected = [line for line in done.stdout.splitlines() if line.startswith("test_mine.py::")]
-    assert len(collected) == 2 + 8, done.stdout
+    everything = sum(len(precisions) for precisions in PRECISIONS.values())
+    assert len(collected) == len(PRECISIONS["mlpackage"]) + everything, done.stdout
     assert "test_mine.py::test_mine[PE-Spatial-S16-512/mlpackage/fp16]" in collected
 
 

@@ -15,15 +15,19 @@ from pe_validate.accuracy import Accuracy
 from pe_validate.case import MATRIX, PRECISIONS, Case
 from pe_validate.compare import Comparison, compare, worst
 from pe_validate.export.artifact import Delegation
+from pe_validate.mil.inspection import Weight
 from pe_validate.retrieval import Agreement
 from pe_validate.runtime.base import Outputs
 from pe_validate.tolerance import AccuracyTolerance, AgreementTolerance, Gate, Limits, Tolerance, tolerance
 from pe_validate.verdict import (
     ARITHMETIC,
+    STORAGE,
+    Verdict,
     breach,
     judge,
     judge_accuracy,
     judge_arithmetic,
+    judge_compression,
     judge_delegation,
     judge_retrieval,
     precision_of,
@@ -278,3 +282,43 @@ def test_accuracy_may_lose_what_the_table_allows_and_gain_anything(top1: float, 
     verdict = judge_accuracy(INT8, "a runtime", Accuracy(top1, 0.9, 1000), row)
     assert verdict.status == status
     assert f"{top1:.1%} of 1000 held-out images, float32 90.0%" in verdict.sentence
+
+
+PACKAGE = Case("PE-Core-T16-384", "mlpackage", "int8")
+STORED = (
+    Weight("expand", (768, 192), STORAGE["int8"], 150_000, "linear"),
+    Weight("patches", (192, 3, 16, 16), "float16", 300_000, "conv"),
+    Weight("positions", (1, 577, 192), "float16", 220_000),
+    Weight("axes", (3,), "int32", 12),
+)
+
+
+def judged(index: int, **change: str) -> Verdict:
+    weights = list(STORED)
+    weights[index] = replace(weights[index], **change)
+    return judge_compression(PACKAGE, weights)
+
+
+def test_a_package_whose_matrices_alone_are_compressed_passes() -> None:
+    verdict = judge_compression(PACKAGE, STORED)
+    assert (verdict.gate, verdict.status) == ("compression", "pass")
+    assert "1 matrices are stored as int8, a scale for each channel, every other tensor as float16" in verdict.sentence
+
+
+@pytest.mark.parametrize("storage", ["float16", "float32", "int8", "int4, blocks of 32", "8-bit palette"])
+def test_a_matrix_that_is_stored_otherwise_fails_by_name(storage: str) -> None:
+    verdict = judged(0, storage=storage)
+    assert verdict.status == "fail"
+    assert f"'expand' is stored as {storage}" in verdict.sentence
+
+
+@pytest.mark.parametrize("index", [1, 2])
+@pytest.mark.parametrize("storage", ["float32", "int8, a scale for each channel", "8-bit palette"])
+def test_a_table_or_convolution_that_is_compressed_fails_by_name(index: int, storage: str) -> None:
+    verdict = judged(index, storage=storage)
+    assert verdict.status == "fail"
+    assert f"'{STORED[index].name}' is stored as {storage}" in verdict.sentence
+
+
+def test_a_package_without_a_matrix_is_not_compressed() -> None:
+    assert judge_compression(PACKAGE, STORED[1:]).status == "fail"

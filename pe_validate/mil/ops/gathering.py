@@ -1,6 +1,7 @@
 """Gathering and scattering by index.
 
-Indices may be negative, counting from the end, unless the program wants them validated.
+Up to iOS 16 an index may be negative and counts from the end. Since iOS 17 one outside of the axis is an error or
+gives an undefined result, as the program says; neither is a result.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from pe_validate.mil.ops.registry import choice, flag, integer, op
 
 def _positive(indices: Tensor, length: int, validate: Tensor | None = None) -> Tensor:
     indices = indices.to(torch.int64)
-    if flag(validate) and bool(((indices < 0) | (indices >= length)).any()):
-        raise ValueError(f"an index is not within 0 and {length - 1}, which it is said to be")
+    if validate is not None and bool(((indices < 0) | (indices >= length)).any()):
+        reason = "which it is said to be" if flag(validate) else "and the result is undefined"
+        raise ValueError(f"an index is not within 0 and {length - 1}, {reason}")
     return torch.where(indices < 0, indices + length, indices)
 
 

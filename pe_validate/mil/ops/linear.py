@@ -15,7 +15,8 @@ from pe_validate.mil.ops.registry import flag, integer, integers, op
 @op("linear")
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``x @ weight.T + bias``."""
-    return F.linear(x, weight, bias)
+    x, weight = _alike(x, weight)
+    return F.linear(x, weight, None if bias is None else bias.to(x.dtype))
 
 
 @op("matmul")
@@ -25,7 +26,13 @@ def matmul(x: Tensor, y: Tensor, transpose_x: Tensor | None = None, transpose_y:
         x = x.transpose(-1, -2)
     if flag(transpose_y) and y.dim() > 1:
         y = y.transpose(-1, -2)
-    return torch.matmul(x, y)
+    return torch.matmul(*_alike(x, y))
+
+
+def _alike(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in a type that holds either: since iOS 17 a constant operand may be of another type than the other."""
+    common = torch.promote_types(x.dtype, y.dtype)
+    return x.to(common), y.to(common)
 
 
 @op("einsum", variadic=("values",))

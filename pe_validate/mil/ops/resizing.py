@@ -59,6 +59,14 @@ def _interpolate(x: Tensor, axis: int, size: int, sampling_mode: str) -> Tensor:
     return lower * (1 - weight) + upper * weight
 
 
+def _round(x: Tensor, axis: int, size: int, sampling_mode: str) -> Tensor:
+    """The nearest neighbour on a sampling grid, along one axis."""
+    grid: Tensor = choice("sampling_mode", sampling_mode, GRIDS)(x.shape[axis], size).clamp(0, x.shape[axis] - 1)
+    if bool((grid % 1 == 0.5).any()):
+        raise ValueError(f"for {size} values of {x.shape[axis]} some are halfway between two, and none is nearest")
+    return x.index_select(axis, grid.round().to(torch.int64))
+
+
 def _bilinear(x: Tensor, height: int, width: int, sampling_mode: str) -> Tensor:
     return _interpolate(_interpolate(x, -2, height, sampling_mode), -1, width, sampling_mode)
 
@@ -118,13 +126,13 @@ def resize(
     interpolation_mode: str = "LINEAR",
     sampling_mode: str = "DEFAULT",
 ) -> Tensor:
-    """Linear interpolation of the last ``resized_dims`` axes; a size of 0 keeps an axis.
+    """Interpolation of the last ``resized_dims`` axes, linear or by the nearest neighbour; a size of 0 keeps an axis.
 
     Raises:
-        ValueError: the interpolation is by nearest neighbour, whose rounding the reference leaves open.
+        ValueError: a place is halfway between two neighbours; the reference leaves open which is nearest.
     """
-    choice("interpolation_mode", interpolation_mode, {"LINEAR": None})
+    interpolate = choice("interpolation_mode", interpolation_mode, {"LINEAR": _interpolate, "NEAREST_NEIGHBOR": _round})
     sizes = integers(shape, [])[-integer(resized_dims, 0) :]
     for axis, size in enumerate(sizes, start=x.dim() - len(sizes)):
-        x = _interpolate(x, axis, size, sampling_mode) if size not in (0, x.shape[axis]) else x
+        x = interpolate(x, axis, size, sampling_mode) if size not in (0, x.shape[axis]) else x
     return x

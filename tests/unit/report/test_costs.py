@@ -21,7 +21,8 @@ def test_everything_that_was_measured_is_shown() -> None:
         Verdict(sample.PTE, "accuracy", "pass", "right.", accuracy=Accuracy(0.861, 0.862, 1000)),
     )
     result = sample.passing(sample.PTE)
-    whole = replace(result, latency=TIMED, peak_memory=150_000_000, verdicts=result.verdicts + judged)
+    sums = {32: 58.0, 8: 54.0}
+    whole = replace(result, latency=TIMED, peak_memory=150_000_000, half_sums=sums, verdicts=result.verdicts + judged)
     heading, _, row = to_cost_table(sample.report(whole)).splitlines()
     assert heading == f"| {' | '.join(COLUMNS)} |"
     for shown in (
@@ -29,6 +30,7 @@ def test_everything_that_was_measured_is_shown() -> None:
         "150 MB",
         "4.70",
         "equal",
+        "58.0 dB / 54.0 dB",
         "93.8% / 96.0%",
         "86.1% of 86.2%",
         "0.50 (0.40 – 0.60)",
