@@ -14,14 +14,22 @@ PRECISIONS: Final[dict[str, tuple[str, ...]]] = {
     "onnx": ("fp32",),
     "pte": ("fp32", "fp16", "int8", "int8-static", "int4"),
     "mlpackage": ("fp16", "fp32", "int8", "int8-palette", "int6-palette", "int4"),
+    "pte-coreml": ("fp16", "fp32"),
 }
 """Targets, and the precisions each is exported in."""
+
+SUFFIXES: Final[dict[str, str]] = {target: f".{target}" for target in PRECISIONS} | {"pte-coreml": ".coreml.pte"}
+"""What the names of a target's files end in."""
+
+CORE_ML: Final = frozenset({"mlpackage", "pte-coreml"})
+"""Targets that Core ML computes."""
 
 RECOMMENDED: Final = "PE-Core-S16-384"
 """The model that is validated or timed when nothing is named."""
 
 DEFAULT: Final = tuple(
-    f"{RECOMMENDED}/{kind}" for kind in ("onnx", "pte/fp32", "pte/int8", "mlpackage/fp16", "mlpackage/fp32")
+    f"{RECOMMENDED}/{kind}"
+    for kind in ("onnx", "pte/fp32", "pte/int8", "mlpackage/fp16", "mlpackage/fp32", "pte-coreml/fp16")
 )
 """What ``pe-validate run`` validates when nothing is named: it on every target, as a phone would have it."""
 
@@ -45,7 +53,7 @@ class Case:
     @property
     def file_name(self) -> str:
         """``PE-Core-S16-384-fp32.pte``: unique in the matrix, and its suffix is the target's own."""
-        return f"{self.model}-{self.precision}.{self.target}"
+        return f"{self.model}-{self.precision}{SUFFIXES[self.target]}"
 
 
 MATRIX: Final[tuple[Case, ...]] = tuple(
@@ -56,14 +64,18 @@ MATRIX: Final[tuple[Case, ...]] = tuple(
 )
 """Every case, in the order in which it is listed and run."""
 
-_NAMES: Final = frozenset(map(str, MATRIX))
+_NAMES: Final = [
+    frozenset(map(str, MATRIX)),
+    frozenset(f"{case.model}/{case.target}" for case in MATRIX),
+]
 
 
 def select(patterns: Sequence[str]) -> tuple[Case, ...]:
     """Cases that are named in ``patterns`` or whose name starts with one of them, in matrix order.
 
     ``PE-Core-T16-384/pte`` and ``PE-Spatial`` are patterns, and so, with shell wildcards, is ``*/onnx``. The whole
-    name of a case stands for it alone: ``PE-Core-T16-384/pte/int8`` is not ``PE-Core-T16-384/pte/int8-static``.
+    name of a case or of a model's target stands for it alone: ``PE-Core-T16-384/pte/int8`` is not
+    ``PE-Core-T16-384/pte/int8-static``, and ``*/pte`` is not ``*/pte-coreml``.
 
     Raises:
         UsageError: a pattern matches nothing.
@@ -79,8 +91,9 @@ def select(patterns: Sequence[str]) -> tuple[Case, ...]:
 
 
 def _matches(pattern: str, case: Case) -> bool:
-    if pattern in _NAMES:
-        return pattern == str(case)
+    for names, name in zip(_NAMES, (str(case), f"{case.model}/{case.target}"), strict=True):
+        if any(fnmatchcase(whole, pattern) for whole in names):
+            return fnmatchcase(name, pattern)
     return bool(pattern) and fnmatchcase(str(case), f"{pattern}*")
 
 

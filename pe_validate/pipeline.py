@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from time import perf_counter
@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pe_validate.accuracy import Accuracy, held_out, top1
-from pe_validate.case import PRECISIONS, Case, model_config
+from pe_validate.case import CORE_ML, PRECISIONS, Case, model_config
 from pe_validate.errors import PEValidateError, UsageError
 from pe_validate.export.artifact import Artifact, Delegation
 from pe_validate.export.cache import export
 from pe_validate.export.delegation import isolated_delegation
+from pe_validate.export.embedded import BACKEND
 from pe_validate.export.precision import Recipe, calibration_images, lowered, recipe
 from pe_validate.inputs.images import Sample, crops, default_pixels, samples
 from pe_validate.mil.inspection import inspect
@@ -185,7 +186,7 @@ def check(
     progress(case, "run")
     against: dict[Gate, Outputs] = {"identity": model.trained, "loss": model.trained}
     verdicts = prove(case, path, model.inputs, against, output, felt=partial(as_felt, case, model))
-    return verdicts + (structure(case, isolated_delegation(path)) if case.target == "pte" else ())
+    return verdicts + (structure(case, isolated_delegation(path)) if path.suffix == ".pte" else ())
 
 
 def claimed(path: Path, model: str, precision: str | None = None) -> Case:
@@ -196,6 +197,9 @@ def claimed(path: Path, model: str, precision: str | None = None) -> Case:
         RunError: the package cannot be read.
     """
     target = path.suffix.removeprefix(".")
+    found = isolated_delegation(path) if target == "pte" and path.exists() else None
+    if found and found.backend == BACKEND:
+        target = "pte-coreml"
     if target not in PRECISIONS:
         raise UsageError(f"'{path}' is none of {', '.join(f'.{name}' for name in PRECISIONS)}.")
     if precision not in (None, *PRECISIONS[target]):
@@ -205,8 +209,8 @@ def claimed(path: Path, model: str, precision: str | None = None) -> Case:
     name = model_config(model).name
     if precision is None and target == "mlpackage":
         precision = stored_precision(inspect(path))
-    if precision is None and target == "pte":
-        precision = precision_of(isolated_delegation(path))
+    if precision is None and found:
+        precision = precision_of(found)
     return Case(name, target, precision or PRECISIONS[target][0])
 
 
@@ -265,10 +269,10 @@ def embeddings(case: Case, outputs: Outputs) -> NDArray[np.float32]:
 def reading_for(case: Case, gate: Gate) -> Reading:
     """How the artifact is executed for one gate.
 
-    Only a Core ML package in float16 computes differently from how its graph reads: there, every gate but loss
-    asks about the graph.
+    Only Core ML in float16 computes differently from how its graph reads: there, every gate but loss asks about the
+    graph.
     """
-    graph_alone = gate != "loss" and case.target == "mlpackage" and case.precision != "fp32"
+    graph_alone = gate != "loss" and case.target in CORE_ML and case.precision != "fp32"
     return "exact" if graph_alone else best_reading()
 
 
@@ -301,10 +305,34 @@ def validate_all(
         try:
             exports = [pool.submit(journey.export, cache_dir) for journey in journeys]
             wait(exports)
-            results += [journey.finish(made) for journey, made in zip(journeys, exports, strict=True)]
+            finished = [journey.finish(made) for journey, made in zip(journeys, exports, strict=True)]
         finally:
             pool.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C nothing queued is begun
+        results += with_both_backends(finished, model.inputs)
     return tuple(results)
+
+
+def with_both_backends(results: Sequence[Result], inputs: tuple[Sample, ...]) -> list[Result]:
+    """Hold ExecuTorch with Core ML to ExecuTorch with XNNPACK, where both have run: a hybrid app may use either.
+
+    Of several XNNPACK programs it is that of the same precision, else the float32 one.
+    """
+    made = {result.case: result.artifact for result in results if result.verdicts and result.artifact}
+    judged: list[Result] = []
+    for result in results:
+        partners = [replace(result.case, target="pte", precision=p) for p in (result.case.precision, "fp32")]
+        partner = next((case for case in partners if case in made), None)
+        if result.case.target == "pte-coreml" and result.case in made and partner:
+            answers = [_answers(made[case], inputs) for case in (partner, result.case)]
+            result = replace(result, verdicts=(*result.verdicts, judge(result.case, "backends", *answers)))
+        judged.append(result)
+    return judged
+
+
+def _answers(artifact: Artifact, inputs: tuple[Sample, ...]) -> Outputs:
+    case = artifact.case
+    with IsolatedRuntime(artifact.path, case.target, reading_for(case, "loss")) as runtime:
+        return run(runtime, inputs)
 
 
 def export_all(

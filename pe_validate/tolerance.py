@@ -15,11 +15,12 @@ from pe_validate.retrieval import Agreement
 
 TABLE: Final = Path(__file__).with_name("tolerances.toml")
 
-Gate = Literal["fidelity", "identity", "loss"]
+Gate = Literal["fidelity", "identity", "loss", "backends"]
 """What an artifact's numbers are held to.
 
 `fidelity`: the very graph that was lowered. `identity`: the model's mathematics, for a file whose graph is
-not known. `loss`: the float32 model a user trained, as the phone will compute it.
+not known. `loss`: the float32 model a user trained, as the phone will compute it. `backends`: the same model in the
+other delegate of ExecuTorch.
 """
 
 
@@ -68,6 +69,7 @@ class Rows:
     loss: Tolerance
     fidelity: Tolerance | None = None
     identity: Tolerance | None = None
+    backends: Tolerance | None = None
     retrieval: AgreementTolerance | None = None
     accuracy: AccuracyTolerance | None = None
 

@@ -33,12 +33,13 @@ class Delegation:
     """What an ExecuTorch program hands to its delegate, and what is left to portable kernels.
 
     ``products``: multiply-accumulates inside the delegate, by operator and operand types, such as
-    ``linear qdint8 × qcint8``.
+    ``linear qdint8 × qcint8``. ``backend``: whose delegate it is.
     """
 
     delegate_calls: int
     left_over: tuple[str, ...]
     products: dict[str, int] = field(default_factory=dict, hash=False)
+    backend: str = "XnnpackBackend"
 
 
 @dataclass(frozen=True, slots=True)

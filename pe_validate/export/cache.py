@@ -40,6 +40,7 @@ TOOLS: Final[dict[str, tuple[str, ...]]] = {
     "onnx": ("torch", "onnx", "onnx-ir", "onnxscript"),
     "pte": ("torch", "executorch", "torchao"),
     "mlpackage": ("torch", "coremltools"),
+    "pte-coreml": ("torch", "executorch", "coremltools"),
 }
 """Distributions whose version decides what an exporter writes."""
 

@@ -14,10 +14,9 @@ from typing import Any, Final
 
 from pe_validate.errors import RunError
 from pe_validate.export.artifact import Delegation
+from pe_validate.export.embedded import BACKEND, READ_TIMEOUT, write_package
+from pe_validate.mil.inspection import inspect
 from pe_validate.process import Child, ChildError
-
-READ_TIMEOUT = 120.0
-"""Seconds; importing ExecuTorch's program reader takes most of it on a cold machine."""
 
 _FLATBUFFER_OFFSET_AND_SIZE = 10
 """Where XNNPACK's header keeps them, as two little-endian uint32 (``xnnpack_graph_serialize.py``, XNNHeader)."""
@@ -38,12 +37,16 @@ def delegation(path: Path) -> Delegation:
     operators = [plan.operators[call.op_index] for call in calls if isinstance(call, KernelCall)]
     products: Counter[str] = Counter()
     for delegate in plan.delegates:
+        payload = program.backend_delegate_data[delegate.processed.index].data
         if delegate.id == "XnnpackBackend":
-            products += _products(_graph(program.backend_delegate_data[delegate.processed.index].data))
+            products += _products(_graph(payload))
+        elif delegate.id == BACKEND:
+            products += _package_products(payload)
     return Delegation(
         delegate_calls=sum(isinstance(call, DelegateCall) for call in calls),
         left_over=tuple(f"{op.name}.{op.overload}" if op.overload else op.name for op in operators),
         products=dict(sorted(products.items())),
+        backend=plan.delegates[0].id if plan.delegates else "",
     )
 
 
@@ -77,6 +80,14 @@ def _products(graph: dict[str, Any]) -> Counter[str]:
         types = " × ".join(value["datatype"].removeprefix("xnn_datatype_") for value in (left, right))
         found[f"{name} {types}"] += math.prod(values[ends["output_id"]]["dims"]) * inner(right["dims"])
     return found
+
+
+def _package_products(payload: bytes) -> Counter[str]:
+    """The same of the Core ML package that a payload holds; both operands are of the result's type."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = inspect(write_package(payload, Path(folder))).products
+    pairs = {tuple(key.replace("float", "fp").split()): count for key, count in found.items()}
+    return Counter({f"{operator} {dtype} × {dtype}": count for (operator, dtype), count in pairs.items()})
 
 
 _WORK: Final[dict[str, tuple[str, Callable[[list[int]], int]]]] = {

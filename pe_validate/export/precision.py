@@ -65,6 +65,8 @@ RECIPES: Final[dict[tuple[str, str], Recipe]] = {
     ("mlpackage", "int8-palette"): Recipe("fused", "palette-8"),
     ("mlpackage", "int6-palette"): Recipe("fused", "palette-6"),
     ("mlpackage", "int4"): Recipe("fused", "int4-weights"),
+    ("pte-coreml", "fp16"): Recipe("fused", "rounded"),
+    ("pte-coreml", "fp32"): Recipe("fused", "float32"),
 }
 """How each target and precision is lowered."""
 

@@ -55,6 +55,12 @@ def build(
             from pe_validate.export.to_mlpackage import write_mlpackage
 
             write_mlpackage(module, image, path, metadata, case.precision)
+        case "pte-coreml":
+            from pe_validate.export.delegation import delegation
+            from pe_validate.export.to_pte_coreml import write_pte_coreml
+
+            write_pte_coreml(module, image, path, metadata, case.precision)
+            delegated = delegation(path)
     return Artifact(
         case=case,
         path=path,

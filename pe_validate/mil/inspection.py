@@ -6,7 +6,7 @@ Nothing has to be supported by the evaluator: one looks into what one cannot run
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -43,7 +43,11 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """One function of a package. ``macs``: multiply-accumulates by operator; ``results``: values by declared type."""
+    """One function of a package.
+
+    ``results``: values by declared type. ``macs``: multiply-accumulates by operator. ``products``: the same by operator
+    and type of the result, such as ``linear float16``.
+    """
 
     path: Path
     bytes: int
@@ -56,6 +60,7 @@ class Inspection:
     operators: dict[str, int]
     results: dict[str, int]
     macs: dict[str, int]
+    products: dict[str, int]
     weights: tuple[Weight, ...] = field(repr=False)
 
     @property
@@ -99,9 +104,18 @@ def inspect(path: str | Path, function: str | None = None) -> Inspection:
         outputs=tuple(reader.described(output) for output in block.outputs),
         operators=dict(Counter(operation.type for operation in reader.operations).most_common()),
         results=dict(reader.results().most_common()),
-        macs=dict(reader.macs().most_common()),
+        macs=_sum(reader.products(), lambda operator, dtype: operator),
+        products=_sum(reader.products(), "{} {}".format),
         weights=tuple(reader.weights()),
     )
+
+
+def _sum(counts: Counter[tuple[str, str]], name: Callable[[str, str], str]) -> dict[str, int]:
+    """Counts under their names, most first."""
+    found: Counter[str] = Counter()
+    for key, count in counts.items():
+        found[name(*key)] += count
+    return dict(found.most_common())
 
 
 class _Reader:
@@ -157,16 +171,16 @@ class _Reader:
                     parts[key] = self._constants[binding.name]
         return parts
 
-    def macs(self) -> Counter[str]:
+    def products(self) -> Counter[tuple[str, str]]:
         """Of the operators that multiply matrices; those of open shapes are left out."""
-        found: Counter[str] = Counter()
+        found: Counter[tuple[str, str]] = Counter()
         for operation in self.operations:
             if operation.type in _MACS and operation.outputs:
                 shapes = {key: [self._shape_of(b) for b in a.arguments] for key, a in operation.inputs.items()}
                 result = _shape(operation.outputs[0].type)
                 known = [n for group in shapes.values() for shape in group for n in shape]
                 if None not in (*known, *result):
-                    found[operation.type] += _MACS[operation.type](
+                    found[operation.type, _dtype(operation.outputs[0].type)] += _MACS[operation.type](
                         self, operation, cast(Shapes, shapes), cast(Any, result)
                     )
         return found

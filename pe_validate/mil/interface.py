@@ -7,7 +7,7 @@ input may be left out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -51,6 +51,12 @@ class Feature:
     def name(self) -> str:
         """The key in ``predict``'s dictionaries."""
         return self.spec.name
+
+    def widened(self) -> Feature:
+        """The same in float32 where it is float16."""
+        if self.spec.dtype != "float16" or self.colours:
+            return self
+        return replace(self, spec=replace(self.spec, dtype="float32"))
 
     def accepts(self, shape: tuple[int, ...]) -> bool:
         """Whether a value may have this shape."""

@@ -29,11 +29,11 @@ def load(path: str | Path, mode: Mode = "exact", function_name: str | None = Non
     """Read an ML Program from a ``.mlpackage`` folder, and check that every operator is supported.
 
     In mode ``exact`` every floating value is computed in float32: float16 weights are widened, and a
-    cast to float16 does nothing. It answers whether the graph computes the model. In mode ``declared``
-    each operator computes in float32 and its outputs are rounded to the type that the program declares
-    for them. It answers what float16 costs. ``function_name`` picks a function of a package that has
-    several, by default the one that the package names. ``terms`` rounds the running sum of every product
-    to float16 after so many terms, where the program declares a float16 result.
+    cast to float16 does nothing, at inputs and outputs, too. It answers whether the graph computes the
+    model. In mode ``declared`` each operator computes in float32 and its outputs are rounded to the type
+    that the program declares for them. It answers what float16 costs. ``function_name`` picks a function
+    of a package that has several, by default the one that the package names. ``terms`` rounds the running
+    sum of every product to float16 after so many terms, where the program declares a float16 result.
 
     Raises:
         RunError: the package is broken or uses something that is not supported. The message names it.
@@ -55,6 +55,8 @@ def load(path: str | Path, mode: Mode = "exact", function_name: str | None = Non
         raise RunError(f"{package.label} is stateful ('{description.state[0].name}'), which is not supported.")
     inputs = tuple(read_feature(feature, package.label) for feature in description.input)
     outputs = tuple(read_feature(feature, package.label) for feature in description.output)
+    if mode == "exact":
+        inputs, outputs = (tuple(feature.widened() for feature in ends) for ends in (inputs, outputs))
     graph = GraphReader(package).read(functions[name])
     _check_interface(package.label, graph, inputs, outputs)
     return Program(package.label, graph, inputs, outputs, mode, terms)

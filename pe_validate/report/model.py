@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from pe_validate.case import Case
+from pe_validate.case import CORE_ML, Case
 from pe_validate.errors import ReportError
 from pe_validate.export.artifact import Artifact
 from pe_validate.latency import Latency
@@ -75,7 +75,7 @@ class Report:
             f"{counts['pass']} of {len(self.results)} cases pass, {counts['fail']} fail, "
             f"{counts['error']} could not be run."
         ]
-        producers = sorted({v.producer for r in self.results for v in r.verdicts if r.case.target == "mlpackage"})
+        producers = sorted({v.producer for r in self.results for v in r.verdicts if r.case.target in CORE_ML})
         if producers:
             lines.append(f"Core ML numbers were produced by: {'; '.join(producers)}.")
             if not any(producer.startswith("Core ML on ") for producer in producers):

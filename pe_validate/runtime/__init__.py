@@ -14,7 +14,7 @@ __all__ = ["Outputs", "Runtime", "load", "run"]
 def load(path: Path, target: str, reading: Reading = "declared", threads: int | None = None) -> Runtime:
     """Open an artifact in this process.
 
-    ``reading`` says how an ``.mlpackage`` is executed, ``threads`` how many an ``.onnx`` or ``.pte`` uses.
+    ``reading`` says how Core ML is executed, ``threads`` how many an ``.onnx`` or ``.pte`` uses.
 
     Raises:
         RunError: the file is damaged or is not what its target says.
@@ -33,6 +33,10 @@ def load(path: Path, target: str, reading: Reading = "declared", threads: int | 
             from pe_validate.runtime.run_mlpackage import CoreMLRuntime
 
             return CoreMLRuntime(path, reading)
+        case "pte-coreml":
+            from pe_validate.runtime.run_pte_coreml import CoreMLProgramRuntime
+
+            return CoreMLProgramRuntime(path, reading)
     raise UsageError(f"There is no runtime for target '{target}'.")
 
 

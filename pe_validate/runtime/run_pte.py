@@ -31,22 +31,27 @@ class ExecuTorchRuntime(Runtime):
             # The method borrows from the program: keep both.
             self._program = executorch._load_program(str(path))
             self._method = self._program.load_method("forward")
-            metadata = self._program.method_meta("forward")
+            self.inputs, self.outputs = declared(self._program)
         except RuntimeError as error:
             raise RunError(
                 f"'{path}' cannot be loaded by ExecuTorch, it is truncated or not a program: {error}."
             ) from error
         self.producer = f"ExecuTorch {version('executorch')}"
-        self.inputs = tuple(_spec(INPUT_NAME, metadata.input_tensor_meta(i)) for i in range(metadata.num_inputs()))
-        outputs = [metadata.output_tensor_meta(i) for i in range(metadata.num_outputs())]
-        names = [OUTPUT_NAME] if len(outputs) == 1 else [f"output{i}" for i in range(len(outputs))]
-        self.outputs = tuple(_spec(name, meta) for name, meta in zip(names, outputs, strict=True))
 
     def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
         index = self.outputs.index(self.features_spec())
         features: torch.Tensor = self._method([torch.from_numpy(image)])[index]
         array: NDArray[np.generic] = features.numpy()
         return array
+
+
+def declared(program: executorch.ExecuTorchProgram) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    """Inputs and outputs of ``forward``; a program has no names for them."""
+    metadata = program.method_meta("forward")
+    inputs = tuple(_spec(INPUT_NAME, metadata.input_tensor_meta(i)) for i in range(metadata.num_inputs()))
+    outputs = [metadata.output_tensor_meta(i) for i in range(metadata.num_outputs())]
+    names = [OUTPUT_NAME] if len(outputs) == 1 else [f"output{i}" for i in range(len(outputs))]
+    return inputs, tuple(_spec(name, meta) for name, meta in zip(names, outputs, strict=True))
 
 
 def _spec(name: str, meta: executorch.TensorInfo) -> TensorSpec:

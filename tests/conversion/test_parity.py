@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -9,10 +10,11 @@ from hypothesis import given, settings
 from pe_validate.case import Case
 from pe_validate.compare import compare
 from pe_validate.export.artifact import Artifact
+from pe_validate.export.cache import export
 from pe_validate.export.precision import recipe
 from pe_validate.inputs.strategies import KINDS, LAYOUTS, Drawn, Kind, layouts
 from pe_validate.pipeline import Reference, examine, reading_for
-from pe_validate.runtime import Outputs, Runtime
+from pe_validate.runtime import Outputs, Runtime, run
 from pe_validate.runtime.isolation import IsolatedRuntime
 from pe_validate.runtime.run_eager import EagerRuntime
 from pe_validate.tolerance import Gate
@@ -60,6 +62,18 @@ def test_agrees_on_generated_images(
         assert verdict.status == "pass", verdict.sentence + see_it_again
 
     agrees()
+
+
+def test_both_backends_of_executorch_agree(
+    pe_case: Case, pe_reference: Reference, pe_runtime: Runtime, request: pytest.FixtureRequest
+) -> None:
+    if pe_case.target == "pte-coreml":
+        partner = replace(pe_case, target="pte")
+        made = export(partner, pe_reference.weights, request.config.getoption("--pe-cache-dir"))
+        with IsolatedRuntime(made.path, partner.target, reading_for(partner, "loss")) as xnnpack:
+            expected = run(xnnpack, pe_reference.inputs)
+        verdict = judge(pe_case, "backends", expected, run(pe_runtime, pe_reference.inputs))
+        assert verdict.status == "pass", verdict.sentence
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -36,10 +36,13 @@ every_row_by_kind = pytest.mark.parametrize(
 )
 
 
-@pytest.mark.parametrize("gate", GATES)
+def gates(case: Case) -> list[Gate]:
+    return [gate for gate in GATES if gate != "backends" or case.target == "pte-coreml"]
+
+
 @pytest.mark.parametrize("case", MATRIX, ids=str)
-def test_every_gate_of_every_case_has_a_row(case: Case, gate: Gate) -> None:
-    assert isinstance(tolerance(case, gate), Tolerance)
+def test_every_gate_of_every_case_has_a_row(case: Case) -> None:
+    assert all(isinstance(tolerance(case, gate), Tolerance) for gate in gates(case))
 
 
 def test_the_model_itself_is_held_to_its_goldens() -> None:
@@ -47,7 +50,9 @@ def test_the_model_itself_is_held_to_its_goldens() -> None:
 
 
 def test_every_row_is_for_something_that_is_validated() -> None:
-    wanted = {(case.target, case.precision, gate) for case in MATRIX for gate in GATES} | {("eager", "fp32", "loss")}
+    wanted = {(case.target, case.precision, gate) for case in MATRIX for gate in gates(case)} | {
+        ("eager", "fp32", "loss")
+    }
     assert {(target, precision, gate) for target, precision, gate, _ in ROWS} == wanted
 
 
