@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import struct
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 from pe_validate.errors import RunError
+from pe_validate.export.quiet import quiet_libraries
 from pe_validate.process import Child, ChildError
 
 BACKEND = "CoreMLBackend"
@@ -17,18 +21,25 @@ READ_TIMEOUT = 120.0
 """Seconds; importing ExecuTorch's program reader takes most of it on a cold machine."""
 
 
+_UNREADABLE: Final = (ValueError, AssertionError, struct.error, OSError, subprocess.CalledProcessError)
+"""What the reader of programs raises."""
+
+
 def unpack(path: Path, folder: Path) -> Path:
     """Write the package of the program's ``forward`` into ``folder``, an empty one.
 
     Raises:
-        RunError: the program holds no Core ML package, or more than one.
-        Exception: the file is not a readable program; run it in a child and name the stage there.
+        RunError: the file is not a readable program, or holds no Core ML package, or more than one.
     """
-    from executorch.exir._serialize._program import deserialize_pte_binary
+    with quiet_libraries():  # its reader of resources is deprecated
+        from executorch.exir._serialize._program import deserialize_pte_binary
 
-    program = deserialize_pte_binary(path.read_bytes()).program
-    plan = next(plan for plan in program.execution_plan if plan.name == "forward")
-    found = [delegate for delegate in plan.delegates if delegate.id == BACKEND]
+        try:
+            program = deserialize_pte_binary(path.read_bytes()).program
+        except _UNREADABLE as error:
+            raise RunError(f"'{path}' is not an ExecuTorch program, or truncated: {type(error).__name__}.") from error
+    plans = [plan for plan in program.execution_plan if plan.name == "forward"]
+    found = [delegate for plan in plans for delegate in plan.delegates if delegate.id == BACKEND]
     if len(found) != 1:
         raise RunError(f"'{path}' has {len(found)} Core ML delegates where one is wanted; export it again.")
     return write_package(program.backend_delegate_data[found[0].processed.index].data, folder)

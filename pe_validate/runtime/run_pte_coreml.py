@@ -26,12 +26,9 @@ class CoreMLProgramRuntime(Runtime):
         with TemporaryDirectory(prefix="pe_validate-") as folder:
             try:
                 self.inputs, self.outputs = declared(executorch._load_program(str(path)))
-                package = unpack(path, Path(folder))
-            except RunError:
-                raise
-            except Exception as error:  # whatever the readers of flatbuffers raise
-                raise RunError(f"The Core ML package in '{path}' cannot be read: {error}.") from error
-            self._package = CoreMLRuntime(package, reading)
+            except RuntimeError as error:
+                raise RunError(f"'{path}' cannot be loaded by ExecuTorch: {error}.") from error
+            self._package = CoreMLRuntime(unpack(path, Path(folder)), reading)
         self.producer = f"{self._package.producer}, from an ExecuTorch program"
 
     def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:

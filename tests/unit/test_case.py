@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pe_validate.case import DEFAULT, MATRIX, PRECISIONS, RECOMMENDED, Case, model_config, select
+from pe_validate.case import DEFAULT, MATRIX, PRECISIONS, RECOMMENDED, SUFFIXES, Case, model_config, select
 from pe_validate.errors import UsageError
 from pe_validate.models.config import MODELS
 
@@ -33,7 +34,8 @@ def test_the_name_of_a_case_selects_that_case_alone(case: Case) -> None:
 
 @pytest.mark.parametrize("case", MATRIX, ids=str)
 def test_a_file_name_says_model_precision_and_target(case: Case) -> None:
-    assert case.file_name == f"{case.model}-{case.precision}.{case.target}"
+    assert case.file_name == f"{case.model}-{case.precision}{SUFFIXES[case.target]}"
+    assert Path(case.file_name).suffix in (".onnx", ".pte", ".mlpackage")
     assert "/" not in case.file_name
 
 
@@ -51,6 +53,8 @@ def test_the_recommended_deployment_is_on_every_target_and_quantised_where_that_
 def test_a_whole_name_is_not_the_beginning_of_another() -> None:
     assert [case.precision for case in select(["PE-Nano/pte/int8"])] == ["int8"]
     assert [case.precision for case in select(["PE-Nano/pte/int"])] == ["int8", "int8-static", "int4"]
+    assert {case.target for case in select(["PE-Nano/pte"])} == {case.target for case in select(["*/pte"])} == {"pte"}
+    assert {case.target for case in select(["PE-Nano/pt"])} == {"pte", "pte-coreml"}
 
 
 @pytest.mark.parametrize(

@@ -45,11 +45,13 @@ def write_all(folder: Path) -> None:
     from pe_validate.export.delegation import delegation
     from pe_validate.export.to_onnx import write_onnx
     from pe_validate.export.to_pte import write_pte
+    from pe_validate.export.to_pte_coreml import write_pte_coreml
 
     image = torch.zeros(CONFIG.input_shape)
     write_onnx(tiny_module(), image, folder / "tiny.onnx", METADATA)
     write_pte(tiny_module(), image, folder / "tiny.pte", METADATA)
     write_pte(CumulativeSum().eval(), image, folder / "cumsum.pte", METADATA)
+    write_pte_coreml(tiny_module(), image, folder / "tiny.coreml.pte", METADATA, "fp32")
     programs = sorted(folder.glob("*.pte"))
     (folder / "delegations.json").write_bytes(
         TypeAdapter(dict[str, Delegation]).dump_json({path.name: delegation(path) for path in programs})

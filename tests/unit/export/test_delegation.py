@@ -24,6 +24,12 @@ def test_a_program_that_lowers_whole_is_one_delegate_call(found: dict[str, Deleg
     assert found["tiny.pte"] == Delegation(1, (), products)
 
 
+def test_a_core_ml_delegate_multiplies_what_its_package_does(found: dict[str, Delegation]) -> None:
+    convolution, linear = 4 * 16 * 3 * 8 * 8, 4 * 16 * 8
+    products = {"conv fp32 × fp32": convolution, "linear fp32 × fp32": linear}
+    assert found["tiny.coreml.pte"] == Delegation(1, (), products, "CoreMLBackend")
+
+
 def test_an_operator_that_the_delegate_does_not_take_is_named_and_cuts_the_program(
     found: dict[str, Delegation],
 ) -> None:

@@ -14,6 +14,7 @@ import torch
 from onnx import TensorProto, helper
 from tiny_artifacts import CONFIG, tiny_module
 
+from pe_validate.case import SUFFIXES
 from pe_validate.compare import compare
 from pe_validate.errors import RunError, UsageError
 from pe_validate.runtime import load
@@ -21,7 +22,7 @@ from pe_validate.runtime.base import Array, Runtime
 from pe_validate.runtime.isolation import IsolatedRuntime
 from pe_validate.runtime.run_eager import EagerRuntime
 
-TARGETS = ("onnx", "pte")
+TARGETS = ("onnx", "pte", "pte-coreml")
 IMAGE = np.random.default_rng(0).uniform(-1, 1, CONFIG.input_shape).astype(np.float32)
 
 LAYOUTS: dict[str, Callable[[Array], Array]] = {
@@ -44,7 +45,7 @@ def expected() -> Array:
 
 @pytest.fixture(scope="module", params=TARGETS)
 def isolated(request: pytest.FixtureRequest, tiny: Path) -> Iterator[Runtime]:
-    with IsolatedRuntime(tiny / f"tiny.{request.param}", request.param, "exact") as runtime:
+    with IsolatedRuntime(tiny / f"tiny{SUFFIXES[request.param]}", request.param, "exact") as runtime:
         yield runtime
 
 
@@ -52,7 +53,7 @@ def isolated(request: pytest.FixtureRequest, tiny: Path) -> Iterator[Runtime]:
 def in_process(request: pytest.FixtureRequest, tiny: Path) -> Runtime:
     if request.param == "eager":
         return EagerRuntime(tiny_module(), CONFIG)
-    return load(tiny / f"tiny.{request.param}", request.param)
+    return load(tiny / f"tiny{SUFFIXES[request.param]}", request.param)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
@@ -78,7 +79,7 @@ def test_the_same_image_gives_the_same_answer_again(isolated: Runtime) -> None:
 def test_an_isolated_artifact_declares_what_the_module_takes_and_gives(isolated: Runtime) -> None:
     assert str(isolated.image_spec()) == "image: float32[1, 3, 32, 32]"
     assert str(isolated.features_spec()) == "features: float32[1, 8]"
-    assert isolated.producer.split()[0] in ("ONNX", "ExecuTorch")
+    assert isolated.producer.split()[0] in ("ONNX", "ExecuTorch", "Core")
 
 
 def test_an_image_of_another_shape_is_refused_before_it_is_sent(isolated: Runtime) -> None:
@@ -151,7 +152,7 @@ def test_a_truncated_onnx_file_is_one_sentence_that_names_it(tiny: Path, tmp_pat
 
 @pytest.mark.parametrize(
     ("target", "damage"),
-    [("onnx", garbage), *(("pte", damage) for damage in DAMAGES)],
+    [("onnx", garbage), *((target, damage) for target in ("pte", "pte-coreml") for damage in DAMAGES)],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
 )
 def test_behind_the_process_boundary_a_damaged_file_is_one_sentence_too(
@@ -164,28 +165,36 @@ def test_behind_the_process_boundary_a_damaged_file_is_one_sentence_too(
     assert "\n" not in str(failure.value)
 
 
+@pytest.mark.parametrize("target", ["pte", "pte-coreml"])
 @pytest.mark.parametrize("part", [0.5, 0.98])
-def test_a_truncated_program_is_one_sentence_that_names_it(tiny: Path, tmp_path: Path, part: float) -> None:
-    whole = (tiny / "tiny.pte").read_bytes()
+def test_a_truncated_program_is_one_sentence_that_names_it(
+    tiny: Path, tmp_path: Path, part: float, target: str
+) -> None:
+    whole = (tiny / f"tiny{SUFFIXES[target]}").read_bytes()
     path = tmp_path / "truncated.pte"
     path.write_bytes(whole[: int(len(whole) * part)])
-    with pytest.raises(RunError) as failure, IsolatedRuntime(path, "pte", "exact") as runtime:
+    with pytest.raises(RunError) as failure, IsolatedRuntime(path, target, "exact") as runtime:
         runtime.run(IMAGE)
     assert str(path) in str(failure.value)
     assert "\n" not in str(failure.value)
 
 
+@pytest.mark.parametrize("target", ["pte", "pte-coreml"])
 @pytest.mark.parametrize("part", [0.4, 0.8])
-def test_one_altered_byte_of_a_program_is_an_answer_or_one_sentence(tiny: Path, tmp_path: Path, part: float) -> None:
-    content = bytearray((tiny / "tiny.pte").read_bytes())
+def test_one_altered_byte_of_a_program_is_an_answer_or_one_sentence(
+    tiny: Path, tmp_path: Path, part: float, target: str
+) -> None:
+    content = bytearray((tiny / f"tiny{SUFFIXES[target]}").read_bytes())
     content[int(len(content) * part)] ^= 0xFF
     path = tmp_path / "altered.pte"
     path.write_bytes(content)
-    with contextlib.suppress(RunError), IsolatedRuntime(path, "pte", "exact") as runtime:
+    with contextlib.suppress(RunError), IsolatedRuntime(path, target, "exact") as runtime:
         assert runtime.run(IMAGE).shape == (1, 8)
 
 
-@pytest.mark.parametrize(("content", "claimed"), [("pte", "onnx"), ("onnx", "mlpackage")])
+@pytest.mark.parametrize(
+    ("content", "claimed"), [("pte", "onnx"), ("onnx", "mlpackage"), ("pte", "pte-coreml"), ("coreml.pte", "pte")]
+)
 def test_a_file_of_another_target_is_refused(tiny: Path, tmp_path: Path, content: str, claimed: str) -> None:
     path = tmp_path / f"renamed.{claimed}"
     shutil.copyfile(tiny / f"tiny.{content}", path)
