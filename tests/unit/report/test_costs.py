@@ -21,8 +21,11 @@ def test_everything_that_was_measured_is_shown() -> None:
         Verdict(sample.PTE, "accuracy", "pass", "right.", accuracy=Accuracy(0.861, 0.862, 1000)),
     )
     result = sample.passing(sample.PTE)
+    apart = replace(result.verdicts[0], gate="backends")
     sums = {32: 58.0, 8: 54.0}
-    whole = replace(result, latency=TIMED, peak_memory=150_000_000, half_sums=sums, verdicts=result.verdicts + judged)
+    whole = replace(
+        result, latency=TIMED, peak_memory=150_000_000, half_sums=sums, verdicts=(*result.verdicts, apart, *judged)
+    )
     heading, _, row = to_cost_table(sample.report(whole)).splitlines()
     assert heading == f"| {' | '.join(COLUMNS)} |"
     for shown in (
