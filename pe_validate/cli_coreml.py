@@ -37,4 +37,4 @@ def inspect(
     if as_json:
         print(TypeAdapter(list[Inspection]).dump_json(found, indent=1).decode())
     else:
-        Console().print(to_terminal(found))
+        Console(markup=False, emoji=False).print(to_terminal(found))  # names are the package's own

@@ -12,6 +12,10 @@ class PEValidateError(Exception):
 
     exit_code = 3
 
+    def __str__(self) -> str:
+        """One line: names come from files, and what cannot be printed in them is escaped."""
+        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in super().__str__())
+
 
 class UsageError(PEValidateError):
     """The request names something that does not exist or cannot be combined."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -25,6 +26,20 @@ def replace_file(path: Path, content: bytes) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def plain_file(path: Path, largest: int | None = None) -> Path:
+    """``path``, of at most ``largest`` bytes.
+
+    Raises:
+        OSError: it is missing, too large, or a pipe or device, of which reading may never end.
+    """
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError("it is not a plain file")
+    if largest is not None and found.st_size > largest:
+        raise OSError(f"it has {found.st_size} bytes, and more than {largest} are not plausible")
+    return path
 
 
 def fixtures() -> Path:

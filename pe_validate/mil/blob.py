@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from pe_validate.errors import RunError
+from pe_validate.files import plain_file
 from pe_validate.mil.dtypes import DataType, to_tensor, unpack
 
 _VERSION: Final = 2
@@ -43,7 +44,7 @@ class BlobFile:
         self._label = label
         try:
             # Copy-on-write: torch warns about read-only memory, and the file must stay as it is.
-            with path.open("rb") as file:
+            with plain_file(path).open("rb") as file:
                 self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
         except (OSError, ValueError) as error:
             raise RunError(f"{label} cannot be read ({error}); export the model again.") from error

@@ -58,6 +58,8 @@ DATA_TYPES: Final[dict[int, DataType]] = {
 
 def to_tensor(values: NDArray[np.generic], dtype: DataType) -> torch.Tensor:
     """Stored values as the tensor that operators compute with."""
+    if dtype.name == "bool":  # any other byte than 0 and 1 is beyond what torch's booleans allow
+        values = values.view(np.uint8) != 0
     if dtype.stored in ("<u2", "<u4", "<u8"):
         values = values.astype(np.int64)
     return torch.from_numpy(values).to(dtype.memory)

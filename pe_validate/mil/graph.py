@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
-
-import numpy as np
-from torch import Tensor
+from typing import Any
 
 from pe_validate.errors import RunError
-from pe_validate.mil.dtypes import DATA_TYPES, FLOAT16, STRING, DataType, to_tensor, unpack
+from pe_validate.mil.dtypes import FLOAT16, DataType
 from pe_validate.mil.ops import OPERATORS, Operator, Value
 from pe_validate.mil.package import Package
-
-_LARGEST: Final = 2**31 - 1
+from pe_validate.mil.values import read_constant, read_tensor_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +87,7 @@ class GraphReader:
         self._package = package
         self._label = package.label
         self._constants: dict[str, Value] = {}
-        self._defined: set[str] = set()
+        self._defined: dict[str, None] = {}  # in order
 
     def read(self, function: Any) -> Graph:
         """The graph of an ``MILSpec.Function`` message.
@@ -121,19 +117,20 @@ class GraphReader:
                 f"{self._label} has {len(message.blocks)} blocks in operator '{message.type}' ('{name}'), where "
                 f"{len(operator.blocks)} were expected; export it again."
             )
-        outside = set(self._defined)
+        outside = len(self._defined)
         blocks = {}
         for key, found in zip(operator.blocks, message.blocks, strict=True):
             blocks[key] = self._block(found, found.inputs)
-            self._defined = set(outside)  # what a block defines is its own
+            while len(self._defined) > outside:  # what a block defines is its own
+                self._defined.popitem()
         return blocks
 
     def _operation(self, message: Any) -> Operation | None:
         """The operation of a message; None for a constant, which is kept."""
         name = message.outputs[0].name if message.outputs else "(no output)"
         if message.type == "const":
-            self._constants[name] = self._value(message.attributes["val"], name)
             self._define(name)
+            self._keep(name, message.attributes["val"], name)
             return None
         if message.type not in OPERATORS:
             raise RunError(
@@ -176,14 +173,20 @@ class GraphReader:
 
     def _inline(self, value: Any, name: str, key: str) -> str:
         """Keep a constant that is written where it is used, under a name that no value can have."""
-        hidden = f"\0{name}.{key}"
-        self._constants[hidden] = self._value(value, f"{name}.{key}")
+        hidden = f"\0{len(self._constants)}"
+        self._keep(hidden, value, f"{name}.{key}")
         return hidden
+
+    def _keep(self, name: str, value: Any, label: str) -> None:
+        # Constants of every block are kept together, so that two blocks may not use one name.
+        if name in self._constants:
+            raise RunError(f"{self._label} defines the constant '{label}' twice; export it again.")
+        self._constants[name] = read_constant(value, label, self._package)
 
     def _define(self, name: str) -> None:
         if name in self._defined:
             raise RunError(f"{self._label} defines '{name}' twice; export it again.")
-        self._defined.add(name)
+        self._defined[name] = None
 
     def _unsettled(self, value: Any, where: str) -> Declared:
         return Declared(value.name, None, False, None)
@@ -192,59 +195,5 @@ class GraphReader:
         if value.type.WhichOneof("type") != "tensorType":
             kind = value.type.WhichOneof("type") or "no type"
             raise RunError(f"{self._label} declares '{value.name}' ({where}) as {kind}; only tensors are supported.")
-        dtype, shape = self._tensor_type(value.type.tensorType, value.name)
+        dtype, shape = read_tensor_type(value.type.tensorType, value.name, self._label)
         return Declared(value.name, dtype, value.type.tensorType.dataType == FLOAT16, shape)
-
-    def _tensor_type(self, message: Any, name: str) -> tuple[DataType, tuple[int | None, ...] | None]:
-        if message.dataType not in DATA_TYPES:
-            raise RunError(
-                f"{self._label} declares '{name}' with data type {message.dataType}, which is not supported."
-            )
-        if any(dimension.unknown.variadic for dimension in message.dimensions):
-            return DATA_TYPES[message.dataType], None
-        shape = tuple(
-            int(dimension.constant.size) if dimension.WhichOneof("dimension") == "constant" else None
-            for dimension in message.dimensions
-        )
-        if any(size is not None and size > _LARGEST for size in shape):
-            raise RunError(f"{self._label} declares '{name}' with a dimension above {_LARGEST}; export it again.")
-        return DATA_TYPES[message.dataType], shape
-
-    def _value(self, value: Any, name: str) -> Value:
-        """A constant, from the weight file or from the program itself."""
-        if value.type.WhichOneof("type") == "listType":
-            return tuple(self._value(item, name) for item in value.immediateValue.list.values)
-        if value.type.WhichOneof("type") != "tensorType":
-            raise RunError(f"{self._label} has a constant '{name}' that is not a tensor; it is not supported.")
-        tensor = value.immediateValue.tensor
-        if value.type.tensorType.dataType == STRING:
-            if len(tensor.strings.values) != 1:
-                raise RunError(f"{self._label} has a constant '{name}' of several strings; it is not supported.")
-            return str(tensor.strings.values[0])
-        dtype, declared = self._tensor_type(value.type.tensorType, name)
-        shape = tuple(size for size in declared or () if size is not None)
-        if declared is None or len(shape) != len(declared):
-            raise RunError(f"{self._label} has a constant '{name}' of unknown shape; export it again.")
-        if value.WhichOneof("value") == "blobFileValue":
-            file = value.blobFileValue
-            return self._package.blobs(file.fileName).read(file.offset, shape, dtype)
-        return self._immediate(tensor, shape, dtype, name)
-
-    def _immediate(self, tensor: Any, shape: tuple[int, ...], dtype: DataType, name: str) -> Tensor:
-        field = tensor.WhichOneof("value")
-        content = getattr(tensor, field).values if field else ()
-        count = int(np.prod(shape, dtype=object))
-        if isinstance(content, bytes):
-            fits = len(content) == dtype.stored_bytes(count)
-            raw = np.frombuffer(content, np.uint8)
-        else:
-            fits = len(content) == count
-        if not fits:
-            raise RunError(f"{self._label} has a constant '{name}' whose size is not its shape's; export it again.")
-        if not isinstance(content, bytes):
-            values = np.array(content).astype(dtype.stored)
-        elif dtype.bits < 8:
-            values = unpack(raw, count, dtype)
-        else:
-            values = raw.view(dtype.stored).copy()  # torch warns about read-only memory
-        return to_tensor(values, dtype).reshape(shape)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -19,6 +20,8 @@ from pe_validate.mil.package import Package
 
 Shape = tuple[int | None, ...]
 Shapes = dict[str, list[Sequence[int]]]
+
+_COUNTABLE: Final = 2**63 - 1
 
 OPSETS: Final = {"CoreML5": "iOS 15", "CoreML6": "iOS 16", "CoreML7": "iOS 17", "CoreML8": "iOS 18"}
 
@@ -92,7 +95,7 @@ def inspect(path: str | Path, function: str | None = None) -> Inspection:
         raise RunError(f"{package.label} has no function '{name}': choose one of {', '.join(sorted(functions))}.")
     found = functions[name]
     block = found.block_specializations[found.opset]
-    reader = _Reader(found.inputs, block)
+    reader = _Reader(found.inputs, block, package.label)
     return Inspection(
         path=Path(path),
         bytes=size(Path(path)),
@@ -121,11 +124,15 @@ def _sum(counts: Counter[tuple[str, str]], name: Callable[[str, str], str]) -> d
 class _Reader:
     """One pass over a function: every operation, and every value's declared type by name."""
 
-    def __init__(self, inputs: Any, block: Any) -> None:
+    def __init__(self, inputs: Any, block: Any, label: str) -> None:
+        self._label = label
         everything = list(_operations(block))
         self.operations = [operation for operation in everything if operation.type != "const"]
         self._types = {value.name: value.type for value in inputs}
         self._types |= {value.name: value.type for operation in everything for value in operation.outputs}
+        for name, message in self._types.items():
+            if prod(n or 1 for n in _shape(message)) > _COUNTABLE:
+                raise RunError(f"{label} declares '{name}' with more than {_COUNTABLE} values; export it again.")
         self._layers = {
             binding.name: operation.type
             for operation in self.operations
@@ -153,7 +160,8 @@ class _Reader:
                 output = operation.outputs[-1]
                 shape = tuple(n or 0 for n in _shape(output.type))
                 taken = sum(_stored_bytes(value) for value in parts.values())
-                words = _compression(operation.type, parts)
+                with self._well_formed(operation):
+                    words = _compression(operation.type, parts)
                 yield Weight(output.name, shape, words, taken, self._layers.get(output.name, ""))
         for name, value in self._constants.items():
             if name not in used and value.type.WhichOneof("type") == "tensorType" and _dtype(value.type) != "string":
@@ -172,7 +180,11 @@ class _Reader:
         return parts
 
     def products(self) -> Counter[tuple[str, str]]:
-        """Of the operators that multiply matrices; those of open shapes are left out."""
+        """Of the operators that multiply matrices; those of open shapes are left out.
+
+        Raises:
+            RunError: one of them has not the arguments that its type has.
+        """
         found: Counter[tuple[str, str]] = Counter()
         for operation in self.operations:
             if operation.type in _MACS and operation.outputs:
@@ -180,10 +192,22 @@ class _Reader:
                 result = _shape(operation.outputs[0].type)
                 known = [n for group in shapes.values() for shape in group for n in shape]
                 if None not in (*known, *result):
-                    found[operation.type, _dtype(operation.outputs[0].type)] += _MACS[operation.type](
-                        self, operation, cast(Shapes, shapes), cast(Any, result)
-                    )
+                    with self._well_formed(operation):
+                        found[operation.type, _dtype(operation.outputs[0].type)] += _MACS[operation.type](
+                            self, operation, cast(Shapes, shapes), cast(Any, result)
+                        )
         return found
+
+    @contextmanager
+    def _well_formed(self, operation: Any) -> Iterator[None]:
+        """What looks up an operation's arguments, and the lengths of their axes, finds them."""
+        try:
+            yield
+        except (LookupError, ValueError) as error:
+            raise RunError(
+                f"{self._label} has an operator '{operation.type}' ('{operation.outputs[0].name}') whose arguments are "
+                "missing or of another shape than its type's; export it again."
+            ) from error
 
     def _shape_of(self, binding: Any) -> Shape:
         if binding.WhichOneof("binding") == "value":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -18,6 +19,8 @@ from torch import Tensor
 
 from pe_validate.errors import RunError
 from pe_validate.export.artifact import TensorSpec
+from pe_validate.mil.ops import LARGEST
+from pe_validate.mil.values import RANK
 
 # CoreML.Specification.ArrayFeatureType.ArrayDataType
 _ARRAY_TYPES: Final = {65568: "float32", 65600: "float64", 131104: "int32", 131080: "int8", 65552: "float16"}
@@ -28,6 +31,7 @@ _MODES: Final = {"GRAYSCALE": "L", "RGB": "RGB", "BGR": "RGB", "GRAYSCALE_FLOAT1
 
 # Outputs of classifiers
 _PLAIN: Final = {"stringType": "string", "int64Type": "int64", "dictionaryType": "dictionary"}
+_PYTHON: Final[dict[str, type]] = {"string": str, "int64": int, "dictionary": dict}
 
 _UNBOUNDED: Final = 2**31
 
@@ -98,6 +102,8 @@ def read_feature(message: Any, label: str) -> Feature:
     if array.dataType not in _ARRAY_TYPES:
         raise RunError(f"{label} declares '{message.name}' with array type {array.dataType}, which is not supported.")
     shape = tuple(int(n) for n in array.shape)
+    if any(n < 0 for n in shape) or len(shape) > RANK or prod(n or 1 for n in shape) > LARGEST:
+        raise RunError(f"{label} declares '{message.name}' in a shape that no array has; export it again.")
     flexibility = array.WhichOneof("ShapeFlexibility")
     if flexibility == "enumeratedShapes":
         shapes = tuple(_fixed(found.shape) for found in array.enumeratedShapes.shapes)
@@ -161,7 +167,7 @@ def accept(features: tuple[Feature, ...], values: Mapping[str, Any], label: str)
 
 def _tensor(feature: Feature, value: Any, label: str) -> Tensor:
     if value is None and feature.default is not None:
-        return torch.full(feature.spec.shape, feature.default, dtype=getattr(torch, feature.spec.dtype))
+        value = np.broadcast_to(np.float64(feature.default), feature.spec.shape)
     if feature.colours:
         array, given = _pixels(feature, value, label)
     else:
@@ -194,8 +200,11 @@ def give(feature: Feature, value: object, label: str) -> Any:
     Raises:
         RunError: it is not what the model declares.
     """
-    if feature.spec.dtype in _PLAIN.values():
-        return int(value.item()) if isinstance(value, Tensor) else value
+    if feature.spec.dtype in _PYTHON:
+        plain = value.item() if isinstance(value, Tensor) and value.numel() == 1 else value
+        if not isinstance(plain, _PYTHON[feature.spec.dtype]):
+            raise RunError(f"{label} declares the output {feature}, but computes something else.")
+        return plain
     if not isinstance(value, Tensor) or (feature.shapes and not feature.accepts(tuple(value.shape))):
         found = list(value.shape) if isinstance(value, Tensor) else "a string"
         raise RunError(f"{label} declares the output {feature}, but computes {found}.")

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pe_validate.errors import RunError
+from pe_validate.files import plain_file
 from pe_validate.mil.blob import BlobFile
 from pe_validate.mil.proto import parse_model
 
-_MODEL_PATH = "@model_path/"
+_MODEL_PATH: Final = "@model_path/"
+_LARGEST_MANIFEST: Final = 2**20
+_LARGEST_MODEL: Final = 2**31 - 1  # protobuf's own limit
 
 
 class Package:
@@ -39,7 +42,7 @@ class Package:
             RunError: the file is missing or is not such a message.
         """
         try:
-            return parse_model(self._model_file.read_bytes())
+            return parse_model(plain_file(self._model_file, _LARGEST_MODEL).read_bytes())
         except (OSError, ValueError) as error:
             raise RunError(
                 f"{self.label} has an unreadable {self._model_file.name} ({error}); export the model again."
@@ -61,9 +64,9 @@ class Package:
         return self._blobs[reference]
 
     def _find_model(self) -> Path:
-        manifest = self._root / "Manifest.json"
+        manifest = self._inside(self._root, "Manifest.json")
         try:
-            content = json.loads(manifest.read_bytes())
+            content = json.loads(plain_file(manifest, _LARGEST_MANIFEST).read_bytes())
             relative = content["itemInfoEntries"][content["rootModelIdentifier"]]["path"]
             return self._inside(self._root / "Data", relative)
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
@@ -14,15 +15,16 @@ from pe_validate.errors import RunError
 from pe_validate.export.artifact import TensorSpec
 from pe_validate.mil.graph import Block, Declared, Graph, GraphReader, Operation
 from pe_validate.mil.interface import Feature, accept, give, read_feature
-from pe_validate.mil.ops import Value
+from pe_validate.mil.ops import LARGEST, Value
 from pe_validate.mil.ops.accumulation import ROUNDED
 from pe_validate.mil.package import Package
 
 Mode: TypeAlias = Literal["exact", "declared"]
 Trace: TypeAlias = Callable[[str, str, Tensor], None]
 
-# What torch raises when an operator cannot take its arguments; AttributeError for a string among tensors.
-_FAILURES: Final = (RuntimeError, ValueError, IndexError, TypeError, ArithmeticError, AttributeError)
+# What torch raises when an operator cannot take its arguments; AttributeError for a string among tensors, MemoryError
+# (of NumPy; torch's is a RuntimeError) for more than there is room for.
+_FAILURES: Final = (RuntimeError, ValueError, LookupError, TypeError, ArithmeticError, AttributeError, MemoryError)
 
 
 def load(path: str | Path, mode: Mode = "exact", function_name: str | None = None, terms: int | None = None) -> Program:
@@ -86,9 +88,18 @@ class Program:
         with torch.inference_mode():
             for operation in graph.block.operations:
                 if operation.folds:
+                    self._check_constant(operation)
                     self._execute(operation, self._constants, None)
         self._operations = tuple(operation for operation in graph.block.operations if not operation.folds)
         self._dying = self._last_uses()
+
+    def _check_constant(self, operation: Operation) -> None:
+        computed = sorted(operation.reads - self._constants.keys())
+        if computed:
+            raise RunError(
+                f"{self._label}: {_called(operation)} decompresses '{computed[0]}', which is no constant; export it "
+                "again."
+            )
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -111,15 +122,17 @@ class Program:
         """
         with torch.inference_mode():
             self.overflows = []
-            given = accept(self._inputs, inputs, self._label)
             values: dict[str, Value] = dict(self._constants)
-            for declared in self._block.inputs:
-                values[declared.name] = self._settle(given[declared.name], declared)
+            with _room(self._label, "inputs"):
+                given = accept(self._inputs, inputs, self._label)
+                for declared in self._block.inputs:
+                    values[declared.name] = self._settle(given[declared.name], declared)
             for operation, dying in zip(self._operations, self._dying, strict=True):
                 self._execute(operation, values, trace)
                 for name in dying:
                     values.pop(name, None)  # what a nested block uses may be its own
-            return {feature.name: give(feature, values[feature.name], self._label) for feature in self._outputs}
+            with _room(self._label, "outputs"):
+                return {feature.name: give(feature, values[feature.name], self._label) for feature in self._outputs}
 
     def _call(self, block: Block, outer: dict[str, Value], trace: Trace | None, *given: Value) -> tuple[Value, ...]:
         """What a nested block gives; it sees the values around it."""
@@ -138,31 +151,43 @@ class Program:
         blocks = {key: partial(self._call, block, values, trace) for key, block in operation.blocks.items()}
         try:
             result = self._function(operation)(**arguments, **blocks)
+            kept = self._checked(operation, result if isinstance(result, tuple) else (result,))
         except _FAILURES as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise RunError(f"{self._label}: {_called(operation)} failed: {reason.rstrip('.')}.") from error
-        results = result if isinstance(result, tuple) else (result,)
+        for declared, value in zip(operation.outputs, kept, strict=True):
+            values[declared.name] = value
+            if trace is not None and declared.dtype is not None and isinstance(value, Tensor):
+                trace(declared.name, operation.type, value)
+
+    def _checked(self, operation: Operation, results: tuple[Value, ...]) -> list[Value]:
+        """An operation's results in the types that are declared for them."""
         if len(results) != len(operation.outputs):
             raise RunError(
                 f"{self._label}: {_called(operation)} gave {len(results)} outputs where "
                 f"{len(operation.outputs)} are declared."
             )
+        kept: list[Value] = []
         for declared, value in zip(operation.outputs, results, strict=True):
             if declared.dtype is None:
-                values[declared.name] = value
+                kept.append(value)
                 continue
             if not isinstance(value, Tensor):
                 raise RunError(f"{self._label}: {_called(operation)} gave a string where a tensor is declared.")
+            if value.numel() > LARGEST:  # of a view that takes no memory yet
+                raise RunError(
+                    f"{self._label}: {_called(operation)} gave {value.numel()} values; {LARGEST} are the most."
+                )
             if not declared.accepts(value.shape):
                 raise RunError(
                     f"{self._label}: {_called(operation)} gave shape {list(value.shape)} where "
                     f"{list(declared.shape or ())} is declared."
                 )
-            values[declared.name] = settled = self._settle(value, declared, operator.moves)
+            settled = self._settle(value, declared, operation.operator.moves)
             if settled is not value and _overflowed(value, settled):
                 self.overflows.append(_called(operation))
-            if trace is not None:
-                trace(declared.name, operation.type, settled)
+            kept.append(settled)
+        return kept
 
     def _function(self, operation: Operation) -> Callable[..., Any]:
         """What computes an operation."""
@@ -190,6 +215,15 @@ class Program:
             dying.append(sorted(names - needed))
             needed |= names
         return dying[::-1]
+
+
+@contextmanager
+def _room(label: str, what: str) -> Iterator[None]:
+    """Of a package that declares more than the machine holds: torch raises RuntimeError, NumPy MemoryError."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        raise RunError(f"{label}: its {what} cannot be held in memory: {str(error).splitlines()[0]}.") from error
 
 
 def _wide(value: Value) -> Value:

@@ -15,9 +15,10 @@ from pe_validate.mil.ops import (
     shape,
     tensor,
 )
-from pe_validate.mil.ops.registry import OPERATORS, Operator, Result, Value
+from pe_validate.mil.ops.registry import LARGEST, OPERATORS, Operator, Result, Value
 
 __all__ = [
+    "LARGEST",
     "OPERATORS",
     "Operator",
     "Result",

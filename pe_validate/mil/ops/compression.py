@@ -84,6 +84,8 @@ def constexpr_lut_to_dense(
     if shape is not None:
         target = integers(shape, [])
         width = (lut.numel() - 1).bit_length()
+        if width == 0:
+            raise ValueError("its table has one entry, to which no bits can refer")
         packed = DataType("index", "u1", width, torch.uint8)
         unpacked = unpack(indices.numpy(), int(np.prod(target)), packed).astype(np.int64)
         return lut[torch.from_numpy(unpacked)].reshape(target)

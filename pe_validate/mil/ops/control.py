@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import torch
 from torch import Tensor
@@ -11,6 +11,9 @@ from torch import Tensor
 from pe_validate.mil.ops.registry import Value, flag, op
 
 Body: TypeAlias = Callable[..., tuple[Tensor, ...]]
+
+TURNS: Final = 2**14
+"""After which a loop counts as one without an end; a feed-forward network's has as many turns as it has tokens."""
 
 
 @op("cond", blocks=("true", "false"))
@@ -21,11 +24,17 @@ def cond(pred: Tensor, true: Body, false: Body) -> tuple[Tensor, ...]:
 
 @op("while_loop", variadic=("loop_vars",), blocks=("condition", "body"))
 def while_loop(loop_vars: Sequence[Tensor], condition: Body, body: Body) -> tuple[Tensor, ...]:
-    """``loop_vars``, replaced by what the body makes of them while the condition holds."""
+    """``loop_vars``, replaced by what the body makes of them while the condition holds.
+
+    Raises:
+        ValueError: it does so for too long.
+    """
     values = tuple(loop_vars)
-    while flag(condition(*values)[0]):
+    for _ in range(TURNS):
+        if not flag(condition(*values)[0]):
+            return values
         values = body(*values)
-    return values
+    raise ValueError(f"the loop has not ended after {TURNS} turns")
 
 
 @op("classify")

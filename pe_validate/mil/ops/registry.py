@@ -10,9 +10,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from math import prod
+from typing import Any, Final, TypeAlias, TypeVar
 
 from torch import Tensor
+
+LARGEST: Final = 2**31 - 1
+"""The most values that a tensor may have; no network has as many, and a package that lies asks for more."""
 
 Value: TypeAlias = "Tensor | str | tuple[Value, ...] | dict[str | int, float]"
 Result: TypeAlias = Tensor | tuple[Value, ...]
@@ -57,6 +61,17 @@ def op(
         return function
 
     return register
+
+
+def bounded(*shape: int) -> tuple[int, ...]:
+    """A shape that an argument's value asks for, before there is a tensor of it.
+
+    Raises:
+        ValueError: no tensor should be as large.
+    """
+    if prod(shape) > LARGEST:
+        raise ValueError(f"it would make {prod(shape)} values, and {LARGEST} are the most")
+    return shape
 
 
 def number(value: Tensor | None, default: float) -> float:

@@ -12,7 +12,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from pe_validate.mil.ops.registry import choice, flag, integer, integers, number, op
+from pe_validate.mil.ops.registry import bounded, choice, flag, integer, integers, number, op
 
 
 def _strict_align_corners(n: float, m: int) -> Tensor:
@@ -49,10 +49,17 @@ GRIDS: Final[dict[str, Callable[[float, int], Tensor]]] = {
 }
 
 
+def _grid(x: Tensor, axis: int, size: int, sampling_mode: str) -> Tensor:
+    """Where along an axis of ``x`` the ``size`` values of the result lie."""
+    bounded(x.numel() // max(x.shape[axis], 1), size)
+    grid: Tensor = choice("sampling_mode", sampling_mode, GRIDS)(x.shape[axis], size)
+    return grid.clamp(0, x.shape[axis] - 1)
+
+
 def _interpolate(x: Tensor, axis: int, size: int, sampling_mode: str) -> Tensor:
     """Linear interpolation along one axis."""
     last = x.shape[axis] - 1
-    grid: Tensor = choice("sampling_mode", sampling_mode, GRIDS)(x.shape[axis], size).clamp(0, last)
+    grid = _grid(x, axis, size, sampling_mode)
     low = grid.floor().to(torch.int64)
     weight = (grid - low).to(torch.float32).reshape([-1 if i == axis % x.dim() else 1 for i in range(x.dim())])
     lower, upper = x.index_select(axis, low), x.index_select(axis, (low + 1).clamp(max=last))
@@ -61,7 +68,7 @@ def _interpolate(x: Tensor, axis: int, size: int, sampling_mode: str) -> Tensor:
 
 def _round(x: Tensor, axis: int, size: int, sampling_mode: str) -> Tensor:
     """The nearest neighbour on a sampling grid, along one axis."""
-    grid: Tensor = choice("sampling_mode", sampling_mode, GRIDS)(x.shape[axis], size).clamp(0, x.shape[axis] - 1)
+    grid = _grid(x, axis, size, sampling_mode)
     if bool((grid % 1 == 0.5).any()):
         raise ValueError(f"for {size} values of {x.shape[axis]} some are halfway between two, and none is nearest")
     return x.index_select(axis, grid.round().to(torch.int64))
@@ -72,6 +79,7 @@ def _bilinear(x: Tensor, height: int, width: int, sampling_mode: str) -> Tensor:
 
 
 def _nearest(x: Tensor, axis: int, size: int) -> Tensor:
+    bounded(x.numel() // max(x.shape[axis], 1), size)
     index = (_steps(size) * (x.shape[axis] / size)).floor().to(torch.int64)
     return x.index_select(axis, index.clamp(max=x.shape[axis] - 1))
 

@@ -8,7 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from pe_validate.mil.ops.registry import choice, flag, integer, number, op
+from pe_validate.mil.ops.registry import bounded, choice, flag, integer, number, op
 from pe_validate.mil.ops.resizing import GRIDS
 
 Axis = Callable[[Tensor, int, bool], Tensor]
@@ -93,8 +93,9 @@ def affine(
     align_corners: Tensor,
 ) -> Tensor:
     """``x`` at places that are a linear function of the output's, ``[a0, a1, a2, b0, b1, b2]`` for each image."""
-    down = torch.linspace(-1, 1, integer(output_height, 1), dtype=torch.float64)
-    across = torch.linspace(-1, 1, integer(output_width, 1), dtype=torch.float64)
+    height, width = bounded(integer(output_height, 1), integer(output_width, 1))
+    down = torch.linspace(-1, 1, height, dtype=torch.float64)
+    across = torch.linspace(-1, 1, width, dtype=torch.float64)
     rows, columns = torch.meshgrid(down, across, indexing="ij")
     matrix = transform_matrix.double().reshape(-1, 2, 3).expand(x.shape[0], 2, 3)
     coordinates = torch.stack([columns, rows, torch.ones_like(rows)], -1) @ matrix[:, None].mT
@@ -148,7 +149,7 @@ def crop_resize(
     if flag(normalized_coordinates):
         spans = spans * torch.tensor([[x.shape[2] - 1], [x.shape[3] - 1]])
     grid = choice("sampling_mode", sampling_mode, GRIDS)
-    sizes = integer(target_height, 1), integer(target_width, 1)
+    sizes = bounded(integer(target_height, 1), integer(target_width, 1))
     places = [
         torch.stack([start + grid(end - start + 1, size) for start, end in spans[:, axis].tolist()])
         for axis, size in enumerate(sizes)

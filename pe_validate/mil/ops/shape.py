@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pe_validate.mil.ops.registry import choice, flag, flags, integer, integers, op
+from pe_validate.mil.ops.registry import bounded, choice, flag, flags, integer, integers, op
 
 
 @op("reshape", moves=True)
@@ -174,6 +174,7 @@ def pad(x: Tensor, pad: Tensor, mode: str = "constant", constant_val: Tensor | N
     """Elements added before and after each of the last axes."""
     amounts = integers(pad, [])
     pairs = [(0, 0)] * (x.dim() - len(amounts) // 2) + list(zip(amounts[::2], amounts[1::2], strict=True))
+    bounded(*(before + length + after for length, (before, after) in zip(x.shape, pairs, strict=True)))
     if mode == "constant":
         value = 0.0 if constant_val is None else constant_val.item()
         return F.pad(x, [amount for pair in reversed(pairs) for amount in pair], value=value)
@@ -189,7 +190,9 @@ def pad(x: Tensor, pad: Tensor, mode: str = "constant", constant_val: Tensor | N
 @op("tile", moves=True)
 def tile(x: Tensor, reps: Tensor) -> Tensor:
     """Repetitions along each axis."""
-    return x.repeat(integers(reps, []))
+    times = integers(reps, [])
+    bounded(*x.shape, *times)
+    return x.repeat(times)
 
 
 @op("reverse", moves=True)

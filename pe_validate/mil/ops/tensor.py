@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pe_validate.mil.ops.registry import flag, integer, integers, op
+from pe_validate.mil.ops.registry import bounded, flag, integer, integers, op
 
 
 @op("shape")
@@ -17,7 +17,7 @@ def shape(x: Tensor) -> Tensor:
 @op("fill")
 def fill(shape: Tensor, value: Tensor | None = None) -> Tensor:
     """A tensor of one value."""
-    return (torch.tensor(0.0) if value is None else value).reshape(()).expand(integers(shape, []))
+    return (torch.tensor(0.0) if value is None else value).reshape(()).expand(bounded(*integers(shape, [])))
 
 
 @op("fill_like")
@@ -29,6 +29,7 @@ def fill_like(ref_tensor: Tensor, value: Tensor | None = None) -> Tensor:
 @op("range_1d")
 def range_1d(end: Tensor, start: Tensor, step: Tensor) -> Tensor:
     """``start`` up to but excluding ``end``."""
+    bounded(int((end.item() - start.item()) / step.item()))
     return torch.arange(start.item(), end.item(), step.item(), dtype=start.dtype)
 
 
@@ -41,7 +42,9 @@ def one_hot(
     off_value: Tensor | None = None,
 ) -> Tensor:
     """``on_value`` at each index along a new axis, ``off_value`` elsewhere."""
-    classes = torch.arange(integer(one_hot_vector_size, 0))
+    size = integer(one_hot_vector_size, 0)
+    bounded(*indices.shape, size)
+    classes = torch.arange(size)
     hit = (indices.unsqueeze(-1) == classes).movedim(-1, integer(axis, -1))
     on = torch.tensor(1) if on_value is None else on_value
     return torch.where(hit, on, torch.tensor(0) if off_value is None else off_value)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -79,8 +80,6 @@ def save_module(ct: Any) -> Callable[..., Path]:
     """Convert a torch module as the exporter does, with float32 input and output."""
 
     def save(module: nn.Module, x: torch.Tensor, precision: str, path: Path, target: str = "iOS17") -> Path:
-        import numpy as np
-
         with _quiet(), torch.no_grad():
             model = ct.convert(
                 torch.jit.trace(module, x),
@@ -94,3 +93,39 @@ def save_module(ct: Any) -> Callable[..., Path]:
         return path
 
     return save
+
+
+@pytest.fixture(scope="session")
+def good(save_program: Any, mb: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A linear layer and an activation, with its weights in weight.bin."""
+    rng = np.random.default_rng(7)
+    weight, bias = rng.standard_normal((16, 8)).astype(np.float32), np.zeros(16, np.float32)
+
+    def build(x: Any) -> Any:
+        return mb.relu(x=mb.linear(x=x, weight=weight, bias=bias, name="hidden"), name="y")
+
+    return save_program(build, {"x": (2, 8)}, tmp_path_factory.mktemp("good") / "small.mlpackage")
+
+
+@pytest.fixture(scope="session")
+def rich(save_program: Any, mb: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A compressed weight, operators whose arguments say how large their results are, a branch and a loop."""
+    rng = np.random.default_rng(7)
+    data, scale = rng.integers(-8, 8, (16, 8)).astype(np.int8), rng.uniform(0.1, 1, (16, 1)).astype(np.float32)
+
+    def build(x: Any) -> Any:
+        weight = mb.constexpr_blockwise_shift_scale(data=data, scale=scale, name="weight")
+        y = mb.gelu(x=mb.linear(x=x, weight=weight, name="hidden"), mode="TANH_APPROXIMATION")
+        y = mb.pad(x=mb.reshape(x=mb.tile(x=y, reps=[1, 2]), shape=[1, 2, 2, 16]), pad=[1, 1], constant_val=0.0)
+        y = mb.resize_bilinear(x=y, target_size_height=4, target_size_width=18)
+        y = mb.add(x=y, y=mb.fill(shape=[1, 2, 4, 18], value=1.0))
+        bright = mb.greater(x=mb.reduce_sum(x=x, axes=[0, 1]), y=0.0)
+        y = mb.cond(pred=bright, _true_fn=lambda: mb.relu(x=y), _false_fn=lambda: mb.mul(x=y, y=2.0))
+        _, y = mb.while_loop(
+            _cond=lambda i, v: mb.less(x=i, y=np.int32(3)),
+            _body=lambda i, v: (mb.add(x=i, y=np.int32(1)), mb.mul(x=v, y=0.5)),
+            loop_vars=(np.int32(0), y),
+        )
+        return mb.relu(x=y, name="y")
+
+    return save_program(build, {"x": (2, 8)}, tmp_path_factory.mktemp("rich") / "rich.mlpackage")
