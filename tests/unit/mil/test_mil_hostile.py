@@ -224,9 +224,10 @@ def into_image(specification: Any) -> None:
 
 def deepen(levels: int, specification: Any) -> None:
     """Branches in branches; protobuf reads about thirty."""
-    found = operation(specification, "cond")
+    found = flat = operation(specification, "cond")
     for level in range(levels):
-        outer = type(found).FromString(found.SerializeToString())
+        outer = type(flat)()
+        outer.CopyFrom(flat)
         outer.outputs[0].name = f"level_{level}"
         outer.blocks[0].ClearField("operations")
         outer.blocks[0].operations.add().CopyFrom(found)
