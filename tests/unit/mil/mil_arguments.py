@@ -202,7 +202,7 @@ def layer_norm(draw: Draw) -> Arguments:
 def gather(draw: Draw) -> Arguments:
     shape = draw(shapes())
     axis = one_axis(draw, len(shape))
-    indices = draw(integers(draw(shapes(1, 2)), -shape[axis], shape[axis] - 1))
+    indices = draw(integers(draw(shapes(1, 2)), 0, shape[axis] - 1))
     return {"x": draw(tensors(shape)), "indices": indices, "axis": axis}
 
 
@@ -210,7 +210,7 @@ def gather(draw: Draw) -> Arguments:
 def gather_along_axis(draw: Draw) -> Arguments:
     shape = draw(shapes())
     axis = one_axis(draw, len(shape))
-    indices = draw(integers(shape, -shape[axis], shape[axis] - 1))
+    indices = draw(integers(shape, 0, shape[axis] - 1))
     return {"x": draw(tensors(shape)), "indices": indices, "axis": axis}
 
 

@@ -14,6 +14,8 @@ from torch.nn import functional as F
 from pe_validate.mil import load
 from pe_validate.mil.graph import GraphReader
 from pe_validate.mil.ops import OPERATORS
+from pe_validate.mil.ops.gathering import gather
+from pe_validate.mil.ops.resizing import resize
 from pe_validate.mil.package import Package
 
 Build = Callable[[Any, Any, Any], Any]
@@ -36,7 +38,7 @@ K, KB, K1 = weight(6, 4, 3, 3), weight(6), weight(4, 1, 2, 2)
 KT = weight(4, 3, 3, 3)
 C = weight(4)
 POSITIVE = np.abs(C) + 0.5
-IDX = np.array([3, 0, -1], np.int32)
+IDX = np.array([3, 0, 2], np.int32)
 IDX_SAME = RNG.integers(0, 8, SHAPE).astype(np.int32)
 IDX_ND = np.array([[0, 1], [1, 3], [1, 0]], np.int32)
 Q8 = RNG.integers(-128, 127, SHAPE).astype(np.int8)
@@ -517,7 +519,7 @@ TENSORS = [
         ),
         lambda x, y: 3.0 * F.one_hot(x.argmax(-1), 8) - 1,
     ),
-    case("gather", lambda mb, x, y: mb.gather(x=x, indices=IDX, axis=1), lambda x, y: x[:, [3, 0, -1]]),
+    case("gather", lambda mb, x, y: mb.gather(x=x, indices=IDX, axis=1), lambda x, y: x[:, [3, 0, 2]]),
     case("gather-scalar", lambda mb, x, y: mb.gather(x=x, indices=np.int32(2), axis=2), lambda x, y: x[:, :, 2]),
     case(
         "gather-batch",
@@ -880,3 +882,19 @@ def test_operators_said_to_move_values_make_none(evaluated: Any) -> None:
             checked.add(operation.type)
     movers = {name for name, operator in OPERATORS.items() if operator.moves and not name.startswith("constexpr_")}
     assert movers - checked == {"reshape_like"}
+
+
+@pytest.mark.parametrize("index", [-1, 4])
+def test_an_index_outside_of_its_axis_is_refused_since_ios_17(index: int) -> None:
+    x = torch.arange(4.0)
+    assert gather(x, torch.tensor([-1])).tolist() == [3]  # iOS 15 and 16
+    for validate, reason in ((True, "said to be"), (False, "undefined")):
+        with pytest.raises(ValueError, match=reason):
+            gather(x, torch.tensor([index]), validate_indices=torch.tensor(validate))
+
+
+def test_the_nearest_of_two_that_are_as_near_is_left_open() -> None:
+    x = torch.tensor([[0.0, 1.0]])
+    assert resize(x, torch.tensor([3]), torch.tensor(1), "NEAREST_NEIGHBOR").tolist() == [[0, 1, 1]]
+    with pytest.raises(ValueError, match="halfway between two"):
+        resize(x, torch.tensor([4]), torch.tensor(1), "NEAREST_NEIGHBOR")
