@@ -5,14 +5,11 @@ Conversion needs no Mac; prediction does.
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
-import numpy as np
-import torch
 from torch import Tensor, nn
 
-from pe_validate.export.artifact import INPUT_NAME, OUTPUT_NAME
+from pe_validate.export.routes import convert
 
 
 def write_mlpackage(module: nn.Module, image: Tensor, path: Path, metadata: dict[str, str], precision: str) -> None:
@@ -23,20 +20,7 @@ def write_mlpackage(module: nn.Module, image: Tensor, path: Path, metadata: dict
     Raises:
         Exception: whatever coremltools raises; the caller names the stage.
     """
-    import coremltools as ct
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # coremltools 9.0 warns of its own dependencies; the log has the rest
-        traced = torch.jit.trace(module, image, check_trace=False)  # type: ignore[no-untyped-call]
-        package = ct.convert(
-            traced,
-            inputs=[ct.TensorType(name=INPUT_NAME, shape=tuple(image.shape), dtype=np.float32)],
-            outputs=[ct.TensorType(name=OUTPUT_NAME, dtype=np.float32)],
-            convert_to="mlprogram",
-            compute_precision=ct.precision.FLOAT32 if precision == "fp32" else ct.precision.FLOAT16,
-            minimum_deployment_target=ct.target.iOS18 if precision == "int4" else ct.target.iOS17,
-            skip_model_load=True,
-        )
+    package = convert(module, image, half=precision != "fp32", ios=18 if precision == "int4" else 17)
     package.author = "pe_validate"
     package.license = metadata["licence"]
     package.short_description = f"{metadata['model']} vision encoder, {metadata['precision']}"

@@ -1,0 +1,66 @@
+"""Both routes to Core ML, for the tower as it is and for its rewrite: operators, size, numbers.
+
+    python tests/benchmarks/coreml_routes.py PE-Nano PE-Core-T16-384
+
+Prints a Markdown table: operators and how many attentions are one of them, the package, the seconds that conversion
+takes, and the SNR to float32 eager PyTorch of the package read exactly and as it declares.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+
+from pe_validate.compare import compare
+from pe_validate.export.routes import ROUTES, convert
+from pe_validate.inputs.images import default_pixels, samples
+from pe_validate.mil import load
+from pe_validate.mil.inspection import inspect
+from pe_validate.models.deploy import deploy
+from pe_validate.models.weights import load_model
+
+COLUMNS = ("model", "form", "route", "iOS", "operators", "whole attentions", "file", "seconds", "exact", "declared")
+
+
+def rows(model: str) -> Iterator[tuple[str, ...]]:
+    """One for each form, route and target, in float16."""
+    tower = load_model(model, "seed:7")
+    image = samples(default_pixels(tower.config.image_size))[0].image
+    with torch.no_grad():
+        expected = tower(torch.from_numpy(image)).numpy()
+    for form, module in (("tower", tower), ("rewrite", deploy(tower, style="fused"))):
+        for route in ROUTES:
+            for ios in (17, 18):
+                with TemporaryDirectory() as folder:
+                    path = Path(folder) / "model.mlpackage"
+                    start = time.perf_counter()
+                    convert(module, torch.from_numpy(image), route=route, ios=ios).save(str(path))
+                    seconds = time.perf_counter() - start
+                    found = inspect(path)
+                    answers = (load(path, mode).predict({"image": image})["features"] for mode in ("exact", "declared"))
+                    yield (
+                        *(model, form, route, str(ios), str(sum(found.operators.values()))),
+                        str(found.operators.get("scaled_dot_product_attention", 0)),
+                        *(f"{found.bytes / 1e6:.1f} MB", f"{seconds:.0f}"),
+                        *(f"{compare(expected, answer).snr_db:.1f} dB" for answer in answers),
+                    )
+
+
+def main() -> None:
+    """Print the table as it comes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", nargs="+")
+    for line in (COLUMNS, ("---",) * len(COLUMNS)):
+        print(f"| {' | '.join(line)} |")
+    for model in parser.parse_args().model:
+        for row in rows(model):
+            print(f"| {' | '.join(row)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
