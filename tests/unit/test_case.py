@@ -78,9 +78,10 @@ def test_a_pattern_is_the_beginning_of_a_name_with_shell_wildcards(
 @settings(max_examples=50)
 @given(st.lists(prefixes, min_size=1, max_size=4))
 def test_several_patterns_choose_their_union_once_each_in_matrix_order(patterns: list[str]) -> None:
-    names = set(map(str, MATRIX))
-    whole, begun = names & set(patterns), tuple(set(patterns) - names)
-    assert select(patterns) == tuple(case for case in MATRIX if str(case) in whole or str(case).startswith(begun))
+    names = {case: {str(case), f"{case.model}/{case.target}"} for case in MATRIX}
+    begun = tuple(set(patterns) - set().union(*names.values()))
+    chosen = [case for case in MATRIX if names[case] & set(patterns) or str(case).startswith(begun)]
+    assert select(patterns) == tuple(chosen)
 
 
 def test_no_pattern_chooses_nothing() -> None:
