@@ -119,6 +119,8 @@ def check(
 ) -> None:
     """Answer "is this file that model?" for an artifact that someone else made."""
     from pe_validate import pipeline
+    from pe_validate.gates import required
+    from pe_validate.reference import reference
     from pe_validate.report.model import Result
     from pe_validate.report.progress import show
     from pe_validate.report.render import make_room
@@ -128,14 +130,15 @@ def check(
     start = perf_counter()
     with show(plain=quiet) as progress:
         progress(case, "load")
-        loaded = pipeline.reference(model, weights, images)
+        loaded = reference(model, weights, images)
         verdicts = pipeline.check(file, case, loaded, output=output, progress=progress)
         progress(case, "done")
     seconds = {"run": perf_counter() - start}
     command = ["pe-validate", "check", str(file), "--model", model]
     options = {"--weights": weights, "--precision": precision, "--output": output, "--images": images}
     again = command + [str(part) for name, value in options.items() if value for part in (name, value)]
-    result = Result(case, seconds, loaded.weights.sha256, shlex.join(again), verdicts=verdicts)
+    wanted = required(case, weights, made_here=False)
+    result = Result(case, seconds, loaded.weights.sha256, shlex.join(again), wanted, verdicts=verdicts)
     _finish(shlex.join(command), weights, (result,), start, report, as_json)
 
 

@@ -24,7 +24,7 @@ from pe_validate.errors import UsageError
 
 if TYPE_CHECKING:
     from pe_validate.export.artifact import Artifact
-    from pe_validate.pipeline import Reference
+    from pe_validate.reference import Reference
     from pe_validate.runtime.base import Runtime
 
 # Stages are imported in the fixtures: the plugin is loaded by every pytest run of an environment.
@@ -71,7 +71,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def pe_reference(pe_case: Case, request: pytest.FixtureRequest) -> Reference:
     """The case's model with the chosen weights, and the inputs of ``pe-validate run``."""
-    from pe_validate.pipeline import reference
+    from pe_validate.reference import reference
 
     loaded: dict[str, Reference] = request.config.stash.setdefault(_LOADED, {})
     if pe_case.model not in loaded:
@@ -90,7 +90,7 @@ def pe_artifact(pe_case: Case, pe_reference: Reference, request: pytest.FixtureR
 @pytest.fixture(scope="session")
 def pe_runtime(pe_case: Case, pe_artifact: Artifact) -> Iterator[Runtime]:
     """The artifact as a phone would compute it, in a child process."""
-    from pe_validate.pipeline import reading_for
+    from pe_validate.gates import reading_for
     from pe_validate.runtime.isolation import IsolatedRuntime
 
     with IsolatedRuntime(pe_artifact.path, pe_case.target, reading_for(pe_case, "loss")) as runtime:

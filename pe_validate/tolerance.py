@@ -11,17 +11,21 @@ from typing import Final, Literal
 from pydantic import ConfigDict, TypeAdapter
 
 from pe_validate.case import Case
+from pe_validate.export.precision import recipe
 from pe_validate.retrieval import Agreement
 
 TABLE: Final = Path(__file__).with_name("tolerances.toml")
 
-Gate = Literal["fidelity", "identity", "loss", "backends"]
+Gate = Literal["rewrite", "fidelity", "identity", "loss", "extremes", "batch", "backends"]
 """What an artifact's numbers are held to.
 
+`rewrite`: not the artifact but the form of the model that is lowered, before anything is rounded, against the model.
 `fidelity`: the very graph that was lowered. `identity`: the model's mathematics, for a file whose graph is
-not known. `loss`: the float32 model a user trained, as the phone will compute it. `backends`: the same model in the
-other delegate of ExecuTorch.
+not known. `loss`: the float32 model a user trained, as the phone will compute it; `extremes` and `batch` are loss on
+black and white images, and on several at once. `backends`: the same model in the other delegate of ExecuTorch.
 """
+
+LIKE_LOSS: Final = frozenset({"extremes", "batch"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,9 @@ def rows(case: Case) -> Rows:
 
 def tolerance(case: Case, gate: Gate) -> Tolerance:
     """One row of a case. A case without it is a mistake in the table and raises ``KeyError``."""
-    row: Tolerance | None = getattr(rows(case), gate)
+    if gate == "rewrite":
+        return table()["rewrite"][recipe(case).style].loss
+    row: Tolerance | None = getattr(rows(case), "loss" if gate in LIKE_LOSS else gate)
     if row is None:
         raise KeyError(f"tolerances.toml has no row for {case} {gate}")
     return row

@@ -8,16 +8,24 @@ from dataclasses import dataclass
 from math import prod
 from typing import Final, Literal
 
+import numpy as np
+
 from pe_validate.accuracy import Accuracy
 from pe_validate.case import Case
 from pe_validate.compare import Comparison, compare_outputs, worst
-from pe_validate.export.artifact import Delegation
+from pe_validate.export.artifact import INPUT_NAME, OUTPUT_NAME, Delegation, TensorSpec
+from pe_validate.export.precision import recipe
 from pe_validate.mil.inspection import Inspection, Weight
 from pe_validate.retrieval import Agreement
-from pe_validate.runtime.base import Outputs
+from pe_validate.runtime.base import Array, Outputs, Runtime
 from pe_validate.tolerance import AccuracyTolerance, AgreementTolerance, Gate, Tolerance, tolerance
 
 Status = Literal["pass", "fail"]
+
+GateName = (
+    Gate | Literal["interface", "determinism", "retrieval", "accuracy", "delegation", "arithmetic", "compression"]
+)
+"""Every gate: those with limits on numbers, and those that ask something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +33,7 @@ class Verdict:
     """What one gate says of one case."""
 
     case: Case
-    gate: Gate | Literal["retrieval", "accuracy", "delegation", "arithmetic", "compression"]
+    gate: GateName
     status: Status
     sentence: str
     reference: str = ""
@@ -91,6 +99,28 @@ def breach(comparison: Comparison, row: Tolerance) -> str:
     if not comparison.cosine >= limit.cosine:
         broken.append(f"cosine {comparison.cosine:.6f}, limit {limit.cosine:g}")
     return " and ".join(broken)
+
+
+def judge_interface(case: Case, runtime: Runtime) -> Verdict:
+    """An artifact must declare the one input and the one output that apps of this precision are written for."""
+    dtype = recipe(case).dtype
+    wanted = (
+        TensorSpec(INPUT_NAME, case.config.input_shape, dtype),
+        TensorSpec(OUTPUT_NAME, case.config.output_shape, dtype),
+    )
+    found = (*runtime.inputs, *runtime.outputs)
+    passes = found == wanted
+    sentence = f"{case} {'passes' if passes else 'fails'} interface: it declares {', '.join(map(str, found))}"
+    sentence += "." if passes else f", where {' and '.join(map(str, wanted))} are wanted."
+    return Verdict(case, "interface", "pass" if passes else "fail", sentence, producer=runtime.producer)
+
+
+def judge_determinism(case: Case, producer: str, name: str, first: Array, again: Array) -> Verdict:
+    """The same image must get the same answer, bit for bit, whatever came between."""
+    passes = first.shape == again.shape and np.array_equal(first, again, equal_nan=True)
+    sentence = f"{case} {'passes' if passes else 'fails'} determinism: {producer} answers '{name}' "
+    sentence += "alike twice." if passes else "differently the second time: it draws random numbers, or keeps state."
+    return Verdict(case, "determinism", "pass" if passes else "fail", sentence, producer=producer)
 
 
 def judge_retrieval(case: Case, producer: str, found: Agreement, row: AgreementTolerance) -> Verdict:

@@ -17,7 +17,7 @@ from pe_validate.case import CORE_ML, Case
 from pe_validate.errors import ReportError
 from pe_validate.export.artifact import Artifact
 from pe_validate.latency import Latency
-from pe_validate.verdict import Verdict
+from pe_validate.verdict import GateName, Verdict
 
 FILE_NAME: Final = "report.json"
 TOOLS: Final = ("pe-validate", "torch", "executorch", "coremltools", "onnxruntime", "numpy")
@@ -32,6 +32,8 @@ class Result:
     weights_sha256: str
     again: str
     """The command that repeats this case alone."""
+    required: tuple[GateName, ...]
+    """Gates without which the case has not passed, see :func:`~pe_validate.gates.required`."""
     artifact: Artifact | None = None
     verdicts: tuple[Verdict, ...] = ()
     error: str | None = None
@@ -43,10 +45,17 @@ class Result:
 
     @property
     def status(self) -> Literal["pass", "fail", "error"]:
-        """A stage that could not do its work is an error; a case that nothing judged has not passed."""
+        """A stage that could not do its work is an error, and so is a required gate that nothing judged."""
         if self.error is not None or not self.verdicts:
             return "error"
-        return "pass" if all(verdict.status == "pass" for verdict in self.verdicts) else "fail"
+        if any(verdict.status != "pass" for verdict in self.verdicts):
+            return "fail"
+        return "error" if self.missing else "pass"
+
+    @property
+    def missing(self) -> tuple[GateName, ...]:
+        """Required gates that nothing judged."""
+        return tuple(gate for gate in self.required if gate not in {verdict.gate for verdict in self.verdicts})
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,9 +35,16 @@ def sentences(report: Report) -> list[str]:
         if result.error:
             said.append(result.error)
         said += [verdict.sentence for verdict in result.verdicts if verdict.status != "pass"]
+        if result.status == "error" and not result.error:
+            said.append(unjudged(result))
         if result.status != "pass":
             said.append(f"See it again: {result.again}")
     return said
+
+
+def unjudged(result: Result) -> str:
+    """What to say of a case that was not refused, and not examined either."""
+    return f"{result.case} has not passed: nothing judged its {', '.join(result.missing) or 'answers'}."
 
 
 def to_terminal(report: Report) -> RenderableType:
@@ -120,7 +127,7 @@ def to_junit(report: Report) -> str:
                 ElementTree.SubElement(test, "failure", message=_one_line(verdict.sentence))
         if result.status == "error":
             test = ElementTree.SubElement(suite, "testcase", classname=str(result.case), name="stages")
-            ElementTree.SubElement(test, "error", message=_one_line(result.error or "nothing was judged"))
+            ElementTree.SubElement(test, "error", message=_one_line(result.error or unjudged(result)))
     suite.set("tests", str(len(suite)))
     for kind in ("failure", "error"):
         suite.set(f"{kind}s", str(len(suite.findall(f"*/{kind}"))))

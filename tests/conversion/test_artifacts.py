@@ -12,7 +12,8 @@ from pe_validate.export.precision import recipe
 from pe_validate.mil.package import Package
 from pe_validate.models.config import LICENCE
 from pe_validate.models.deploy import deploy
-from pe_validate.pipeline import Reference, claimed
+from pe_validate.pipeline import claimed
+from pe_validate.reference import Reference
 from pe_validate.verdict import judge_arithmetic
 
 IOS_17, IOS_18 = 8, 9

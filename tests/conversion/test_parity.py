@@ -12,8 +12,10 @@ from pe_validate.compare import compare
 from pe_validate.export.artifact import Artifact
 from pe_validate.export.cache import export
 from pe_validate.export.precision import recipe
+from pe_validate.gates import reading_for
 from pe_validate.inputs.strategies import KINDS, LAYOUTS, Drawn, Kind, layouts
-from pe_validate.pipeline import Reference, examine, reading_for
+from pe_validate.pipeline import examine
+from pe_validate.reference import Reference
 from pe_validate.runtime import Outputs, Runtime, run
 from pe_validate.runtime.isolation import IsolatedRuntime
 from pe_validate.runtime.run_eager import EagerRuntime

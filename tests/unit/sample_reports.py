@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -10,12 +11,13 @@ from pe_validate.case import Case
 from pe_validate.export.artifact import Artifact, Delegation, TensorSpec
 from pe_validate.report.model import Report, Result
 from pe_validate.runtime.base import Outputs
-from pe_validate.verdict import Verdict, judge, judge_delegation
+from pe_validate.verdict import GateName, Verdict, judge, judge_delegation
 
 ONNX = Case("PE-Core-T16-384", "onnx", "fp32")
 PTE = Case("PE-Core-T16-384", "pte", "fp32")
 CORE_ML = Case("PE-Core-T16-384", "mlpackage", "fp16")
 
+REQUIRED: Final[tuple[GateName, ...]] = ("fidelity", "loss")
 AGAIN = "pe-validate run THIS --weights seed:7"
 GOOD = np.random.default_rng(0).standard_normal((1, 512)).astype(np.float32)
 BAD = {"off": GOOD * np.float32(1.5), "nan": np.where(GOOD > 1, np.float32(np.nan), GOOD)}
@@ -46,25 +48,29 @@ def verdicts(case: Case, fault: str | None = None, producer: str = "some runtime
 
 
 def passing(case: Case = ONNX, **about: str) -> Result:
-    return Result(case, {"export": 12.5, "run": 3.25}, "b" * 64, AGAIN, artifact(case), verdicts(case, **about))
+    return Result(
+        case, {"export": 12.5, "run": 3.25}, "b" * 64, AGAIN, REQUIRED, artifact(case), verdicts(case, **about)
+    )
 
 
 def failing(case: Case = ONNX, fault: str = "off", **about: str) -> Result:
-    return Result(case, {"export": 12.5, "run": 3.25}, "b" * 64, AGAIN, artifact(case), verdicts(case, fault, **about))
+    return Result(
+        case, {"export": 12.5, "run": 3.25}, "b" * 64, AGAIN, REQUIRED, artifact(case), verdicts(case, fault, **about)
+    )
 
 
 def misshapen(case: Case = ONNX) -> Result:
     """Features of another size: a failure without numbers."""
     model, found = Outputs("PyTorch eager", {"china": GOOD}), Outputs("some runtime 1.0", {"china": GOOD[:, :8]})
-    return Result(case, {"run": 3.25}, "b" * 64, AGAIN, verdicts=(judge(case, "identity", model, found),))
+    return Result(case, {"run": 3.25}, "b" * 64, AGAIN, REQUIRED, verdicts=(judge(case, "identity", model, found),))
 
 
 def erring(case: Case = ONNX, error: str = "Exporting failed: it did.") -> Result:
-    return Result(case, {}, "b" * 64, AGAIN, error=error)
+    return Result(case, {}, "b" * 64, AGAIN, REQUIRED, error=error)
 
 
 def unjudged(case: Case = ONNX) -> Result:
-    return Result(case, {"export": 12.5}, "b" * 64, AGAIN, artifact(case))
+    return Result(case, {"export": 12.5}, "b" * 64, AGAIN, REQUIRED, artifact(case))
 
 
 def report(*results: Result, command: str = "pe-validate run PE-Core-T16-384", weights: str = "seed:7") -> Report:

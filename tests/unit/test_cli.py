@@ -144,7 +144,7 @@ def test_run_writes_a_report_that_report_prints_again(
     done = pe_validate("run", f"{MODEL}/onnx", "--cache-dir", cache, "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert [verdict["status"] for verdict in found["results"][0]["verdicts"]] == ["pass", "pass"]
+    assert {verdict["status"] for verdict in found["results"][0]["verdicts"]} == {"pass"}
     assert found["results"][0]["weights_sha256"] == load_weights(MODEL).sha256
     assert "export" in done.stderr, "progress goes to stderr"
     again = pe_validate("report", "--json")

@@ -11,8 +11,9 @@ import sample_reports as sample
 from tiny_artifacts import CONFIG, tiny_module
 
 from pe_validate.case import MATRIX, Case
+from pe_validate.gates import prove, reading_for
 from pe_validate.inputs.images import Sample
-from pe_validate.pipeline import prove, reading_for, with_both_backends
+from pe_validate.pipeline import with_both_backends
 from pe_validate.report.model import Result
 from pe_validate.runtime import Outputs, run
 from pe_validate.runtime.base import best_reading

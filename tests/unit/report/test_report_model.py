@@ -38,6 +38,8 @@ RESULTS = {
         (replace(sample.passing(), error="it died later."), "error"),
         (replace(sample.failing(), error="it died later."), "error"),
         (replace(sample.passing(), error=""), "error"),
+        (replace(sample.passing(), verdicts=sample.passing().verdicts[:1]), "error"),
+        (replace(sample.failing(), verdicts=sample.failing().verdicts[:1]), "fail"),
     ],
     ids=[
         "every gate passes",
@@ -51,6 +53,8 @@ RESULTS = {
         "error after passing",
         "error after failing",
         "error without a word",
+        "a required gate is missing",
+        "one is missing, another fails",
     ],
 )
 def test_a_case_passes_only_when_it_was_judged_and_every_gate_passed(result: Result, status: str) -> None:
