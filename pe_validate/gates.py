@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,7 @@ from pe_validate.verdict import (
     judge_determinism,
     judge_interface,
     judge_retrieval,
+    judge_weights,
     refuse,
 )
 
@@ -49,6 +51,7 @@ def required(case: Case, weights: str, *, made_here: bool) -> tuple[GateName, ..
         "accuracy": row.accuracy is not None and weights == TRAINED,
         "delegation": program,
         "arithmetic": program,
+        "weights": program,
         "compression": made_here and case.target == "mlpackage",
     }
     return tuple(gate for gate, needed in wanted.items() if needed)
@@ -138,9 +141,15 @@ def embeddings(case: Case, outputs: Outputs) -> NDArray[np.float32]:
     return np.concatenate([answer.reshape(-1, answer.shape[-1])[first:] for answer in outputs.features.values()])
 
 
-def structure(case: Case, delegation: Delegation) -> tuple[Verdict, ...]:
-    """The gates that read an ExecuTorch program instead of running it."""
-    return judge_delegation(case, delegation), judge_arithmetic(case, delegation)
+def structure(
+    case: Case, delegation: Delegation, graph: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Verdict, ...]:
+    """The gates that read an ExecuTorch program instead of running it; ``graph``: digests of its layers, if known."""
+    return (
+        judge_delegation(case, delegation),
+        judge_arithmetic(case, delegation),
+        judge_weights(case, delegation, graph),
+    )
 
 
 def reading_for(case: Case, gate: Gate) -> Reading:

@@ -76,7 +76,7 @@ def examine(artifact: Artifact, model: Reference) -> tuple[Verdict, ...]:
     )
     if case.target == "mlpackage":
         return (*verdicts, judge_compression(case, inspect(artifact.path).weights))
-    return verdicts + (structure(case, artifact.delegation) if artifact.delegation else ())
+    return verdicts + (structure(case, artifact.delegation, model.constants(case)) if artifact.delegation else ())
 
 
 def check(

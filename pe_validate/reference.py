@@ -10,6 +10,7 @@ import numpy as np
 
 from pe_validate.accuracy import held_out, top1
 from pe_validate.case import Case
+from pe_validate.export.constants import of_graph
 from pe_validate.export.precision import Recipe, calibration_images, lowered, recipe
 from pe_validate.inputs.images import Sample, crops, default_pixels, samples
 from pe_validate.models.deploy import Style, deploy
@@ -79,6 +80,10 @@ class Reference:
             module = lowered(self.tower, case, calibration_images(case, self.calibration))
             self._graphs[key] = EagerRuntime(module, self.tower.config, key.dtype)
         return self._graphs[key]
+
+    def constants(self, case: Case) -> dict[str, str]:
+        """Digests of the layers of :meth:`graph`, by name. Core ML stores them otherwise."""
+        return of_graph(self.graph(case).module) if case.target == "pte" else {}
 
     def lowered(self, case: Case) -> Outputs:
         """What :meth:`graph` answers to the inputs."""

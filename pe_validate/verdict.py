@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Final, Literal
@@ -23,7 +23,8 @@ from pe_validate.tolerance import AccuracyTolerance, AgreementTolerance, Gate, T
 Status = Literal["pass", "fail"]
 
 GateName = (
-    Gate | Literal["interface", "determinism", "retrieval", "accuracy", "delegation", "arithmetic", "compression"]
+    Gate
+    | Literal["interface", "determinism", "weights", "retrieval", "accuracy", "delegation", "arithmetic", "compression"]
 )
 """Every gate: those with limits on numbers, and those that ask something else."""
 
@@ -180,6 +181,23 @@ def judge_arithmetic(case: Case, delegation: Delegation) -> Verdict:
         f"{LINEAR_SHARE:.0%} {ARITHMETIC[case.precision]} are wanted."
     )
     return Verdict(case, "arithmetic", "pass" if passes else "fail", sentence)
+
+
+def judge_weights(case: Case, delegation: Delegation, graph: Mapping[str, str]) -> Verdict:
+    """A program must store the weights of ``graph``, byte for byte, and what it stores must be what was written.
+
+    ``graph`` gives digests by name, see :mod:`pe_validate.export.constants`; it is empty where it is not known.
+    """
+    lost = [name for name, digest in graph.items() if digest not in delegation.constants]
+    wrong = [*delegation.altered, *lost]
+    sentence = f"{case} {'fails' if wrong else 'passes'} weights: "
+    if wrong:
+        what = "was altered since it was written" if delegation.altered else "of the graph is not in the program"
+        sentence += f"'{wrong[0]}' {what}, one of {len(wrong)} of its {len(delegation.constants)} constants."
+    else:
+        sentence += f"{len(delegation.constants)} constants are as written"
+        sentence += f", and all {len(graph)} of the graph's layers are among them." if graph else "."
+    return Verdict(case, "weights", "fail" if wrong else "pass", sentence)
 
 
 STORAGE: Final = {

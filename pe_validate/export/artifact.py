@@ -33,13 +33,16 @@ class Delegation:
     """What an ExecuTorch program hands to its delegate, and what is left to portable kernels.
 
     ``products``: multiply-accumulates inside the delegate, by operator and operand types, such as
-    ``linear qdint8 × qcint8``. ``backend``: whose delegate it is.
+    ``linear qdint8 × qcint8``. ``backend``: whose delegate it is. ``constants``: the beginnings of the sha256 of all
+    that XNNPACK's delegates store. ``altered``: the names of those that are not what was written.
     """
 
     delegate_calls: int
     left_over: tuple[str, ...]
     products: dict[str, int] = field(default_factory=dict, hash=False)
     backend: str = "XnnpackBackend"
+    constants: tuple[str, ...] = ()
+    altered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

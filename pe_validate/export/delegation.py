@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from pe_validate.errors import RunError
 from pe_validate.export.artifact import Delegation
+from pe_validate.export.constants import stored
 from pe_validate.export.embedded import BACKEND, READ_TIMEOUT, write_package
 from pe_validate.mil.inspection import inspect
 from pe_validate.process import Child, ChildError
@@ -31,7 +32,8 @@ def delegation(path: Path) -> Delegation:
     from executorch.exir._serialize._program import deserialize_pte_binary
     from executorch.exir.schema import DelegateCall, KernelCall
 
-    program = deserialize_pte_binary(path.read_bytes()).program
+    file = deserialize_pte_binary(path.read_bytes())
+    program = file.program
     plan = next(plan for plan in program.execution_plan if plan.name == "forward")
     calls = [instruction.instr_args for chain in plan.chains for instruction in chain.instructions]
     operators = [plan.operators[call.op_index] for call in calls if isinstance(call, KernelCall)]
@@ -42,11 +44,14 @@ def delegation(path: Path) -> Delegation:
             products += _products(_graph(payload))
         elif delegate.id == BACKEND:
             products += _package_products(payload)
+    constants, altered = stored(file)
     return Delegation(
         delegate_calls=sum(isinstance(call, DelegateCall) for call in calls),
         left_over=tuple(f"{op.name}.{op.overload}" if op.overload else op.name for op in operators),
         products=dict(sorted(products.items())),
         backend=plan.delegates[0].id if plan.delegates else "",
+        constants=constants,
+        altered=altered,
     )
 
 

@@ -19,9 +19,9 @@ class EagerRuntime(Runtime):
         self.producer = f"PyTorch {torch.__version__} eager"
         self.inputs = (TensorSpec(INPUT_NAME, config.input_shape, dtype),)
         self.outputs = (TensorSpec(OUTPUT_NAME, config.output_shape, dtype),)
-        self._module = module
+        self.module = module
 
     def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
         with torch.inference_mode():
-            features: NDArray[np.generic] = self._module(torch.from_numpy(image)).numpy()
+            features: NDArray[np.generic] = self.module(torch.from_numpy(image)).numpy()
         return features

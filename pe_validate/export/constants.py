@@ -1,0 +1,69 @@
+"""The constants of an ExecuTorch program: what it stores, and what the graph that it was lowered from holds.
+
+XNNPACK takes weights as they are, so the two are equal byte for byte: a wrong scale of one channel among thousands,
+which the roundings of int8 would hide, is a constant that is not there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, fx, nn
+
+if TYPE_CHECKING:
+    from executorch.exir._serialize._program import PTEFile
+
+SHORT = 16
+"""Hexadecimal digits of a sha256 that are kept: there are a few hundred constants."""
+
+
+def stored(program: PTEFile) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Digests of every constant of the delegates, and the names of those that are not what was written.
+
+    XNNPACK names a constant by the sha256 of its bytes, after ``scale_`` or nothing.
+    """
+    found, altered = set(), []
+    data = program.named_data
+    for name, entry in (data.pte_data if data else {}).items():
+        digest = hashlib.sha256(data.buffers[entry.buffer_index]).hexdigest()
+        found.add(digest[:SHORT])
+        if name.rpartition("_")[2] != digest:
+            altered.append(name)
+    return tuple(sorted(found)), tuple(altered)
+
+
+def of_graph(graph: nn.Module) -> dict[str, str]:
+    """Digests of the weights, scales and biases of every linear layer and of the quantised tensors, by name."""
+    return {name: hashlib.sha256(_bytes(tensor)).hexdigest()[:SHORT] for name, tensor in _tensors(graph)}
+
+
+def _tensors(graph: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    if isinstance(graph, fx.GraphModule):  # quantised by PT2E: what is int8 and its scales have names of their own
+        for name, tensor in graph.state_dict().items():
+            if tensor.dtype == torch.int8 or name.startswith("_scale_"):
+                yield name, tensor
+    for name, layer in graph.named_modules():
+        if isinstance(layer, nn.Linear):
+            weight: Any = layer.weight
+            if hasattr(weight, "qdata"):
+                four_bits = torch.int4 == weight.target_dtype  # type: ignore[attr-defined]  # not in torch's stubs
+                yield f"{name}.weight", _packed(weight.qdata) if four_bits else weight.qdata
+                yield f"{name}.weight.scale", weight.scale
+            else:
+                yield f"{name}.weight", weight
+            if layer.bias is not None:
+                yield f"{name}.bias", layer.bias
+
+
+def _packed(weight: Tensor) -> Tensor:
+    """Two 4-bit values to a byte, the first one in its lower half, counted from -8."""
+    values = (weight.flatten().to(torch.int16) + 8).to(torch.uint8)
+    return values[0::2] | (values[1::2] << 4)
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    plain: bytes = tensor.detach().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+    return plain

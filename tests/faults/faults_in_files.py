@@ -1,0 +1,295 @@
+"""Finished files that a tool has spoilt, or bytes that changed on their way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+from planting import MODEL, fault
+
+from pe_validate.case import Case
+from pe_validate.export.precision import lowered
+from pe_validate.mil.package import Package
+from pe_validate.models.weights import load_model
+
+ONNX, PROGRAM, PACKAGE = ("onnx/fp32",), ("pte/fp32",), ("mlpackage/fp16",)
+
+
+def edited(path: Path, edit: Callable[[Any], None]) -> None:
+    model = onnx.load(path)
+    edit(model.graph)
+    onnx.save(model, path)
+
+
+def node(graph: Any, name: str) -> Any:
+    return next(found for found in graph.node if name in found.output)
+
+
+def initializer(graph: Any, name: str) -> Any:
+    return next(found for found in graph.initializer if found.name == name)
+
+
+def insert_after(graph: Any, value: str, operator: str, *inputs: str, **attributes: object) -> None:
+    """Let every reader of ``value`` read what ``operator`` makes of it."""
+    made = f"{value}_spoilt"
+    for reader in graph.node:
+        reader.input[:] = [made if name == value else name for name in reader.input]
+    position = list(graph.node).index(node(graph, value)) + 1
+    graph.node.insert(position, helper.make_node(operator, [value, *inputs], [made], **attributes))
+
+
+@fault("file", "block 0 MLP", kinds=ONNX)
+def onnx_gelu_made_approximate(path: Path) -> None:
+    """An optimiser replaced one GELU by its tanh approximation."""
+
+    def approximate(graph: Any) -> None:
+        del node(graph, "gelu").attribute[:]
+        node(graph, "gelu").attribute.append(helper.make_attribute("approximate", "tanh"))
+
+    edited(path, approximate)
+
+
+@fault("file", "block 1 attention", kinds=ONNX)
+def onnx_initializers_exchanged(path: Path) -> None:
+    """Two matrices of the same shape were stored under each other's name."""
+
+    def exchange(graph: Any) -> None:
+        first, second = (initializer(graph, f"encoder.block{i}.attention.value.weight") for i in (1, 4))
+        first.name, second.name = second.name, first.name
+
+    edited(path, exchange)
+
+
+@fault("file", "block 2 MLP", kinds=ONNX)
+def onnx_residual_bypassed(path: Path) -> None:
+    """A graph surgeon left out one addition to the residual stream."""
+
+    def bypass(graph: Any) -> None:
+        layer = next(n for n in graph.node if "encoder.block2.contract.weight" in n.input)
+        addition = next(n for n in graph.node if layer.output[0] in n.input)
+        kept = next(name for name in addition.input if name != layer.output[0])
+        addition.op_type, addition.input[:] = "Identity", [kept]
+
+    edited(path, bypass)
+
+
+def output_of(graph: Any, layer: str) -> str:
+    """The residual stream after a layer was added to it."""
+    linear = next(n for n in graph.node if f"encoder.{layer}.weight" in n.input)
+    return str(next(n for n in graph.node if linear.output[0] in n.input).output[0])
+
+
+@fault("file", "block 4 MLP", kinds=ONNX)
+def onnx_activations_clipped_at_6(path: Path) -> None:
+    """The residual stream goes through a ReLU6's upper bound."""
+
+    def clip(graph: Any) -> None:
+        graph.initializer.append(numpy_helper.from_array(np.float32(6), "six"))
+        insert_after(graph, output_of(graph, "block4.contract"), "Clip", "", "six")
+
+    edited(path, clip)
+
+
+@fault("file", kinds=ONNX)
+def onnx_noise_left_in(path: Path) -> None:
+    """A dropout's noise is still drawn, too small to be seen in any one answer."""
+
+    def noise(graph: Any) -> None:
+        last = node(graph, "features")
+        last.output[:] = ["before_noise"]
+        graph.node.append(helper.make_node("RandomNormalLike", ["before_noise"], ["noise"], scale=1e-6))
+        graph.node.append(helper.make_node("Add", ["before_noise", "noise"], ["features"]))
+
+    edited(path, noise)
+
+
+@fault("file", kinds=ONNX)
+def onnx_batch_element_0_repeated(path: Path) -> None:
+    """The file takes any batch, computes its first image, and repeats the answer."""
+
+    def repeat(graph: Any) -> None:
+        for value in (graph.input[0], graph.output[0]):
+            value.type.tensor_type.shape.dim[0].dim_param = "batch"
+        for name, values in (("zero", [0]), ("one", [1])):
+            graph.initializer.append(numpy_helper.from_array(np.array(values), name))
+        graph.node.insert(0, helper.make_node("Slice", ["image", "zero", "one", "zero"], ["first"]))
+        for reader in list(graph.node)[1:]:
+            reader.input[:] = ["first" if name == "image" else name for name in reader.input]
+        node(graph, "features").output[:] = ["answer"]
+        graph.node.append(helper.make_node("Shape", ["image"], ["batch"], end=1))
+        graph.node.append(helper.make_node("Concat", ["batch", "one"], ["repeats"], axis=0))
+        graph.node.append(helper.make_node("Tile", ["answer", "repeats"], ["features"]))
+
+    edited(path, repeat)
+
+
+@fault("file", "block 3 attention", kinds=ONNX)
+def onnx_softmax_over_the_wrong_axis(path: Path) -> None:
+    """One attention is normalised over its queries."""
+
+    def turn(graph: Any) -> None:
+        softmax = next(n for i, n in enumerate(m for m in graph.node if m.op_type == "Softmax") if i == 3)
+        del softmax.attribute[:]
+        softmax.attribute.append(helper.make_attribute("axis", 1))
+
+    edited(path, turn)
+
+
+@fault("file", "block 5 MLP", kinds=ONNX)
+def onnx_one_exponent_bit_flipped(path: Path) -> None:
+    """One bit of one weight is not what was written."""
+
+    def flip(graph: Any) -> None:
+        tensor = initializer(graph, "encoder.block5.contract.weight")
+        values = numpy_helper.to_array(tensor).copy()
+        values.view(np.uint32).flat[1234] ^= 1 << 29
+        tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+
+    edited(path, flip)
+
+
+@fault("file", kinds=ONNX)
+def onnx_quantised_on_the_way(path: Path) -> None:
+    """A deployment script ran dynamic quantisation over the float32 file."""
+    from onnxruntime.quantization import quantize_dynamic
+
+    quantize_dynamic(path, path)
+
+
+def rewritten(path: Path, edit: Callable[[Any], None]) -> None:
+    """Change the program of a package; ``edit`` is given its operations."""
+    specification = Package(path).specification()
+    function = specification.mlProgram.functions["main"]
+    edit(function.block_specializations[function.opset].operations)
+    (path / "Data" / "com.apple.CoreML" / "model.mlmodel").write_bytes(specification.SerializeToString())
+
+
+def making(operations: Any, name: str) -> Any:
+    return next(found for found in operations if found.outputs[0].name == name)
+
+
+def constant(operations: Any, name: str) -> Any:
+    return making(operations, name).attributes["val"]
+
+
+def argument(operations: Any, kind: str, name: str, number: int) -> Any:
+    """The constant behind an argument of one of the operations of a kind."""
+    found = [operation for operation in operations if operation.type == kind][number]
+    return constant(operations, found.inputs[name].arguments[0].name)
+
+
+@fault("file", "block 2 MLP", kinds=PACKAGE)
+def mil_gelu_made_approximate(path: Path) -> None:
+    """One GELU of the program is its tanh approximation."""
+
+    def approximate(operations: Any) -> None:
+        mode = argument(operations, "gelu", "mode", 2).immediateValue.tensor.strings
+        mode.values[:] = ["TANH_APPROXIMATION"]
+
+    rewritten(path, approximate)
+
+
+@fault("file", "block 1 attention", kinds=PACKAGE)
+def mil_weights_exchanged(path: Path) -> None:
+    """Two matrices of the same shape point at each other's values."""
+
+    def exchange(operations: Any) -> None:
+        names = [f"encoder_block{i}_attention_out_weight_to_fp16" for i in (1, 3)]
+        first, second = (constant(operations, name).blobFileValue for name in names)
+        first.offset, second.offset = second.offset, first.offset
+
+    rewritten(path, exchange)
+
+
+@fault("file", "block 4 MLP", kinds=PACKAGE)
+def mil_bias_left_out(path: Path) -> None:
+    """One linear operation lost its bias."""
+
+    def leave_out(operations: Any) -> None:
+        wanted = "encoder_block4_expand_weight_to_fp16"
+        layer = next(o for o in operations if o.type == "linear" and o.inputs["weight"].arguments[0].name == wanted)
+        del layer.inputs["bias"]
+
+    rewritten(path, leave_out)
+
+
+@fault("file", "block 0 attention", kinds=PACKAGE)
+def mil_cosines_and_sines_exchanged(path: Path) -> None:
+    """The tables of the rotation are in each other's place."""
+
+    def exchange(operations: Any) -> None:
+        names = [f"encoder_block0_attention_rope_{table}_to_fp16" for table in ("cos", "sin")]
+        first, second = (constant(operations, name).blobFileValue for name in names)
+        first.offset, second.offset = second.offset, first.offset
+
+    rewritten(path, exchange)
+
+
+@fault("file", "block 3 attention", kinds=PACKAGE)
+def mil_softmax_over_the_wrong_axis(path: Path) -> None:
+    """One attention is normalised over its heads."""
+
+    def turn(operations: Any) -> None:
+        softmax = [operation for operation in operations if operation.type == "softmax"][3]
+        axis = type(making(operations, softmax.inputs["axis"].arguments[0].name))()
+        axis.CopyFrom(making(operations, softmax.inputs["axis"].arguments[0].name))
+        axis.outputs[0].name = "wrong_axis"
+        axis.attributes["val"].immediateValue.tensor.ints.values[:] = [0]
+        operations.insert(0, axis)
+        softmax.inputs["axis"].arguments[0].name = "wrong_axis"
+
+    rewritten(path, turn)
+
+
+def spliced(path: Path, old: bytes, new: bytes) -> None:
+    content = path.read_bytes()
+    assert content.count(old) == 1, content.count(old)
+    assert len(old) == len(new)
+    path.write_bytes(content.replace(old, new))
+
+
+def graph_of(precision: str) -> Any:
+    return lowered(load_model(MODEL), Case(MODEL, "pte", precision))
+
+
+@fault("file", "block 1 MLP", kinds=PROGRAM)
+def pte_a_page_of_zeros(path: Path) -> None:
+    """A download lost four kilobytes of a matrix."""
+    weight = graph_of("fp32").encoder.block1.expand.weight.numpy().tobytes()
+    spliced(path, weight, bytes(4096) + weight[4096:])
+
+
+@fault("file", "block 2 attention", kinds=PROGRAM)
+def pte_constants_exchanged(path: Path) -> None:
+    """Two matrices of the same shape are in each other's place."""
+    first, second = (graph_of("fp32").encoder[i].attention.value.weight.numpy().tobytes() for i in (4, 6))
+    spliced(path, first, second[::-1])
+    spliced(path, second, first)
+    spliced(path, second[::-1], second)
+
+
+@fault("file", "block 0 attention", kinds=PROGRAM)
+def pte_cosine_table_truncated(path: Path) -> None:
+    """The second half of the cosines are zero."""
+    table = graph_of("fp32").encoder.block0.attention.rope.cos.float().numpy().tobytes()
+    spliced(path, table, table[: len(table) // 2] + bytes(len(table) - len(table) // 2))
+
+
+@fault("file", "block 3 MLP", kinds=("pte/int8",))
+def pte_one_int8_scale_doubled(path: Path) -> None:
+    """The scale of one output channel in the delegate's data is twice what was computed."""
+    scale = graph_of("int8").encoder.block3.contract.weight.scale.flatten().numpy()
+    doubled = scale.copy()
+    doubled[7] *= 2
+    spliced(path, scale.tobytes(), doubled.tobytes())
+
+
+@fault("file", "block 5 attention", kinds=("pte/int8",))
+def pte_int8_weights_shifted_by_a_byte(path: Path) -> None:
+    """A matrix is read one byte too early."""
+    weight = graph_of("int8").encoder.block5.attention.out.weight.qdata.numpy().tobytes()
+    spliced(path, weight, b"\0" + weight[:-1])

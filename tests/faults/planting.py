@@ -1,0 +1,144 @@
+"""How a fault is planted at the level where it really happens, and exported by the real exporters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Final, Literal
+
+import pytest
+import torch
+from torch import nn
+
+from pe_validate.case import MATRIX, Case
+from pe_validate.export import worker
+from pe_validate.export.artifact import Artifact, digest, size
+from pe_validate.export.delegation import delegation
+from pe_validate.inputs.images import Sample
+from pe_validate.models.tower import VisionTower
+
+MODEL: Final = "PE-Nano"
+SPATIAL: Final = "PE-Spatial-T16-512"
+
+Level = Literal["weights", "rewrite", "graph", "exporter", "file"]
+"""Where a fault is planted.
+
+`weights`: the checkpoint as it is loaded for the export. `rewrite`: the code of ``models/deploy.py``, which the
+references of a validation use, too. `graph`: the module that is handed to the exporter. `exporter`: its options.
+`file`: the finished artifact.
+"""
+
+Kinds = tuple[str, ...]
+EVERY: Final[Kinds] = ("onnx/fp32", "pte/fp32", "pte/fp16", "pte/int8", "mlpackage/fp16", "pte-coreml/fp16")
+"""What a fault can be planted in, unless it says otherwise."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way in which a conversion goes wrong.
+
+    ``place`` is where it sits, in the words of ``pe-validate explain``; ``None`` where it sits in many places or in
+    none. ``kinds`` are the targets and precisions that it can be planted in.
+    """
+
+    plant: Callable[..., object]
+    level: Level
+    place: str | None
+    kinds: Kinds
+    model: str
+
+    @property
+    def name(self) -> str:
+        return self.plant.__name__
+
+    @cached_property
+    def story(self) -> str:
+        """What happened, in one sentence: its docstring."""
+        assert self.plant.__doc__, self.name
+        return self.plant.__doc__.strip().rstrip(".")
+
+    @property
+    def cases(self) -> list[Case]:
+        cases = [Case(self.model, *kind.split("/")) for kind in self.kinds]
+        assert set(cases) <= set(MATRIX), self.name
+        return cases
+
+
+FAULTS: Final[dict[str, Fault]] = {}
+
+
+def fault(
+    level: Level, place: str | None = None, *, kinds: Kinds = EVERY, model: str = MODEL
+) -> Callable[[Callable[..., object]], Callable[..., object]]:
+    """Enter a function in the catalogue of faults; what it is given depends on its level, see :func:`planted`."""
+
+    def enter(plant: Callable[..., object]) -> Callable[..., object]:
+        found = Fault(plant, level, place, kinds, model)
+        assert found.name not in FAULTS, found.name
+        FAULTS[found.name] = found
+        return plant
+
+    return enter
+
+
+@contextmanager
+def planted(name: str, *, exporting: bool) -> Iterator[None]:
+    """The fault's world: of the exporter, or of the validation, which shares the rewrite alone."""
+    sick = FAULTS[name]
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        if sick.level == "rewrite" or (sick.level == "exporter" and exporting):
+            sick.plant(patch)
+        if sick.level == "weights" and exporting:
+            patch.setattr(worker, "load_model", _with_sick_weights(sick, worker.load_model))
+        if sick.level == "graph" and exporting:
+            patch.setattr(worker, "lowered", _with_sick_graph(sick, worker.lowered))
+        yield
+
+
+def _with_sick_weights(sick: Fault, load_model: Callable[..., VisionTower]) -> Callable[..., VisionTower]:
+    def load(*arguments: object) -> VisionTower:
+        tower = load_model(*arguments)
+        sick.plant(tower)
+        return tower
+
+    return load
+
+
+def _with_sick_graph(sick: Fault, lowered: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
+    def lower(*arguments: object) -> nn.Module:
+        module = sick.plant(lowered(*arguments))
+        assert isinstance(module, nn.Module)
+        return module
+
+    return lower
+
+
+def export_with(
+    name: str | None, case: Case, weights: str, sha256: str, folder: Path, calibration: tuple[Sample, ...]
+) -> Artifact:
+    """Export ``case`` with a fault, or without; to be called in a child."""
+    import_catalogue()
+    if name is None:
+        return worker.build(case, weights, sha256, folder, calibration)
+    with planted(name, exporting=True):
+        artifact = worker.build(case, weights, sha256, folder, calibration)
+    if FAULTS[name].level == "file":
+        FAULTS[name].plant(artifact.path)
+        program = artifact.path.suffix == ".pte"
+        artifact = replace(
+            artifact,
+            sha256=digest(artifact.path),
+            size=size(artifact.path),
+            delegation=delegation(artifact.path) if program else None,
+        )
+    return artifact
+
+
+def import_catalogue() -> None:
+    """Fill FAULTS."""
+    for level in ("weights", "rewrites", "graphs", "exporters", "files"):
+        import_module(f"faults_in_{level}")
