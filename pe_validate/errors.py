@@ -35,6 +35,10 @@ class RunError(PEValidateError):
     """An artifact could not be loaded or executed."""
 
 
+class ExplainError(PEValidateError):
+    """The intermediate values of an artifact could not be had."""
+
+
 class GoldenError(PEValidateError):
     """A stored golden is missing, altered or unreadable."""
 

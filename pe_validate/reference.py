@@ -65,12 +65,16 @@ class Reference:
     def _answer(self, inputs: tuple[Sample, ...]) -> Outputs:
         return run(EagerRuntime(self.tower, self.tower.config), inputs)
 
+    def rewrite(self, case: Case) -> EagerRuntime:
+        """The rewrite that ``case`` is made of, before anything is rounded."""
+        return EagerRuntime(deploy(self.tower, style=recipe(case).style), self.tower.config)
+
     def rewritten(self, case: Case) -> Outputs:
-        """What the rewrite that ``case`` is made of answers to the inputs, before anything is rounded."""
+        """What :meth:`rewrite` answers to the inputs."""
         style = recipe(case).style
         if style not in self._rewritten:
-            rewrite = EagerRuntime(deploy(self.tower, style=style), self.tower.config)
-            self._rewritten[style] = replace(run(rewrite, self.inputs), producer=f"{rewrite.producer}, {style} rewrite")
+            answers = run(self.rewrite(case), self.inputs)
+            self._rewritten[style] = replace(answers, producer=f"{answers.producer}, {style} rewrite")
         return self._rewritten[style]
 
     def graph(self, case: Case) -> EagerRuntime:

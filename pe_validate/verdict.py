@@ -44,6 +44,8 @@ class Verdict:
     tolerance: Tolerance | None = None
     agreement: Agreement | None = None
     accuracy: Accuracy | None = None
+    layers: tuple[str, ...] = ()
+    """Whose weights are wrong."""
 
 
 def judge(case: Case, gate: Gate, reference: Outputs, actual: Outputs) -> Verdict:
@@ -189,7 +191,7 @@ def judge_weights(case: Case, delegation: Delegation, graph: Mapping[str, str]) 
     ``graph`` gives digests by name, see :mod:`pe_validate.export.constants`; it is empty where it is not known.
     """
     lost = [name for name, digest in graph.items() if digest not in delegation.constants]
-    wrong = [*delegation.altered, *lost]
+    wrong = lost or list(delegation.altered)
     sentence = f"{case} {'fails' if wrong else 'passes'} weights: "
     if wrong:
         what = "was altered since it was written" if delegation.altered else "of the graph is not in the program"
@@ -197,7 +199,7 @@ def judge_weights(case: Case, delegation: Delegation, graph: Mapping[str, str]) 
     else:
         sentence += f"{len(delegation.constants)} constants are as written"
         sentence += f", and all {len(graph)} of the graph's layers are among them." if graph else "."
-    return Verdict(case, "weights", "fail" if wrong else "pass", sentence)
+    return Verdict(case, "weights", "fail" if wrong else "pass", sentence, layers=tuple(lost))
 
 
 STORAGE: Final = {

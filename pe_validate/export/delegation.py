@@ -19,8 +19,11 @@ from pe_validate.export.embedded import BACKEND, READ_TIMEOUT, write_package
 from pe_validate.mil.inspection import inspect
 from pe_validate.process import Child, ChildError
 
-_FLATBUFFER_OFFSET_AND_SIZE = 10
-"""Where XNNPACK's header keeps them, as two little-endian uint32 (``xnnpack_graph_serialize.py``, XNNHeader)."""
+LAYOUT: Final = struct.Struct("<IIIQ")
+"""Offset and size of the graph, then of the constants, in XNNPACK's header (``xnnpack_graph_serialize.py``)."""
+
+LAYOUT_PLACE: Final = 10
+"""Bytes before it."""
 
 
 def delegation(path: Path) -> Delegation:
@@ -41,7 +44,7 @@ def delegation(path: Path) -> Delegation:
     for delegate in plan.delegates:
         payload = program.backend_delegate_data[delegate.processed.index].data
         if delegate.id == "XnnpackBackend":
-            products += _products(_graph(payload))
+            products += _products(graph_of(payload))
         elif delegate.id == BACKEND:
             products += _package_products(payload)
     constants, altered = stored(file)
@@ -55,12 +58,12 @@ def delegation(path: Path) -> Delegation:
     )
 
 
-def _graph(payload: bytes) -> dict[str, Any]:
+def graph_of(payload: bytes) -> dict[str, Any]:
     """XNNPACK's graph as JSON, in the words of its ``schema.fbs``."""
     from executorch.backends.xnnpack import serialization
     from executorch.exir._serialize._flatbuffer import _flatc_decompile
 
-    offset, size = struct.unpack_from("<II", payload, _FLATBUFFER_OFFSET_AND_SIZE)
+    offset, size, _, _ = LAYOUT.unpack_from(payload, LAYOUT_PLACE)
     with tempfile.TemporaryDirectory() as folder:
         schema, graph = Path(folder) / "schema.fbs", Path(folder) / "graph.bin"
         schema.write_bytes((resources.files(serialization) / "schema.fbs").read_bytes())

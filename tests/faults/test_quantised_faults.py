@@ -2,7 +2,7 @@
 
 Rounding is chaotic: two correct computations of one int8 graph differ by a float32 rounding, some activations fall on
 the other side of a half step, and after twelve blocks they agree to about 37 dB and not to 120. So a fault of less
-than 30 dB hides in the fidelity of a quantised program; what is smaller is caught in float32 (test_faults.py).
+than 30 dB hides in the fidelity of a quantised program; what is smaller is caught in float32 (test_kill_matrix.py).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import torch
-from test_faults import INPUTS, MODEL
 from torch import nn
 
 from pe_validate.case import Case
@@ -23,6 +22,9 @@ from pe_validate.models.weights import load_model
 from pe_validate.runtime import Outputs, run
 from pe_validate.runtime.run_eager import EagerRuntime
 from pe_validate.verdict import judge
+
+MODEL = "PE-Core-T16-384"
+INPUTS = samples({name: p for name, p in default_pixels(384).items() if name in ("china", "hot-pixel")})
 
 Fault = Callable[[Any], None]
 FAULTS: dict[str, Fault] = {}

@@ -1,0 +1,1 @@
+"""Where an artifact leaves its reference: intermediate values of both, compared place by place."""

@@ -1,0 +1,111 @@
+"""Fault × target × gate, with the margin by which each was caught."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from planting import FAULTS, import_catalogue
+
+from pe_validate.compare import Comparison
+from pe_validate.tolerance import Tolerance
+from pe_validate.verdict import Verdict
+
+INVISIBLE = {
+    "keys' bias missing": "it adds the same to every score of a query, and softmax takes that out",
+    "class token rotated, or rotation from 0": "one and the same fault: only differences of positions count, and the "
+    "only position whose difference to the others changes is the class token's",
+    "every value of a stream raised by one number": "the LayerNorm that reads it takes the mean out",
+    "heads in another order, in every tensor alike": "their sum is the same",
+    "hidden units in another order, in both layers alike": "the same",
+    "queries doubled and keys halved": "only their products are read; in float16 they may overflow, which loss sees",
+    "a zero point off by one in producer and reader": "the value that is read is the value that was meant, unless it "
+    "is clipped; where the two differ ExecuTorch does not load the program, which is how the planted one is caught",
+}
+"""Faults that no gate could ever see, because they change nothing."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What happened to one fault in one case; ``killed`` gives the margin by gate, 0 where nothing is measured."""
+
+    fault: str
+    case: str
+    killed: dict[str, float] = field(default_factory=dict)
+    error: str = ""
+    expected: str | None = None
+    found: str | None = None
+
+
+def margin(verdict: Verdict) -> float:
+    """How many times the limit was exceeded, by the metric that did so most; 0 for a gate without numbers."""
+    if verdict.worst is None or verdict.tolerance is None:
+        return 0
+    return over(verdict.worst, verdict.tolerance)
+
+
+def over(found: Comparison, row: Tolerance) -> float:
+    """Observed ÷ limit: as amplitudes for SNR, as distances from 1 for the cosine. ∞ is capped."""
+    limit = row.limit
+    ratios = (
+        found.max_rel / limit.max_rel,
+        10 ** ((limit.snr_db - max(found.snr_db, -200)) / 20),
+        (1 - found.cosine) / (1 - limit.cosine),
+    )
+    return min(max(ratios), 1e9)
+
+
+def to_markdown(cells: Sequence[Cell]) -> str:
+    """The page in ``docs/``."""
+    import_catalogue()
+    ordered = sorted(cells, key=lambda cell: (list(FAULTS).index(cell.fault), cell.case))
+    placed = [cell for cell in cells if cell.expected]
+    right = sum(cell.found == cell.expected for cell in placed)
+    faults = {cell.fault for cell in cells}
+    lines = [
+        "# Kill matrix",
+        "",
+        f"{len(faults)} deliberately broken conversions, planted in {len(cells)} artifacts that the real exporters "
+        f"wrote and the real runtimes ran; {sum(bool(cell.killed or cell.error) for cell in cells)} were caught by the "
+        "gates of `pe-validate run`. Made by `tox -e faults`, which runs",
+        "`pytest tests/faults -m 'full or not full' --kill-matrix docs/kill-matrix.md`.",
+        "",
+        "A number is the margin, observed ÷ limit: how many times too large the error was (amplitude), by the metric "
+        "that says most. ✗ is a gate that asks yes or no. A fault that sits in one place is named by `pe-validate "
+        f"explain`: right for {right} of {len(placed)} ({right / max(len(placed), 1):.0%}).",
+        "",
+    ]
+    for level in ("weights", "rewrite", "graph", "exporter", "file"):
+        lines += [
+            f"## Planted in the {level}",
+            "",
+            "| fault | case | caught by | place named |",
+            "| --- | --- | --- | --- |",
+        ]
+        lines += [_row(cell) for cell in ordered if FAULTS[cell.fault].level == level]
+        lines += [""]
+    lines += ["## What happened", ""]
+    lines += [f"- **{_words(name)}**: {FAULTS[name].story}." for name in FAULTS if name in faults]
+    lines += ["", "## Faults that nobody can see", "", "They change no answer of the model, whatever the image:", ""]
+    lines += [f"- **{name}**: {reason}." for name, reason in INVISIBLE.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _row(cell: Cell) -> str:
+    caught = [f"{gate} {_times(value)}" for gate, value in cell.killed.items()]
+    if cell.error:
+        caught.append(f"run: {cell.error}")
+    place = cell.found or "–"
+    if cell.expected and cell.found != cell.expected:
+        place += f" (it is in {cell.expected})"
+    return f"| {_words(cell.fault)} | {cell.case} | {', '.join(caught) or '**nothing**'} | {place} |"
+
+
+def _times(value: float) -> str:
+    if value == 0:
+        return "✗"
+    return "> 10⁶" if value > 1e6 else f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

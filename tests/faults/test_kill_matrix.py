@@ -1,0 +1,68 @@
+"""Every fault that a conversion is known to have is caught by the gates of ``pe-validate run``, and is found."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from conftest import Exporter, References
+from kill_matrix import Cell, margin
+from planting import FAULTS, import_catalogue, planted
+
+from pe_validate.case import Case
+from pe_validate.errors import RunError
+from pe_validate.explain.locate import explain
+from pe_validate.pipeline import examine
+from pe_validate.verdict import Verdict
+
+import_catalogue()
+CELLS = [
+    # The first kind of each fault is tried by default, and every kind by `tox -e faults`.
+    pytest.param(name, case, id=f"{name}-{case.target}-{case.precision}", marks=[pytest.mark.full] * bool(number))
+    for name, fault in FAULTS.items()
+    for number, case in enumerate(fault.cases)
+]
+
+
+@pytest.mark.parametrize(("name", "case"), CELLS)
+def test_the_fault_is_caught_and_its_place_named(
+    name: str,
+    case: Case,
+    exporter: Exporter,
+    references: References,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    fault = FAULTS[name]
+    sound = references.sound(case.model)
+    artifact = exporter(name, case, sound, tmp_path)
+    shared = fault.level == "rewrite"
+    verdicts: tuple[Verdict, ...] = ()
+    error, found = "", None
+    with planted(name, exporting=False) if shared else nullcontext():
+        model = references.sick(case.model) if shared else sound
+        try:
+            verdicts = examine(artifact, model)
+            explanation = explain(case, artifact.path, model, verdicts) if fault.place else None
+            found = explanation.place if explanation else None
+        except RunError as raised:
+            error = re.sub(r"'/[^']*/", "'", str(raised)).partition(":")[0]
+    killed = {verdict.gate: margin(verdict) for verdict in verdicts if verdict.status == "fail"}
+    expected = None if error else fault.place
+    record_property("cell", json.dumps(asdict(Cell(name, str(case), killed, error, expected, found))))
+    assert killed or error, "\n".join([fault.story, *(verdict.sentence for verdict in verdicts)])
+
+
+def test_there_are_at_least_forty_faults_and_each_says_what_happened() -> None:
+    assert len(FAULTS) >= 40
+    assert all(fault.story and "\n" not in fault.story for fault in FAULTS.values())
+
+
+@pytest.mark.parametrize("target", ["onnx", "pte", "mlpackage", "pte-coreml"])
+def test_every_target_has_faults_of_its_own(target: str) -> None:
+    assert sum(any(case.target == target for case in fault.cases) for fault in FAULTS.values()) >= 20
