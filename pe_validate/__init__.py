@@ -9,6 +9,7 @@ Data walks one way::
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from types import ModuleType
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from pe_validate.pipeline import validate
     from pe_validate.runtime import load, run
     from pe_validate.verdict import Verdict
+
+# ONNX Runtime 1.32 writes a device id into the user's home and reports to its maker unless told before it is loaded;
+# the variable has had two names (microsoft/onnxruntime#29843). Whoever wants that sets it to 0.
+for _name in ("ORT_TELEMETRY_DISABLED", "ORT_DISABLE_TELEMETRY"):
+    os.environ.setdefault(_name, "1")
 
 _HOMES = {
     "MATRIX": "case",

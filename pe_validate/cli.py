@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from pe_validate import cli_coreml
+from pe_validate import cli_coreml, cli_explain
 from pe_validate.case import DEFAULT, MATRIX, Case, model_config, select
+from pe_validate.cli_options import DEFAULT_WEIGHTS, CacheDir, Calibration, Images, Json, Quiet, Weights
 from pe_validate.errors import PEValidateError, UsageError
 
 if TYPE_CHECKING:
@@ -36,24 +37,9 @@ Cases = Annotated[
     list[str] | None,
     typer.Argument(metavar="[CASE]…", help="PE-Core-S16-384/pte/fp32, or the beginning of it; * is a wildcard."),
 ]
-Weights = Annotated[
-    str,
-    typer.Option(help="seed:N, seed:N+outliers, trained (PE-Nano), file:PATH (.pt, .safetensors) or hf:REPO[:FILE]."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of a table.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Plain progress lines instead of live ones.")]
-CacheDir = Annotated[
-    Path | None,
-    typer.Option(envvar="PE_VALIDATE_CACHE", help="Folder of exported artifacts. [default: the user's cache]"),
-]
 ReportDir = Annotated[Path, typer.Option("--report", help="Folder that the report is written to.")]
-Images = Annotated[Path | None, typer.Option(help="Folder of photographs to use instead of the built-in ones.")]
-Calibration = Annotated[
-    Path | None, typer.Option(help="Folder of photographs that int8-static is calibrated on instead.")
-]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Cases worked on side by side.")]
 
-DEFAULT_WEIGHTS = "seed:7"
 DEFAULT_REPORT = Path("build/report")
 
 
@@ -138,8 +124,21 @@ def check(
     options = {"--weights": weights, "--precision": precision, "--output": output, "--images": images}
     again = command + [str(part) for name, value in options.items() if value for part in (name, value)]
     wanted = required(case, weights, made_here=False)
-    result = Result(case, seconds, loaded.weights.sha256, shlex.join(again), wanted, verdicts=verdicts)
+    explanation, unexplained = pipeline.why(case, file, loaded, verdicts)
+    result = Result(
+        case,
+        seconds,
+        loaded.weights.sha256,
+        shlex.join(again),
+        wanted,
+        verdicts=verdicts,
+        explanation=explanation,
+        unexplained=unexplained,
+    )
     _finish(shlex.join(command), weights, (result,), start, report, as_json)
+
+
+app.command()(cli_explain.explain)
 
 
 @app.command()

@@ -12,7 +12,8 @@ from pathlib import Path
 from time import perf_counter
 
 from pe_validate.case import PRECISIONS, Case, model_config
-from pe_validate.errors import PEValidateError, UsageError
+from pe_validate.errors import ExplainError, PEValidateError, UsageError
+from pe_validate.explain.locate import Explanation, explain
 from pe_validate.export.artifact import Artifact
 from pe_validate.export.cache import export
 from pe_validate.export.delegation import isolated_delegation
@@ -94,6 +95,16 @@ def check(
     further = partial(answers_further, case, model, False)
     verdicts = prove(case, path, model.inputs, against, output, answered=further)
     return verdicts + (structure(case, isolated_delegation(path)) if path.suffix == ".pte" else ())
+
+
+def why(
+    case: Case, path: Path, model: Reference, verdicts: tuple[Verdict, ...]
+) -> tuple[Explanation | None, str | None]:
+    """Where a failure begins, or why that is not known; neither for what passed, or failed without numbers."""
+    try:
+        return explain(case, path, model, verdicts), None
+    except ExplainError as error:
+        return None, str(error)
 
 
 def claimed(path: Path, model: str, precision: str | None = None) -> Case:
@@ -229,17 +240,30 @@ class Journey:
         artifact: Artifact | None = None
         verdicts: tuple[Verdict, ...] = ()
         failure = None
+        explanation, unexplained = None, None
         try:
             artifact = exported.result()
             with self._stage("run"):
                 verdicts = examine(artifact, self._model)
+                explanation, unexplained = why(self._case, artifact.path, self._model, verdicts)
         except PEValidateError as error:
             failure = str(error)
         self._progress(self._case, "done")
         again = shlex.join(self._again)
         weights = self._model.weights
         wanted = required(self._case, weights.spec, made_here=True)
-        return Result(self._case, self._seconds, weights.sha256, again, wanted, artifact, verdicts, failure)
+        return Result(
+            self._case,
+            self._seconds,
+            weights.sha256,
+            again,
+            wanted,
+            artifact,
+            verdicts,
+            failure,
+            explanation=explanation,
+            unexplained=unexplained,
+        )
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -35,11 +36,13 @@ class Child:
     ``log`` receives everything the child and its native libraries print. Functions and values travel by
     pickle, so a function must be importable by name. The caller's script is not imported again, as
     ``multiprocessing`` would: it needs no ``if __name__ == "__main__"``.
+
+    ``memory`` is how many bytes it may allocate; only Linux keeps it to that.
     """
 
-    def __init__(self, log: Path | None = None) -> None:
+    def __init__(self, log: Path | None = None, memory: int | None = None) -> None:
         self._pipe, theirs = Pipe()
-        command = [sys.executable, "-c", _CHILD, str(theirs.fileno()), str(log or os.devnull)]
+        command = [sys.executable, "-c", _CHILD, str(theirs.fileno()), str(log or os.devnull), str(memory or 0)]
         self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
         theirs.close()
         self._pipe.send(sys.path)
@@ -63,6 +66,11 @@ class Child:
             result: T = value
             return result
         raise value
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be called again."""
+        return self._process.poll() is None
 
     def close(self) -> None:
         """End the child: politely if it is idle, by force if it is still busy a moment later."""
@@ -89,11 +97,13 @@ class Child:
         return f"its process ended with exit code {code}"
 
 
-_CHILD: Final = "import sys; from pe_validate.process import serve; serve(int(sys.argv[1]), sys.argv[2])"
+_CHILD: Final = "import sys; from pe_validate.process import serve; serve(int(sys.argv[1]), *sys.argv[2:])"
 
 
-def serve(descriptor: int, log: str) -> None:
+def serve(descriptor: int, log: str, memory: str) -> None:
     """What the child does: answer calls from the inherited pipe until its other end is closed."""
+    if int(memory):
+        resource.setrlimit(resource.RLIMIT_DATA, (int(memory), int(memory)))
     threading.Thread(target=_die_with, args=(os.getppid(),), daemon=True).start()
     pipe: Connection = Connection(descriptor)
     sys.path[:] = pipe.recv()

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pe_validate.errors import ExplainError
+from pe_validate.export.artifact import memory_for
 from pe_validate.export.embedded import embedded
 from pe_validate.process import Child, ChildError
 from pe_validate.runtime.base import Reading
@@ -30,7 +31,7 @@ def intermediates(
     Raises:
         ExplainError: it cannot be taken apart, or does not run any more when it is.
     """
-    with Child() as child:
+    with Child(memory=memory_for(path)) as child:
         try:
             if target == "pte-coreml":
                 with embedded(path) as package:

@@ -11,6 +11,10 @@ from pe_validate.case import Case
 INPUT_NAME = "image"
 OUTPUT_NAME = "features"
 
+MEMORY = 4 * 2**30
+MEMORY_FOR_EACH_BYTE = 12
+"""Bytes that a runtime may allocate: the libraries take the first, weights in several forms the second."""
+
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
@@ -76,3 +80,8 @@ def digest(path: Path) -> str:
 def size(path: Path) -> int:
     """Bytes of a file, or of every file in a package folder."""
     return path.stat().st_size if path.is_file() else sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+
+
+def memory_for(path: Path) -> int:
+    """What a sound artifact of this size never needs."""
+    return MEMORY + MEMORY_FOR_EACH_BYTE * (size(path) if path.exists() else 0)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pe_validate.errors import RunError
-from pe_validate.export.artifact import Delegation
+from pe_validate.export.artifact import Delegation, memory_for
 from pe_validate.export.constants import stored
 from pe_validate.export.embedded import BACKEND, READ_TIMEOUT, write_package
 from pe_validate.mil.inspection import inspect
@@ -112,7 +112,7 @@ def isolated_delegation(path: Path) -> Delegation:
     Raises:
         RunError: the file is not a readable program.
     """
-    with Child() as child:
+    with Child(memory=memory_for(path)) as child:
         try:
             return child.call(delegation, READ_TIMEOUT, path)
         except ChildError as error:

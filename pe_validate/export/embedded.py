@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from pe_validate.errors import RunError
+from pe_validate.export.artifact import memory_for
 from pe_validate.export.quiet import quiet_libraries
 from pe_validate.process import Child, ChildError
 
@@ -71,7 +72,7 @@ def embedded(path: Path) -> Iterator[Path]:
         RunError: there is none, or the file is not a readable program.
     """
     with TemporaryDirectory(prefix="pe_validate-") as folder:
-        with Child() as child:
+        with Child(memory=memory_for(path)) as child:
             try:
                 package = child.call(unpack, READ_TIMEOUT, path, Path(folder))
             except ChildError as error:

@@ -178,7 +178,7 @@ def _read(path: Path) -> Mapping[str, object]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except DAMAGE as error:
         raise LoadError(
-            f"Checkpoint '{path}' cannot be read, it is truncated or damaged: {_first_line(error)}"
+            f"Checkpoint '{path}' cannot be read, it is truncated or damaged: {_first_line(error)}."
         ) from error
     except pickle.UnpicklingError as error:
         raise LoadError(
@@ -220,4 +220,4 @@ def _unnested(content: Mapping[str, object]) -> dict[str, Tensor]:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pe_validate.case import CORE_ML, Case
 from pe_validate.errors import ReportError
+from pe_validate.explain.locate import Explanation
 from pe_validate.export.artifact import Artifact
 from pe_validate.latency import Latency
 from pe_validate.verdict import GateName, Verdict
@@ -42,6 +43,10 @@ class Result:
     """Bytes, see :func:`~pe_validate.memory.peak_memory`."""
     half_sums: dict[int, float] | None = None
     """SNR in dB by number of terms, see :mod:`pe_validate.half_sums`."""
+    explanation: Explanation | None = None
+    """Where a failure begins."""
+    unexplained: str | None = None
+    """Why that is not known."""
 
     @property
     def status(self) -> Literal["pass", "fail", "error"]:
@@ -84,7 +89,8 @@ class Report:
             f"{counts['pass']} of {len(self.results)} cases pass, {counts['fail']} fail, "
             f"{counts['error']} could not be run."
         ]
-        producers = sorted({v.producer for r in self.results for v in r.verdicts if r.case.target in CORE_ML})
+        judged = [verdict for r in self.results for verdict in r.verdicts if r.case.target in CORE_ML]
+        producers = sorted({v.producer for v in judged if v.producer.startswith("Core ML")})
         if producers:
             lines.append(f"Core ML numbers were produced by: {'; '.join(producers)}.")
             if not any(producer.startswith("Core ML on ") for producer in producers):

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from pe_validate.report.explained import FULL_SCALE_DB, to_chart
+
 if TYPE_CHECKING:
     from pe_validate.report.model import Report
-
-FULL_SCALE_DB = 160.0
-"""SNR at which a bar is full; float32 arithmetic alone ends near 120 dB."""
 
 
 def to_html(report: Report) -> str:
@@ -18,5 +17,6 @@ def to_html(report: Report) -> str:
     environment = Environment(
         loader=PackageLoader("pe_validate.report", "."), autoescape=True, undefined=StrictUndefined
     )
+    environment.filters["chart"] = to_chart
     environment.filters["bar"] = lambda db: round(min(max(db / FULL_SCALE_DB, 0.0), 1.0) * 100, 1)
     return environment.get_template("page.html.j2").render(report=report)

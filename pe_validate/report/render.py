@@ -17,7 +17,9 @@ from rich.text import Text
 
 from pe_validate.compare import Comparison
 from pe_validate.errors import ReportError
+from pe_validate.explain.locate import Explanation
 from pe_validate.files import replace_file
+from pe_validate.report.explained import to_chart
 from pe_validate.report.model import FILE_NAME, Report, Result, to_json
 from pe_validate.report.page import to_html
 from pe_validate.verdict import Verdict
@@ -35,6 +37,8 @@ def sentences(report: Report) -> list[str]:
         if result.error:
             said.append(result.error)
         said += [verdict.sentence for verdict in result.verdicts if verdict.status != "pass"]
+        said += [result.explanation.sentence] if result.explanation else []
+        said += [result.unexplained] if result.unexplained else []
         if result.status == "error" and not result.error:
             said.append(unjudged(result))
         if result.status != "pass":
@@ -63,7 +67,13 @@ def to_terminal(report: Report) -> RenderableType:
             f"{loss.cosine:.6f}" if loss else "–",
             f"{sum(result.seconds.values()):.0f}",
         )
-    return Group(*report.headlines, table, *map(Text, sentences(report)))
+    charts = [Text(f"\n{to_chart(explanation)}", no_wrap=True) for explanation in explanations(report)]
+    return Group(*report.headlines, table, *map(Text, sentences(report)), *charts)
+
+
+def explanations(report: Report) -> list[Explanation]:
+    """Those that have something to show."""
+    return [result.explanation for result in report.results if result.explanation and result.explanation.steps]
 
 
 def _of_gates(result: Result, *gates: str) -> Comparison | None:
@@ -84,6 +94,11 @@ def to_markdown(report: Report) -> str:
         "",
         *(f"- {_one_line(sentence)}" for sentence in sentences(report)),
         "",
+        *(
+            line
+            for found in explanations(report)
+            for line in ("```", f"{found.case}, {found.gate}:", to_chart(found), "```", "")
+        ),
         f"Weights `{report.weights}`: " + ", ".join(f"{m} `{sha[:12]}`" for m, sha in loaded.items()) + ".",
         f"Made {report.created.isoformat()} on {report.machine} in {report.seconds:.0f} s with "
         + ", ".join(f"{name} {number}" for name, number in report.tools.items())

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pe_validate.errors import PEValidateError, RunError
-from pe_validate.export.artifact import TensorSpec
+from pe_validate.export.artifact import TensorSpec, memory_for
 from pe_validate.process import Child, ChildError
 from pe_validate.runtime import load
 from pe_validate.runtime.base import Reading, Runtime
@@ -18,13 +18,27 @@ RUN_TIMEOUT = 300.0
 
 
 class IsolatedRuntime(Runtime):
-    """A runtime of any target, behind a process boundary."""
+    """A runtime of any target, behind a process boundary.
 
-    def __init__(self, path: Path, target: str, reading: Reading, output: str | None = None) -> None:
+    ``child`` is one to use instead of a new one; ``timeout`` is in seconds, of the load and of each inference.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        target: str,
+        reading: Reading,
+        output: str | None = None,
+        *,
+        child: Child | None = None,
+        timeout: float = RUN_TIMEOUT,
+    ) -> None:
         self._name = f"'{path}'"
-        self._child = Child()
+        self._timeout = timeout
+        self._child = child or Child(memory=memory_for(path))
+        self._borrowed = child is not None
         try:
-            opened = self._child.call(_open, RUN_TIMEOUT, path, target, reading, output)
+            opened = self._child.call(_open, timeout, path, target, reading, output)
         except ChildError as error:
             self.close()
             raise RunError(f"'{path}' cannot be loaded: {error}.") from error
@@ -36,14 +50,15 @@ class IsolatedRuntime(Runtime):
 
     def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
         try:
-            features, self.notes = self._child.call(_run, RUN_TIMEOUT, image)
+            features, self.notes = self._child.call(_run, self._timeout, image)
         except ChildError as error:
             raise RunError(f"{self._name} failed in {self.producer}: {error}.") from error
         return features
 
     def close(self) -> None:
-        """End the child process."""
-        self._child.close()
+        """End the child process, unless it is somebody else's."""
+        if not self._borrowed:
+            self._child.close()
 
     def __enter__(self) -> IsolatedRuntime:
         return self

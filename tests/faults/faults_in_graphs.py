@@ -125,7 +125,7 @@ def quantizers(module: Any) -> list[Any]:
     return [node for node in module.graph.nodes if any(name in str(node.target) for name in names)]
 
 
-@fault("graph", kinds=STATIC)
+@fault("graph", kinds=STATIC, refused=True)
 def zero_point_off_by_one(module: Any) -> nn.Module:
     """Every activation is read with a zero point that is one too high."""
     for node in quantizers(module):

@@ -228,7 +228,7 @@ def spatial_tokens_transposed(patch: pytest.MonkeyPatch) -> None:
     on_top(patch, transpose)
 
 
-@fault("rewrite", kinds=SPATIAL_KINDS, model=SPATIAL)
+@fault("rewrite", kinds=SPATIAL_KINDS, model=SPATIAL, refused=True)
 def class_token_dropped_from_spatial_output(patch: pytest.MonkeyPatch) -> None:
     """A Spatial model gives its patches alone."""
     forward = deploy.Deployable.forward

@@ -45,12 +45,11 @@ def margin(verdict: Verdict) -> float:
 
 
 def over(found: Comparison, row: Tolerance) -> float:
-    """Observed ÷ limit: as amplitudes for SNR, as distances from 1 for the cosine. ∞ is capped."""
+    """Observed ÷ limit: of amplitudes, in the whole tensor and in its worst value. ∞ is capped."""
     limit = row.limit
     ratios = (
         found.max_rel / limit.max_rel,
         10 ** ((limit.snr_db - max(found.snr_db, -200)) / 20),
-        (1 - found.cosine) / (1 - limit.cosine),
     )
     return min(max(ratios), 1e9)
 
@@ -70,8 +69,8 @@ def to_markdown(cells: Sequence[Cell]) -> str:
         "gates of `pe-validate run`. Made by `tox -e faults`, which runs",
         "`pytest tests/faults -m 'full or not full' --kill-matrix docs/kill-matrix.md`.",
         "",
-        "A number is the margin, observed ÷ limit: how many times too large the error was (amplitude), by the metric "
-        "that says most. ✗ is a gate that asks yes or no. A fault that sits in one place is named by `pe-validate "
+        "A number is the margin, observed ÷ limit: how many times too large the error was, in the whole tensor or in "
+        "its worst value. ✗ is a gate that asks yes or no. A fault that sits in one place is named by `pe-validate "
         f"explain`: right for {right} of {len(placed)} ({right / max(len(placed), 1):.0%}).",
         "",
     ]

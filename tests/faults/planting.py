@@ -42,7 +42,8 @@ class Fault:
     """One way in which a conversion goes wrong.
 
     ``place`` is where it sits, in the words of ``pe-validate explain``; ``None`` where it sits in many places or in
-    none. ``kinds`` are the targets and precisions that it can be planted in.
+    none. ``kinds`` are the targets and precisions that it can be planted in. ``refused`` says that its artifact does
+    not run at all.
     """
 
     plant: Callable[..., object]
@@ -50,6 +51,7 @@ class Fault:
     place: str | None
     kinds: Kinds
     model: str
+    refused: bool = False
 
     @property
     def name(self) -> str:
@@ -72,12 +74,12 @@ FAULTS: Final[dict[str, Fault]] = {}
 
 
 def fault(
-    level: Level, place: str | None = None, *, kinds: Kinds = EVERY, model: str = MODEL
+    level: Level, place: str | None = None, *, kinds: Kinds = EVERY, model: str = MODEL, refused: bool = False
 ) -> Callable[[Callable[..., object]], Callable[..., object]]:
     """Enter a function in the catalogue of faults; what it is given depends on its level, see :func:`planted`."""
 
     def enter(plant: Callable[..., object]) -> Callable[..., object]:
-        found = Fault(plant, level, place, kinds, model)
+        found = Fault(plant, level, place, kinds, model, refused)
         assert found.name not in FAULTS, found.name
         FAULTS[found.name] = found
         return plant

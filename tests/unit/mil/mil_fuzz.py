@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from pe_validate.mil.proto import parse_model
+from mutations import NUMBERS, mutated_bytes
 
-NUMBERS = (0, 1, 2, 3, 10, 64, 255, 2**16, 2**31 - 1, 2**31, 2**40, 2**63 - 1, 2**64 - 1, -1)
-"""Numbers at which something changes."""
+from pe_validate.mil.proto import parse_model
 
 
 def mutated(content: bytes, name: str, seed: int, index: int) -> bytes:
@@ -17,39 +16,7 @@ def mutated(content: bytes, name: str, seed: int, index: int) -> bytes:
     chance = random.Random(f"{seed} {name} {index}")
     if name == "model.mlmodel" and index % 2:
         return _fields(content, chance)
-    changed = bytearray(content)
-    for _ in range(chance.choice((1, 1, 1, 2, 5))):
-        chance.choice(_BYTES)(changed, chance)
-    return bytes(changed)
-
-
-def _flip(content: bytearray, chance: random.Random) -> None:
-    if content:
-        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
-
-
-def _truncate(content: bytearray, chance: random.Random) -> None:
-    del content[chance.randrange(len(content) + 1) :]
-
-
-def _splice(content: bytearray, chance: random.Random) -> None:
-    """A piece of the file to another place of it."""
-    start, target = chance.randrange(len(content) + 1), chance.randrange(len(content) + 1)
-    content[target:target] = content[start : start + chance.randrange(1, 80)]
-
-
-def _cut(content: bytearray, chance: random.Random) -> None:
-    start = chance.randrange(len(content) + 1)
-    del content[start : start + chance.randrange(1, 80)]
-
-
-def _number(content: bytearray, chance: random.Random) -> None:
-    """Eight bytes, where a header may have its fields."""
-    start = chance.randrange(len(content) // 8 + 1) * 8
-    content[start : start + 8] = (chance.choice(NUMBERS) % 2**64).to_bytes(8, "little")
-
-
-_BYTES: tuple[Callable[[bytearray, random.Random], None], ...] = (_flip, _flip, _truncate, _splice, _cut, _number)
+    return mutated_bytes(content, chance)
 
 
 def _fields(content: bytes, chance: random.Random) -> bytes:
