@@ -233,11 +233,10 @@ def golden(
     names = [model_config(model).name for model in models or dict.fromkeys(case.model for case in MATRIX)]
     verdicts: list[Verdict] = []
     with show(plain=quiet) as progress:
+        if update:
+            goldens.update(folder, names, lambda name: progress(Case(name, "eager", "fp32"), "update"))
         for name in names:
             case = Case(name, "eager", "fp32")
-            if update:
-                progress(case, "update")
-                goldens.update(folder, [name])
             progress(case, "check")
             verdicts += goldens.check(folder, [name])
             progress(case, "done")

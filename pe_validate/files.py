@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import stat
+import sys
 import tempfile
 from pathlib import Path
 
@@ -23,9 +25,43 @@ def replace_file(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
+        sync(path.parent)
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def exchange(first: Path, second: Path) -> None:
+    """Let two folders change places at once: at no moment is either name free.
+
+    Raises:
+        OSError: the system refuses, or has no such call.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    names = os.fsencode(first), os.fsencode(second)
+    if sys.platform == "darwin":
+        failed = libc.renamex_np(*names, _SWAP)
+    else:
+        failed = libc.renameat2(_HERE, names[0], _HERE, names[1], _SWAP)
+    if failed:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+_SWAP = 2
+"""RENAME_SWAP of macOS and RENAME_EXCHANGE of Linux."""
+
+_HERE = -100
+"""AT_FDCWD of Linux."""
 
 
 def plain_file(path: Path, largest: int | None = None) -> Path:

@@ -1,13 +1,14 @@
 """Goldens: what the model answered, stored, so that any later machine or phone can be held to it.
 
 ``golden/manifest.json`` names every file with its sha256 and says what made it; ``golden/<model>/`` holds the
-inputs as uint8 images and the features of the float32 model. Only ``--update`` writes here.
+inputs as uint8 images and the features of the float32 model, in a file named by its content. The manifest is replaced
+last, so whatever happens on the way it names files that are there. Only ``--update`` writes here.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,18 +21,23 @@ from safetensors.numpy import load, save
 
 from pe_validate.case import MATRIX, Case
 from pe_validate.errors import GoldenError
-from pe_validate.files import replace_file
+from pe_validate.export.artifact import digest
+from pe_validate.files import fixtures, replace_file
 from pe_validate.inputs.images import Pixels, default_pixels, samples
 from pe_validate.models.config import MODELS
 from pe_validate.models.weights import DEFAULT_WEIGHTS, load_model, load_weights
 from pe_validate.runtime import Outputs, run
 from pe_validate.runtime.run_eager import EagerRuntime
-from pe_validate.tolerance import Limits, tolerance
+from pe_validate.tolerance import TABLE, Limits, tolerance
 from pe_validate.verdict import Verdict, judge
 
 MANIFEST: Final = "manifest.json"
 STORED: Final = ("china", "hot-pixel")
 """Inputs that are kept, of those that ``pe-validate run`` uses: a photograph, and what is least like one."""
+
+
+SEALED: Final = frozenset({"images", "nano"})
+"""Folders of fixtures that come with the package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +69,19 @@ class Manifest:
     """Every golden, by model."""
 
     goldens: dict[str, Entry]
+    sealed: dict[str, str]
+    """Sha256 of what verdicts rest on besides: the table of limits and every fixture."""
 
 
 _MANIFEST = TypeAdapter(Manifest)
 
 
-def update(folder: Path, models: Sequence[str] = tuple(MODELS)) -> None:
-    """Compute and write the goldens of ``models``; those of other models stay.
+def update(
+    folder: Path, models: Sequence[str] = tuple(MODELS), tell: Callable[[str], None] = lambda model: None
+) -> None:
+    """Compute and write the goldens of ``models``, all or none; those of other models stay.
+
+    ``tell`` is told of each model that is begun.
 
     Raises:
         GoldenError: the folder cannot be written.
@@ -77,19 +89,53 @@ def update(folder: Path, models: Sequence[str] = tuple(MODELS)) -> None:
     entries = read_manifest(folder).goldens if (folder / MANIFEST).exists() else {}
     try:
         for model in models:
+            tell(model)
             entries[model] = _store(folder, model)
         ordered = {model: entries[model] for model in MODELS if model in entries}
-        replace_file(folder / MANIFEST, _MANIFEST.dump_json(Manifest(ordered), indent=1) + b"\n")
+        replace_file(folder / MANIFEST, _MANIFEST.dump_json(Manifest(ordered, sealed()), indent=1) + b"\n")
+        named = {folder / entry.file for entry in ordered.values()}
+        for stale in set(folder.glob("*/*.safetensors")) - named:
+            stale.unlink()
     except OSError as error:
-        raise GoldenError(f"Cannot write goldens to '{folder}' ({error.strerror or error}).") from error
+        raise GoldenError(
+            f"Cannot write goldens to '{folder}' ({error.strerror or error}); those that were there still are."
+        ) from error
+
+
+def sealed() -> dict[str, str]:
+    """Sha256 of the table of limits and of every fixture, by name."""
+    root = fixtures()
+    files = {f"fixtures/{path.relative_to(root).as_posix()}": path for path in sorted(root.rglob("*")) if _kept(path)}
+    return {name: digest(path) for name, path in (files | {TABLE.name: TABLE}).items()}
+
+
+def _kept(path: Path) -> bool:
+    return path.is_file() and path.parent.name in SEALED and path.suffix not in (".py", ".pyc")
+
+
+def check_seals(folder: Path) -> None:
+    """What verdicts rest on must be what it was when the goldens were last written.
+
+    Raises:
+        GoldenError: a limit or a fixture was altered, is missing or is new.
+    """
+    before, today = read_manifest(folder).sealed, sealed()
+    changed = sorted(name for name in before.keys() | today.keys() if before.get(name) != today.get(name))
+    if changed:
+        raise GoldenError(
+            f"'{changed[0]}' is not what it was when the goldens in '{folder}' were written"
+            f"{f', and neither are {len(changed) - 1} others' if changed[1:] else ''}: restore it from version "
+            "control, or run 'pe-validate golden --update' and review the difference."
+        )
 
 
 def check(folder: Path, models: Sequence[str] = tuple(MODELS)) -> Iterator[Verdict]:
     """Hold the model to its goldens: files unaltered, limits those of the table, outputs the same today.
 
     Raises:
-        GoldenError: a golden is missing, altered or out of date.
+        GoldenError: a golden is missing, altered or out of date, or what it rests on is.
     """
+    check_seals(folder)
     manifest = read_manifest(folder)
     for model in models:
         entry = _entry(manifest, model, folder)
@@ -174,11 +220,12 @@ def _store(folder: Path, model: str) -> Entry:
             "features": np.concatenate(list(outputs.features.values())),
         }
     )
-    file = f"{model}/golden.safetensors"
+    sha256 = hashlib.sha256(content).hexdigest()
+    file = f"{model}/{sha256[:16]}.safetensors"
     replace_file(folder / file, content)
     return Entry(
         file=file,
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=sha256,
         weights=weights.spec,
         weights_sha256=weights.sha256,
         image_size=config.image_size,

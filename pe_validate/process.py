@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from io import TextIOWrapper
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
@@ -129,8 +130,9 @@ def _attempt(
     except PEValidateError as error:
         return False, error
     except BaseException as error:  # noqa: BLE001 - it is re-raised, in the parent
-        traceback.print_exc(file=sys.stderr)
-        sys.stderr.flush()
+        with suppress(OSError):  # the log may be on a disk that is full: that is what has to be told
+            traceback.print_exc(file=sys.stderr)
+            sys.stderr.flush()
         lines = str(error).strip().splitlines() or ["no message"]
         return False, ChildError(f"{type(error).__name__}: {lines[0]}")
 

@@ -64,6 +64,8 @@ class Artifact:
     tools: dict[str, str] = field(hash=False)
     seconds: float
     delegation: Delegation | None = None
+    key: str = ""
+    """Of its entry in the cache: a digest of everything that decides what is exported, code included."""
 
 
 def digest(path: Path) -> str:

@@ -29,6 +29,7 @@ from pe_validate.errors import ExportError
 from pe_validate.export.artifact import Artifact, digest
 from pe_validate.export.precision import calibration_images
 from pe_validate.export.worker import build
+from pe_validate.files import exchange, sync
 from pe_validate.inputs.images import Sample
 from pe_validate.models.weights import DEFAULT_WEIGHTS, Weights, load_weights
 from pe_validate.process import Child, ChildError
@@ -90,11 +91,14 @@ def place(artifact: Artifact, out: Path) -> Artifact:
         copy = Path(scratch) / target.name
         if artifact.path.is_dir():
             shutil.copytree(artifact.path, copy)
-            if target.exists():
-                target.rename(Path(scratch) / "replaced")
         else:
             shutil.copyfile(artifact.path, copy)
-        copy.replace(target)
+        for file in (*copy.rglob("*"), copy):
+            sync(file)
+        if copy.is_dir() and target.exists():
+            exchange(copy, target)
+        else:
+            copy.replace(target)
     return replace(artifact, path=target)
 
 
@@ -124,6 +128,7 @@ def _make(
         entry.mkdir()
         start = perf_counter()
         log = entry / "export.log"
+        log.touch()  # here, where a full disk is one sentence
         try:
             with Child(log) as child:
                 made = child.call(build, EXPORT_TIMEOUT, case, weights.spec, weights.sha256, entry, images)
@@ -131,23 +136,25 @@ def _make(
             kept = folder / f"{case.file_name}.failed.log"
             kept.write_bytes(log.read_bytes() if log.exists() else b"")
             raise ExportError(f"Exporting {case} failed: {error}; the exporter's output is in '{kept}'.") from error
-        artifact = replace(made, tools=tools, seconds=perf_counter() - start)
+        artifact = replace(made, tools=tools, seconds=perf_counter() - start, key=key)
         (entry / "artifact.json").write_bytes(_ARTIFACT.dump_json(artifact, indent=1))
         for file in entry.rglob("*"):
-            _sync(file)
+            sync(file)
         shutil.rmtree(folder / key, ignore_errors=True)
         entry.rename(folder / key)
-        _sync(folder)
+        sync(folder)
     return _located(artifact, folder / key)
 
 
 def _stored(entry: Path) -> Artifact | None:
-    """The entry's artifact when it is complete and unaltered."""
+    """The entry's artifact when it is complete, unaltered, and was made for this key and no other."""
     try:
         artifact = _located(_ARTIFACT.validate_json((entry / "artifact.json").read_bytes()), entry)
     except (FileNotFoundError, ValidationError):
         return None
-    return artifact if artifact.path.exists() and digest(artifact.path) == artifact.sha256 else None
+    if artifact.key != entry.name or not artifact.path.exists():
+        return None
+    return artifact if digest(artifact.path) == artifact.sha256 else None
 
 
 def _located(artifact: Artifact, entry: Path) -> Artifact:
@@ -168,11 +175,3 @@ def _code_digest() -> str:
     package = Path(__file__).parents[1]
     sources = sorted({*package.glob("models/*.py"), *package.glob("export/*.py")} - {Path(__file__)})
     return hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,6 +1,8 @@
 """Goldens are never written by accident, and never changed unseen."""
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,8 @@ import pytest
 
 from pe_validate import golden
 from pe_validate.errors import GoldenError
+from pe_validate.files import fixtures
+from pe_validate.models.config import MODELS
 from pe_validate.models.weights import load_weights
 
 MODEL = "PE-Core-T16-384"
@@ -23,10 +27,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(made: Path, tmp_path: Path) -> Path:
-    for path in (golden.MANIFEST, f"{MODEL}/golden.safetensors"):
-        (tmp_path / path).parent.mkdir(exist_ok=True)
-        (tmp_path / path).write_bytes((made / path).read_bytes())
-    return tmp_path
+    return Path(shutil.copytree(made, tmp_path / "golden"))
+
+
+def file_of(folder: Path) -> Path:
+    return folder / golden.read_manifest(folder).goldens[MODEL].file
 
 
 def test_what_was_just_written_passes(made: Path) -> None:
@@ -48,7 +53,7 @@ def test_the_committed_goldens_are_those_of_today(made: Path) -> None:
 
 
 def test_an_altered_golden_is_noticed(folder: Path) -> None:
-    path = folder / MODEL / "golden.safetensors"
+    path = file_of(folder)
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
@@ -57,7 +62,7 @@ def test_an_altered_golden_is_noticed(folder: Path) -> None:
 
 
 def test_a_missing_golden_is_noticed(folder: Path) -> None:
-    (folder / MODEL / "golden.safetensors").unlink()
+    file_of(folder).unlink()
     with pytest.raises(GoldenError, match="is missing"):
         list(golden.check(folder, [MODEL]))
 
@@ -65,6 +70,57 @@ def test_a_missing_golden_is_noticed(folder: Path) -> None:
 def test_a_model_that_the_manifest_forgot_is_noticed(folder: Path) -> None:
     with pytest.raises(GoldenError, match="has no golden of PE-Core-S16-384"):
         list(golden.check(folder, ["PE-Core-S16-384"]))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_committed_golden_is_whole(model: str) -> None:
+    assert golden.read(COMMITTED, model).pixels.keys() == set(golden.STORED)
+
+
+def test_every_limit_and_every_fixture_is_sealed() -> None:
+    golden.check_seals(COMMITTED)
+    names = golden.sealed()
+    assert {"tolerances.toml", "fixtures/images/china.jpg", "fixtures/nano/PE-Nano.safetensors"} < set(names)
+
+
+def alter_a_limit(root: Path) -> None:
+    table = root / "tolerances.toml"
+    table.write_text(table.read_text().replace("snr_db = 107", "snr_db = 7"))
+
+
+def drop_a_limit(root: Path) -> None:
+    table = root / "tolerances.toml"
+    table.write_text(table.read_text().replace("[onnx.fp32.identity]", "[onnx.fp64.identity]"))
+
+
+def alter_a_photograph(root: Path) -> None:
+    with (root / "images" / "china.jpg").open("ab") as file:
+        file.write(b"\0")
+
+
+def drop_a_photograph(root: Path) -> None:
+    (root / "images" / "china.jpg").unlink()
+
+
+def add_a_photograph(root: Path) -> None:
+    (root / "images" / "another.jpg").write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    "change", [alter_a_limit, drop_a_limit, alter_a_photograph, drop_a_photograph, add_a_photograph]
+)
+def test_a_limit_or_a_fixture_that_was_touched_is_noticed(
+    change: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in golden.SEALED:
+        shutil.copytree(fixtures() / name, tmp_path / name)
+    shutil.copyfile(golden.TABLE, tmp_path / "tolerances.toml")
+    monkeypatch.setattr(golden, "fixtures", lambda: tmp_path)
+    monkeypatch.setattr(golden, "TABLE", tmp_path / "tolerances.toml")
+    golden.check_seals(COMMITTED)
+    change(tmp_path)
+    with pytest.raises(GoldenError, match="is not what it was"):
+        golden.check_seals(COMMITTED)
 
 
 def edit(folder: Path, **changes: object) -> None:

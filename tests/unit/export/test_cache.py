@@ -121,6 +121,9 @@ ALTERATIONS: dict[str, Callable[[Path, Path], object]] = {
     "description empty": lambda entry, file: (entry / "artifact.json").write_bytes(b""),
     "description garbage": lambda entry, file: (entry / "artifact.json").write_bytes(b"\xff\x00{"),
     "description other": lambda entry, file: (entry / "artifact.json").write_bytes(b'{"path": "x"}'),
+    "made by other code": lambda entry, file: (entry / "artifact.json").write_bytes(
+        (entry / "artifact.json").read_bytes().replace(entry.name.encode(), b"0" * 32)
+    ),
     "description half": lambda entry, file: os.truncate(entry / "artifact.json", 200),
     "entry missing": lambda entry, file: shutil.rmtree(entry),
 }
