@@ -9,11 +9,14 @@ it came from::
             assert ...
 
     pytest --pe-weights file:my.safetensors --pe-cases PE-Core-T16-384/pte
+
+``pe_verdicts`` is what every gate says of the case. With ``--pe-require`` a run is red unless tests that passed have
+asked for the verdicts of every selected case: what was skipped, deselected or expected to fail has proved nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,31 +24,36 @@ import pytest
 
 from pe_validate.case import Case, select
 from pe_validate.errors import UsageError
+from pe_validate.ledger import PROPERTY, Ledger, entry
 
 if TYPE_CHECKING:
     from pe_validate.export.artifact import Artifact
     from pe_validate.reference import Reference
     from pe_validate.runtime.base import Runtime
+    from pe_validate.verdict import Verdict
 
 # Stages are imported in the fixtures: the plugin is loaded by every pytest run of an environment.
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Register ``--pe-weights``, ``--pe-cases`` and ``--pe-cache-dir``."""
+    """Register the options that start with ``--pe-``."""
     group = parser.getgroup("pe_validate", "Perception Encoder conversions")
     group.addoption(
         "--pe-weights", default="seed:7", help="seed:N, seed:N+outliers, trained, file:PATH or hf:REPO[:FILE]"
     )
     group.addoption("--pe-cases", default="*", help="cases or their beginnings, separated by commas; all by default")
+    group.addoption("--pe-require", action="store_true", help="fail unless every gate of every case was judged")
     group.addoption("--pe-cache-dir", type=Path, help="folder of exported artifacts; the user's cache by default")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse an unknown case before anything is collected."""
+    """Refuse an unknown case before anything is collected; workers of xdist leave the ledger to their controller."""
     try:
         _cases(config)
     except UsageError as error:
         raise pytest.UsageError(f"--pe-cases: {error}") from error
+    if config.getoption("--pe-require") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Requirement(config), "pe_validate requirement")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -95,6 +103,48 @@ def pe_runtime(pe_case: Case, pe_artifact: Artifact) -> Iterator[Runtime]:
 
     with IsolatedRuntime(pe_artifact.path, pe_case.target, reading_for(pe_case, "loss")) as runtime:
         yield runtime
+
+
+@pytest.fixture
+def pe_verdicts(
+    pe_case: Case, pe_artifact: Artifact, pe_reference: Reference, record_property: Callable[[str, object], None]
+) -> tuple[Verdict, ...]:
+    """What every gate says of the case; it counts as judged if the test that asked passes."""
+    from pe_validate.pipeline import examine
+
+    verdicts = examine(pe_artifact, pe_reference)
+    record_property(PROPERTY, entry(pe_case, (v.gate for v in verdicts if v.status == "pass")))
+    return verdicts
+
+
+class Requirement:
+    """Keeps the ledger of a run, in the process that reports it, and turns the run red at its end."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config, self._ledger, self._missing = config, Ledger(), list[str]()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Enter what a test has recorded, if it passed and was not expected to fail."""
+        if report.when == "call" and report.passed and not hasattr(report, "wasxfail"):
+            for name, value in report.user_properties:
+                if name == PROPERTY:
+                    self._ledger.enter(str(value))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Compare with what was asked for."""
+        if session.config.option.collectonly or session.exitstatus == pytest.ExitCode.INTERRUPTED:
+            return
+        self._missing = self._ledger.missing(_cases(self._config), self._config.getoption("--pe-weights"))
+        if self._missing and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say which cells are missing."""
+        if self._missing:
+            terminalreporter.section("not proved", red=True)
+            for sentence in self._missing:
+                terminalreporter.write_line(sentence, red=True)
 
 
 _LOADED: pytest.StashKey[dict[str, Reference]] = pytest.StashKey()

@@ -14,13 +14,12 @@ from pe_validate.export.cache import export
 from pe_validate.export.precision import recipe
 from pe_validate.gates import reading_for
 from pe_validate.inputs.strategies import KINDS, LAYOUTS, Drawn, Kind, layouts
-from pe_validate.pipeline import examine
 from pe_validate.reference import Reference
 from pe_validate.runtime import Outputs, Runtime, run
 from pe_validate.runtime.isolation import IsolatedRuntime
 from pe_validate.runtime.run_eager import EagerRuntime
 from pe_validate.tolerance import Gate
-from pe_validate.verdict import judge
+from pe_validate.verdict import Verdict, judge
 
 
 @pytest.fixture
@@ -32,10 +31,9 @@ def see_it_again(request: pytest.FixtureRequest) -> str:
     return f"\nSee it again: {shlex.join(command)}"
 
 
-def test_every_gate_passes_on_photographs_and_structured_images(pe_artifact: Artifact, pe_reference: Reference) -> None:
-    verdicts = examine(pe_artifact, pe_reference)
-    assert verdicts
-    assert not [verdict.sentence for verdict in verdicts if verdict.status != "pass"]
+def test_every_gate_passes_on_photographs_and_structured_images(pe_verdicts: tuple[Verdict, ...]) -> None:
+    assert pe_verdicts
+    assert not [verdict.sentence for verdict in pe_verdicts if verdict.status != "pass"]
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """The fixtures and options that a user's own tests use."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -59,3 +60,80 @@ def test_the_plugin_costs_nothing_where_it_is_not_used(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:hypothesispytest"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout
+
+
+CONVERSION = Path(__file__).parents[1] / "conversion"
+CASE = "PE-Nano/onnx/fp32"
+GATES = "test_every_gate_passes_on_photographs_and_structured_images"
+
+
+@pytest.fixture
+def run_suite(tmp_path: Path) -> Callable[..., Done]:
+    """The project's own suite, on one small case, with a conftest that may spoil it."""
+    suite = tmp_path / "conversion"
+    shutil.copytree(CONVERSION, suite, ignore=shutil.ignore_patterns("__pycache__", "test_goldens.py"))
+
+    def call(*arguments: str, spoiling: str = "") -> Done:
+        (tmp_path / "conftest.py").write_text(spoiling)
+        command = [sys.executable, "-m", "pytest", "-q", str(suite), "--pe-cases", CASE, *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+
+    return call
+
+
+def marking(mark: str) -> str:
+    return f"""
+import pytest
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.originalname == "{GATES}":
+            item.add_marker({mark})
+"""
+
+
+def test_a_run_that_judges_every_gate_is_green(run_suite: Callable[..., Done]) -> None:
+    done = run_suite("-k", "gate")
+    assert done.returncode == 0, done.stdout
+    assert "not proved" not in done.stdout
+
+
+def test_workers_report_to_the_one_ledger(run_suite: Callable[..., Done]) -> None:
+    assert run_suite("-k", "gate", "-n", "1").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "spoiling"),
+    [
+        (("-k", "nothing"), ""),
+        (("-k", "nothing", "-n", "1"), ""),
+        (("-k", "tells_images_apart"), ""),
+        (("-m", "no_such_mark", "-o", "addopts="), ""),
+        (("--deselect", f"conversion/test_parity.py::{GATES}[{CASE}]", "-k", "gate or tells"), ""),
+        (("-k", "gate"), marking("pytest.mark.skip")),
+        (("-k", "gate"), marking("pytest.mark.xfail(strict=False)")),
+        (("-k", "gate", "--runxfail"), marking("pytest.mark.skipif(True, reason='not today')")),
+        (("--ignore", "conversion/test_parity.py"), ""),
+    ],
+    ids=["empty", "empty with workers", "others", "no mark", "deselected", "skipped", "xfailed", "skipif", "ignored"],
+)
+def test_a_run_that_did_not_judge_what_it_was_asked_for_is_red(
+    run_suite: Callable[..., Done], arguments: tuple[str, ...], spoiling: str
+) -> None:
+    done = run_suite(*arguments, spoiling=spoiling)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
+    assert f"{CASE}: nothing that passed has judged rewrite, fidelity, loss" in done.stdout
+
+
+def test_a_gate_that_is_no_longer_asked_for_makes_the_run_red(run_suite: Callable[..., Done]) -> None:
+    spoiling = """
+import pytest
+from pe_validate import gates
+
+@pytest.fixture(autouse=True)
+def without_extremes(monkeypatch):
+    monkeypatch.setattr(gates, "at_extremes", lambda *arguments: ())
+"""
+    done = run_suite("-k", "gate", spoiling=spoiling)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
+    assert "nothing that passed has judged extremes, determinism" in done.stdout
