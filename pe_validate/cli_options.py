@@ -9,7 +9,9 @@ import typer
 
 Weights = Annotated[
     str,
-    typer.Option(help="seed:N, seed:N+outliers, trained (PE-Nano), file:PATH (.pt, .safetensors) or hf:REPO[:FILE]."),
+    typer.Option(
+        help="seed:N, seed:N+outliers, trained (PE-Nano), file:PATH (.pt, .safetensors) or hf:REPO[@REVISION][:FILE]."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of a table.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Plain progress lines instead of live ones.")]

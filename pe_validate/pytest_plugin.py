@@ -39,7 +39,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Register the options that start with ``--pe-``."""
     group = parser.getgroup("pe_validate", "Perception Encoder conversions")
     group.addoption(
-        "--pe-weights", default="seed:7", help="seed:N, seed:N+outliers, trained, file:PATH or hf:REPO[:FILE]"
+        "--pe-weights",
+        default="seed:7",
+        help="seed:N, seed:N+outliers, trained, file:PATH or hf:REPO[@REVISION][:FILE]",
     )
     group.addoption("--pe-cases", default="*", help="cases or their beginnings, separated by commas; all by default")
     group.addoption("--pe-require", action="store_true", help="fail unless every gate of every case was judged")

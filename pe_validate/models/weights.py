@@ -1,4 +1,4 @@
-"""Weights: ``seed:7`` | ``trained`` | ``file:PATH`` | ``hf:REPO[:FILE]`` → a state dict and its identity.
+"""Weights: ``seed:7`` | ``trained`` | ``file:PATH`` | ``hf:REPO[@REVISION][:FILE]`` → a state dict and its identity.
 
 ``seed:7+outliers`` is ``seed:7`` with what quantisation finds hard (``outliers.py``), ``trained`` the weights that
 come with the project for PE-Nano. Untrusted files stay files: a ``.pt`` is read with ``weights_only=True``, anything
@@ -32,7 +32,7 @@ from pe_validate.models.tower import VisionTower
 
 DEFAULT_WEIGHTS = "seed:7"
 TRAINED = "trained"
-SPECS = ("'seed:N'", "'seed:N+outliers'", "'trained'", "'file:PATH'", "'hf:REPO[:FILE]'")
+SPECS = ("'seed:N'", "'seed:N+outliers'", "'trained'", "'file:PATH'", "'hf:REPO[@REVISION][:FILE]'")
 
 DAMAGE = (
     SafetensorError,
@@ -84,8 +84,10 @@ def load_weights(model: str, spec: str = DEFAULT_WEIGHTS) -> Weights:
     elif kind == "file" and rest:
         tensors = _fitted(_read(Path(rest).expanduser()), config, spec)
     elif kind == "hf" and rest:
-        repo, _, file = rest.partition(":")
-        tensors = _fitted(_read(_download(repo, file or f"{repo.rpartition('/')[2]}.pt")), config, spec)
+        source, _, file = rest.partition(":")
+        repo, _, revision = source.partition("@")
+        path = _download(repo, file or f"{repo.rpartition('/')[2]}.pt", revision or None)
+        tensors = _fitted(_read(path), config, spec)
     else:
         raise UsageError(f"Weights '{spec}' are not {', '.join(SPECS[:-1])} or {SPECS[-1]}.")
     return Weights(spec, weights_digest(tensors), tensors)
@@ -148,12 +150,12 @@ def _trained(config: ModelConfig) -> Path:
     return path
 
 
-def _download(repo: str, file: str) -> Path:
+def _download(repo: str, file: str, revision: str | None) -> Path:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(hf_hub_download(repo, file))
+        return Path(hf_hub_download(repo, file, revision=revision))
     except (LocalEntryNotFoundError, OSError) as error:
         if isinstance(error, HfHubHTTPError):
             reason = "the hub refused it (no such repository or file, or its licence was not accepted)"
@@ -164,7 +166,9 @@ def _download(repo: str, file: str) -> Path:
             f"--weights file:PATH, or accept the licence and run 'hf auth login'."
         ) from error
     except HFValidationError as error:
-        raise UsageError(f"'{repo}' is not a Hugging Face repository: write hf:OWNER/NAME[:FILE].") from error
+        raise UsageError(
+            f"'{repo}' is not a Hugging Face repository: write hf:OWNER/NAME[@REVISION][:FILE]."
+        ) from error
 
 
 def _read(path: Path) -> Mapping[str, object]:

@@ -32,13 +32,19 @@ class Exporter:
         self._child: Child | None = None
 
     def __call__(
-        self, fault: str | None, case: Case, model: Reference, folder: Path, weights: str = DEFAULT_WEIGHTS
+        self,
+        fault: str | None,
+        case: Case,
+        model: Reference,
+        folder: Path,
+        weights: str = DEFAULT_WEIGHTS,
+        option: str | None = None,
     ) -> Artifact:
         self._child = self._child or Child(self._log)
         images = calibration_images(case)
         try:
             return self._child.call(
-                export_with, EXPORT_SECONDS, fault, case, weights, model.weights.sha256, folder, images
+                export_with, EXPORT_SECONDS, fault, case, weights, model.weights.sha256, folder, images, option
             )
         except ChildError:
             self.close()

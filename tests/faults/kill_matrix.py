@@ -66,8 +66,8 @@ def to_markdown(cells: Sequence[Cell]) -> str:
         "",
         f"{len(faults)} deliberately broken conversions, planted in {len(cells)} artifacts that the real exporters "
         f"wrote and the real runtimes ran; {sum(bool(cell.killed or cell.error) for cell in cells)} were caught by the "
-        "gates of `pe-validate run`. Made by `tox -e faults`, which runs",
-        "`pytest tests/faults -m 'full or not full' --kill-matrix docs/kill-matrix.md`.",
+        "gates of `pe-validate run`. Made by",
+        "`pytest tests/faults -m 'full or not full' --kill-matrix docs/kill-matrix.md`, as `tox -e faults` does.",
         "",
         "A number is the margin, observed ÷ limit: how many times too large the error was, in the whole tensor or in "
         "its worst value. ✗ is a gate that asks yes or no. A fault that sits in one place is named by `pe-validate "

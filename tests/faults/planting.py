@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Final, Literal
@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from pe_validate.case import MATRIX, Case
-from pe_validate.export import worker
+from pe_validate.export import to_mlpackage, to_pte, worker
 from pe_validate.export.artifact import Artifact, digest, size
 from pe_validate.export.delegation import delegation
 from pe_validate.inputs.images import Sample
@@ -120,12 +120,23 @@ def _with_sick_graph(sick: Fault, lowered: Callable[..., nn.Module]) -> Callable
 
 
 def export_with(
-    name: str | None, case: Case, weights: str, sha256: str, folder: Path, calibration: tuple[Sample, ...]
+    name: str | None,
+    case: Case,
+    weights: str,
+    sha256: str,
+    folder: Path,
+    calibration: tuple[Sample, ...],
+    option: str | None = None,
 ) -> Artifact:
-    """Export ``case`` with a fault, or without; to be called in a child."""
+    """Export ``case`` with a fault, or without and with an option of the tools; to be called in a child."""
     import_catalogue()
     if name is None:
-        return worker.build(case, weights, sha256, folder, calibration)
+        with pytest.MonkeyPatch.context() as patch:
+            if option == "by_partitions":
+                patch.setattr(to_pte, "lower_whole", to_pte.lower_by_partitions)
+            if option == "exported_program":
+                patch.setattr(to_mlpackage, "convert", partial(to_mlpackage.convert, route="export"))
+            return worker.build(case, weights, sha256, folder, calibration)
     with planted(name, exporting=True):
         artifact = worker.build(case, weights, sha256, folder, calibration)
     if FAULTS[name].level == "file":

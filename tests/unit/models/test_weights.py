@@ -169,6 +169,18 @@ def test_hub_files_load_from_the_hub_cache(tensors: Tensors, tmp_path: Path, fil
     assert done.stdout.strip() == load_weights(MODEL, "seed:3").sha256, done.stderr
 
 
+def test_a_revision_pins_what_is_loaded(tensors: Tensors, tmp_path: Path) -> None:
+    repo, pinned = tmp_path / "hub" / f"models--facebook--{MODEL}", "1" * 40
+    for revision, seed in (("0" * 40, 4), (pinned, 3)):
+        snapshot = repo / "snapshots" / revision
+        snapshot.mkdir(parents=True)
+        torch.save(dict(load_weights(MODEL, f"seed:{seed}").tensors), snapshot / f"{MODEL}.pt")
+    (repo / "refs").mkdir()
+    (repo / "refs" / "main").write_text("0" * 40)
+    found = [from_hub(tmp_path, f"hf:facebook/{MODEL}{at}").stdout.strip() for at in ("", f"@{pinned}")]
+    assert found == [load_weights(MODEL, f"seed:{seed}").sha256 for seed in (4, 3)]
+
+
 def test_an_unreachable_hub_says_what_to_do(tmp_path: Path) -> None:
     done = from_hub(tmp_path, f"hf:facebook/{MODEL}")
     last = done.stderr.strip().splitlines()[-1]

@@ -7,7 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from pe_validate.errors import RunError
+from pe_validate.errors import ExplainError, RunError
+from pe_validate.explain.intermediates import intermediates
 from pe_validate.runtime.run_onnx import OnnxRuntime
 
 FLOAT = TensorProto.FLOAT
@@ -46,3 +47,23 @@ def test_fixed_axes_do_not(path: Path) -> None:
 def test_one_of_several_outputs_has_to_be_named(path: Path) -> None:
     with pytest.raises(RunError, match="say which one is to be validated"):
         OnnxRuntime(path).run(np.zeros((1, 3, 8, 8), np.float32))
+
+
+@pytest.mark.parametrize("location", ["../secret.bin", "{folder}/secret.bin", "link.bin", "a/../../secret.bin"])
+def test_weights_outside_of_the_files_folder_are_not_read(tmp_path: Path, location: str) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (tmp_path / "secret.bin").write_bytes(np.ones(8, np.float32).tobytes())
+    (folder / "link.bin").symlink_to(tmp_path / "secret.bin")
+    weight = onnx.TensorProto(name="w", data_type=1, dims=[1, 8], data_location=onnx.TensorProto.EXTERNAL)
+    weight.external_data.add(key="location", value=location.format(folder=tmp_path))
+    image = onnx.helper.make_tensor_value_info("image", 1, [1, 8])
+    features = onnx.helper.make_tensor_value_info("features", 1, [1, 8])
+    node = onnx.helper.make_node("Add", ["image", "w"], ["features"])
+    graph = onnx.helper.make_graph([node], "graph", [image], [features], [weight])
+    path = folder / "model.onnx"
+    path.write_bytes(onnx.helper.make_model(graph).SerializeToString())
+    with pytest.raises(RunError, match=r"model\.onnx' cannot be loaded"):
+        OnnxRuntime(path)
+    with pytest.raises(ExplainError, match=r"model\.onnx' cannot be read"):
+        intermediates(path, "onnx", "exact", np.zeros((1, 8), np.float32), frozenset({8}))

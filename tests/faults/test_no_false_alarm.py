@@ -1,0 +1,48 @@
+"""Correct conversions pass: every precision, several weights, both routes to Core ML, both ways to lower."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import Exporter, References
+
+from pe_validate.case import MATRIX, Case
+from pe_validate.pipeline import examine
+
+MODEL = "PE-Nano"
+WEIGHTS = ["seed:1", "seed:2", "trained"]
+CASES = [case for case in MATRIX if case.model == MODEL]
+
+SOUND = [(case, weights, None) for case in CASES for weights in WEIGHTS]
+SOUND += [(Case(MODEL, "pte", precision), "seed:1", "by_partitions") for precision in ("fp32", "fp16", "int8", "int4")]
+SOUND += [(Case(MODEL, "mlpackage", precision), "seed:1", "exported_program") for precision in ("fp16", "fp32")]
+SOUND += [(Case(MODEL, target, "fp32"), "seed:1", "four_threads") for target in ("onnx", "pte")]
+
+
+def test_there_are_at_least_fifty() -> None:
+    assert len(SOUND) >= 50
+
+
+@pytest.mark.parametrize(
+    ("case", "weights", "option"),
+    [
+        pytest.param(*sound, id="-".join(map(str, filter(None, sound))), marks=[pytest.mark.full] * (number % 10 > 0))
+        for number, sound in enumerate(SOUND)
+    ],
+)
+def test_a_correct_conversion_passes_every_gate(
+    case: Case,
+    weights: str,
+    option: str | None,
+    exporter: Exporter,
+    references: References,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if option == "four_threads":
+        monkeypatch.setenv("OMP_NUM_THREADS", "4")  # of the child that runs it
+    model = references.sound(case.model, weights)
+    artifact = exporter(None, case, model, tmp_path, weights, option)
+    alarms = [verdict.sentence for verdict in examine(artifact, model) if verdict.status != "pass"]
+    assert not alarms
