@@ -25,6 +25,10 @@ INVISIBLE = {
 """Faults that no gate could ever see, because they change nothing."""
 
 
+WIDE = 3.0
+"""A margin that nobody need think about."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """What happened to one fault in one case; ``killed`` gives the margin by gate, 0 where nothing is measured."""
@@ -71,7 +75,9 @@ def to_markdown(cells: Sequence[Cell]) -> str:
         "",
         "A number is the margin, observed ÷ limit: how many times too large the error was, in the whole tensor or in "
         "its worst value. ✗ is a gate that asks yes or no. A fault that sits in one place is named by `pe-validate "
-        f"explain`: right for {right} of {len(placed)} ({right / max(len(placed), 1):.0%}).",
+        f"explain`: right for {right} of {len(placed)} ({right / max(len(placed), 1):.1%}).",
+        "",
+        near(ordered),
         "",
     ]
     for level in ("weights", "rewrite", "graph", "exporter", "file"):
@@ -88,6 +94,13 @@ def to_markdown(cells: Sequence[Cell]) -> str:
     lines += ["", "## Faults that nobody can see", "", "They change no answer of the model, whatever the image:", ""]
     lines += [f"- **{name}**: {reason}." for name, reason in INVISIBLE.items()]
     return "\n".join(lines) + "\n"
+
+
+def near(cells: Sequence[Cell]) -> str:
+    """The faults whose margin is small: nothing without numbers caught them, and no number by much."""
+    close = [cell for cell in cells if cell.killed and all(0 < value < WIDE for value in cell.killed.values())]
+    named = "; ".join(f"{_words(cell.fault)} in {cell.case} ({_times(max(cell.killed.values()))})" for cell in close)
+    return f"Caught by less than {WIDE:g} times the limit: {named or 'none'}."
 
 
 def _row(cell: Cell) -> str:
