@@ -10,9 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from conftest import Exporter, References
 from kill_matrix import Cell, margin
 from planting import FAULTS, MODEL, import_catalogue, planted
+from sound_and_sick import Exporter, References
 
 from pe_validate.case import Case
 from pe_validate.errors import RunError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Exporter, References
+from sound_and_sick import Exporter, References
 
 from pe_validate.case import MATRIX, Case
 from pe_validate.pipeline import examine

@@ -19,7 +19,7 @@ def lower_both_ways(precision: str) -> list[dict[str, Any]]:
     from executorch.exir._serialize._program import deserialize_pte_binary
     from executorch.extension.pybindings import _portable_lib
 
-    from pe_validate.export.delegation import _graph
+    from pe_validate.export.delegation import graph_of
     from pe_validate.export.precision import calibration_images, lowered, recipe
     from pe_validate.export.to_pte import lower_by_partitions, lower_whole
 
@@ -40,7 +40,7 @@ def lower_both_ways(precision: str) -> list[dict[str, Any]]:
                 "sha256": hashlib.sha256(program).hexdigest(),
                 "delegates": len(delegates),
                 "specs": sum(len(d.compile_specs) for d in delegates),
-                "nodes": _graph(plan.backend_delegate_data[delegates[0].processed.index].data)["xnodes"],
+                "nodes": graph_of(plan.backend_delegate_data[delegates[0].processed.index].data)["xnodes"],
                 "answer": answer.float().numpy().copy(),
             }
         )

@@ -1,0 +1,65 @@
+"""Artifacts with and without faults, and what they are held to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from planting import export_with
+
+from pe_validate.case import Case
+from pe_validate.export.artifact import Artifact
+from pe_validate.export.precision import calibration_images
+from pe_validate.models.weights import DEFAULT_WEIGHTS
+from pe_validate.process import Child, ChildError
+from pe_validate.reference import Reference, reference
+
+EXPORT_SECONDS = 600
+
+
+class Exporter:
+    """Plants and exports; the libraries are imported once."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._child: Child | None = None
+
+    def __call__(
+        self,
+        fault: str | None,
+        case: Case,
+        model: Reference,
+        folder: Path,
+        weights: str = DEFAULT_WEIGHTS,
+        option: str | None = None,
+    ) -> Artifact:
+        self._child = self._child or Child(self._log)
+        images = calibration_images(case)
+        try:
+            return self._child.call(
+                export_with, EXPORT_SECONDS, fault, case, weights, model.weights.sha256, folder, images, option
+            )
+        except ChildError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._child:
+            self._child.close()
+        self._child = None
+
+
+class References:
+    """Sound references by model and weights, and those of a world in which the rewrite itself is wrong."""
+
+    def __init__(self) -> None:
+        self._sound: dict[tuple[str, str], Reference] = {}
+
+    def sound(self, model: str, weights: str = DEFAULT_WEIGHTS) -> Reference:
+        if (model, weights) not in self._sound:
+            self._sound[model, weights] = reference(model, weights)
+        return self._sound[model, weights]
+
+    def sick(self, model: str) -> Reference:
+        """What is computed from it has to be computed while the fault is planted."""
+        sound = self.sound(model)
+        return Reference(sound.weights, sound.tower, sound.inputs)
