@@ -325,22 +325,22 @@ def test_a_package_without_a_matrix_is_not_compressed() -> None:
     assert judge_compression(PACKAGE, STORED[1:]).status == "fail"
 
 
-STORED = Delegation(1, (), constants=("aa", "bb", "cc"))
+PROGRAM = Delegation(1, (), constants=("aa", "bb", "cc"))
 
 
 def test_a_program_that_stores_its_graphs_weights_passes() -> None:
-    assert judge_weights(PTE, STORED, {"one.weight": "aa", "two.weight": "cc"}).status == "pass"
-    assert judge_weights(PTE, STORED, {}).status == "pass"
+    assert judge_weights(PTE, PROGRAM, {"one.weight": "aa", "two.weight": "cc"}).status == "pass"
+    assert judge_weights(PTE, PROGRAM, {}).status == "pass"
 
 
 def test_a_weight_that_is_not_in_the_program_is_named() -> None:
-    verdict = judge_weights(PTE, STORED, {"one.weight": "aa", "two.weight": "dd"})
+    verdict = judge_weights(PTE, PROGRAM, {"one.weight": "aa", "two.weight": "dd"})
     assert verdict.status == "fail"
     assert verdict.layers == ("two.weight",)
     assert "'two.weight' of the graph is not in the program" in verdict.sentence
 
 
 def test_a_constant_that_was_altered_fails_whether_or_not_its_graph_is_known() -> None:
-    altered = replace(STORED, altered=("scale_1",))
+    altered = replace(PROGRAM, altered=("scale_1",))
     assert "'scale_1' was altered since it was written" in judge_weights(PTE, altered, {}).sentence
     assert judge_weights(PTE, altered, {"one.weight": "aa"}).status == "fail"
