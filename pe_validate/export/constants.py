@@ -41,10 +41,12 @@ def of_graph(graph: nn.Module) -> dict[str, str]:
 
 
 def _tensors(graph: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    if isinstance(graph, fx.GraphModule):  # quantised by PT2E: what is int8 and its scales have names of their own
-        for name, tensor in graph.state_dict().items():
-            if tensor.dtype == torch.int8 or name.startswith("_scale_"):
-                yield name, tensor
+    if isinstance(graph, fx.GraphModule):  # quantised by PT2E: weights and their scales are attributes of the graph
+        # Not what has one scale for the whole tensor: calibration sets it, and no two calibrations round alike.
+        for node in graph.graph.nodes:
+            if node.target is torch.ops.quantized_decomposed.dequantize_per_channel.default:
+                for constant in node.args[:2]:
+                    yield constant.target, getattr(graph, constant.target)
     for name, layer in graph.named_modules():
         if isinstance(layer, nn.Linear):
             weight: Any = layer.weight

@@ -166,9 +166,11 @@ def _calibrate(module: nn.Module, images: Sequence[Tensor]) -> nn.Module:
         quantizer.set_module_type(nn.Linear, get_symmetric_quantization_config(is_per_channel=True))
         quantizer.set_filter_function(_before_projection)
         prepared = prepare_pt2e(torch.export.export(module, (images[0],)).module(), quantizer)
+        # Ranges are searched for in histograms: what float32 rounds otherwise on another machine moves some by 2 %.
+        prepared.double()
         for image in images:
-            prepared(image)
-        quantised: nn.Module = convert_pt2e(prepared)
+            prepared(image.double())
+        quantised: nn.Module = convert_pt2e(prepared.float())
     return quantised
 
 

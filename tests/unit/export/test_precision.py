@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 from torch import fx
+from torchao.quantization.pt2e import HistogramObserver
 
 from pe_validate.case import MATRIX, Case
 from pe_validate.compare import compare
 from pe_validate.errors import ExportError, LoadError, UsageError
 from pe_validate.export.cache import export
+from pe_validate.export.constants import of_graph
 from pe_validate.export.precision import RECIPES, calibration_images, lowered, recipe
 from pe_validate.inputs.images import Sample
 from pe_validate.models.config import NANO
@@ -66,6 +68,33 @@ def test_one_scale_for_all_tokens_loses_more_than_one_for_each_where_some_channe
     add_outliers(tensors, SMALL, 7)
     tower.load_state_dict(tensors)
     assert loss_db(tower, "int8-static") < loss_db(tower, "int8") - 6
+
+
+def test_calibration_observes_float64_which_rounds_alike_on_all_machines(
+    tower: VisionTower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observed = []
+    forward = HistogramObserver.forward
+
+    def record(self: HistogramObserver, x: torch.Tensor) -> torch.Tensor:
+        observed.append(x.dtype)
+        return forward(self, x)
+
+    monkeypatch.setattr(HistogramObserver, "forward", record)
+    graph = lowered(tower, case("int8-static"), calibration("int8-static"))
+    assert set(observed) == {torch.float64}
+    assert graph(IMAGE).dtype == torch.float32
+
+
+def test_a_class_token_that_calibration_scales_is_not_among_the_weights_that_a_program_must_store(
+    tower: VisionTower,
+) -> None:
+    graph = lowered(tower, case("int8-static"), calibration("int8-static"))
+    held = [getattr(graph, name) for name in of_graph(graph) if hasattr(graph, name)]
+    tokens = [tensor for tensor in graph.state_dict().values() if tensor.shape == (1, SMALL.width)]
+    assert [tensor for tensor in held if tensor.dtype == torch.int8]
+    assert [tensor for tensor in tokens if tensor.dtype == torch.int8]
+    assert (1, SMALL.width) not in {tuple(tensor.shape) for tensor in held}
 
 
 @pytest.mark.parametrize(("precision", "levels"), [("int8", 256), ("int4", 16)])
