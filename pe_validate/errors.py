@@ -35,6 +35,10 @@ class RunError(PEValidateError):
     """An artifact could not be loaded or executed."""
 
 
+class SetupError(PEValidateError):
+    """An environment that artifacts run in could not be prepared."""
+
+
 class ExplainError(PEValidateError):
     """The intermediate values of an artifact could not be had."""
 

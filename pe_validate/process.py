@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 from multiprocessing.connection import Connection, Pipe
@@ -39,14 +39,25 @@ class Child:
     ``multiprocessing`` would: it needs no ``if __name__ == "__main__"``.
 
     ``memory`` is how many bytes it may allocate; only Linux keeps it to that.
+
+    ``interpreter`` is another Python, with ``environment`` as all of its variables; it must find this module.
     """
 
-    def __init__(self, log: Path | None = None, memory: int | None = None) -> None:
+    def __init__(
+        self,
+        log: Path | None = None,
+        memory: int | None = None,
+        *,
+        interpreter: Sequence[str] = (sys.executable,),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._pipe, theirs = Pipe()
-        command = [sys.executable, "-c", _CHILD, str(theirs.fileno()), str(log or os.devnull), str(memory or 0)]
-        self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+        command = [*interpreter, "-c", _CHILD, str(theirs.fileno()), str(log or os.devnull), str(memory or 0)]
+        self._process = subprocess.Popen(
+            command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=environment
+        )
         theirs.close()
-        self._pipe.send(sys.path)
+        self._pipe.send(sys.path if environment is None else None)
 
     def call(self, function: Callable[P, T], timeout: float, *args: P.args, **kwargs: P.kwargs) -> T:
         """``function(*args, **kwargs)`` in the child, waited for at most ``timeout`` seconds.
@@ -107,7 +118,7 @@ def serve(descriptor: int, log: str, memory: str) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (int(memory), int(memory)))
     threading.Thread(target=_die_with, args=(os.getppid(),), daemon=True).start()
     pipe: Connection = Connection(descriptor)
-    sys.path[:] = pipe.recv()
+    sys.path[:] = pipe.recv() or sys.path
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for stream in (1, 2):
         os.dup2(target, stream)

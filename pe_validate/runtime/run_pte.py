@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import torch
@@ -14,12 +13,9 @@ from executorch.extension.pybindings import _portable_lib as executorch
 from numpy.typing import NDArray
 
 from pe_validate.errors import RunError
-from pe_validate.export.artifact import INPUT_NAME, OUTPUT_NAME, TensorSpec
+from pe_validate.export.artifact import TensorSpec
 from pe_validate.runtime.base import Runtime
-
-_DTYPES: Final = {5: "float16", 6: "float32", 7: "float64"}
-"""Scalar types by their number in ``exir/scalar_type.py``."""
-
+from pe_validate.runtime.signature import signature
 
 class ExecuTorchRuntime(Runtime):
     """The ``forward`` method of a ``.pte``. Load it in a child: damaged programs abort the process."""
@@ -46,13 +42,8 @@ class ExecuTorchRuntime(Runtime):
 
 
 def declared(program: executorch.ExecuTorchProgram) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-    """Inputs and outputs of ``forward``; a program has no names for them."""
+    """Inputs and outputs of ``forward``."""
     metadata = program.method_meta("forward")
-    inputs = tuple(_spec(INPUT_NAME, metadata.input_tensor_meta(i)) for i in range(metadata.num_inputs()))
+    inputs = [metadata.input_tensor_meta(i) for i in range(metadata.num_inputs())]
     outputs = [metadata.output_tensor_meta(i) for i in range(metadata.num_outputs())]
-    names = [OUTPUT_NAME] if len(outputs) == 1 else [f"output{i}" for i in range(len(outputs))]
-    return inputs, tuple(_spec(name, meta) for name, meta in zip(names, outputs, strict=True))
-
-
-def _spec(name: str, meta: executorch.TensorInfo) -> TensorSpec:
-    return TensorSpec(name, tuple(meta.sizes()), _DTYPES.get(meta.dtype(), f"scalar type {meta.dtype()}"))
+    return signature(*([(tuple(m.sizes()), m.dtype()) for m in metas] for metas in (inputs, outputs)))

@@ -1,0 +1,79 @@
+"""iPhones as their CPU looks to XNNPACK: the features by which it picks kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from pe_validate.errors import UsageError
+
+Emulator = Literal["emulator", "emulator-sme"]
+"""Tables of ``packages.toml``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One kind of phone. ``cpu`` is how QEMU is told; ``features`` is what a guest must then see, no more, no less.
+
+    Sources: the processors of each chip as LLVM's ``AArch64Processors.td`` lists them.
+    """
+
+    name: str
+    chip: str
+    cpu: str
+    features: frozenset[str]
+    emulator: Emulator = "emulator"
+
+    @property
+    def counts(self) -> bool:
+        """Whether executed instructions can be counted: Debian's newer QEMU is static and takes no plugins."""
+        return self.emulator == "emulator"
+
+
+_BITS: Final = {
+    "neon": (0, 1),
+    "fp16": (0, 10),
+    "dotprod": (0, 20),
+    "sve": (0, 22),
+    "i8mm": (1, 13),
+    "bf16": (1, 14),
+    "sme": (1, 23),
+    "sme2": (1, 37),
+}
+"""Which auxiliary vector, HWCAP or HWCAP2, and which bit of it; from Linux's ``asm/hwcap.h``."""
+
+PROFILES: Final = {
+    profile.name: profile
+    for profile in (
+        # Apple's A13 is an ARMv8.4 core; what kernels choose by, this ARMv8.2 core has, too.
+        Profile("iphone-11", "A13", "cortex-a76", frozenset({"neon", "fp16", "dotprod"})),
+        Profile(
+            "iphone-14", "A15, A16", "max,sve=off,sme=off", frozenset({"neon", "fp16", "dotprod", "i8mm", "bf16"})
+        ),
+        Profile(
+            "iphone-16",
+            "A18",
+            "max,sve=off",
+            frozenset({"neon", "fp16", "dotprod", "i8mm", "bf16", "sme", "sme2"}),
+            "emulator-sme",
+        ),
+    )
+}
+DEFAULT_PROFILE: Final = "iphone-14"
+
+
+def profile_named(name: str) -> Profile:
+    """One of :data:`PROFILES`.
+
+    Raises:
+        UsageError: there is none of this name.
+    """
+    if name not in PROFILES:
+        raise UsageError(f"There is no CPU profile '{name}'; there are {', '.join(PROFILES)}.")
+    return PROFILES[name]
+
+
+def features_in(words: Sequence[int]) -> frozenset[str]:
+    """What HWCAP and HWCAP2 say, of the features that matter here."""
+    return frozenset(name for name, (word, bit) in _BITS.items() if words[word] >> bit & 1)
