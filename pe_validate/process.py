@@ -53,9 +53,7 @@ class Child:
     ) -> None:
         self._pipe, theirs = Pipe()
         command = [*interpreter, "-c", _CHILD, str(theirs.fileno()), str(log or os.devnull), str(memory or 0)]
-        self._process = subprocess.Popen(
-            command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=environment
-        )
+        self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=environment)
         theirs.close()
         self._pipe.send(sys.path if environment is None else None)
 

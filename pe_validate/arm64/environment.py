@@ -77,9 +77,13 @@ def setup(profile: Profile, cache_dir: Path | None = None, progress: Progress = 
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / "lock"):
             parts = _Parts(folder, progress)
-            guest = parts.make("guest", f"{packages['guest']}{WHEELS.read_text()}", lambda to: parts.guest(packages, to))
+            guest = parts.make(
+                "guest", f"{packages['guest']}{WHEELS.read_text()}", lambda to: parts.guest(packages, to)
+            )
             emulator = parts.make(
-                profile.emulator, str(packages[profile.emulator]), lambda to: parts.debian(packages[profile.emulator], to)
+                profile.emulator,
+                str(packages[profile.emulator]),
+                lambda to: parts.debian(packages[profile.emulator], to),
             )
             command = [str(emulator / "usr/bin/qemu-aarch64"), "-L", str(guest), "-cpu", profile.cpu]
             if profile.counts:
@@ -180,7 +184,9 @@ def _unpack(package: Path, to: Path) -> None:
 def _compile(to: Path) -> None:
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if not compiler:
-        raise SetupError("Instructions are counted by a few lines of C, and there is no compiler: install gcc or clang.")
+        raise SetupError(
+            "Instructions are counted by a few lines of C, and there is no compiler: install gcc or clang."
+        )
     command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(to / "counter.so"), str(COUNTER)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -62,7 +62,6 @@ def run(image: bytes, dtype: str, shape: tuple[int, ...], index: int, counted: b
 
 def _executorch() -> Any:
     import torch  # noqa: F401 - its libraries first
-
     from executorch.extension.pybindings import _portable_lib
 
     return _portable_lib

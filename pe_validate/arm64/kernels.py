@@ -10,6 +10,7 @@ from typing import Final
 
 from elftools.dwarf.callframe import FDE
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 OUTSIDE: Final = "outside the runtime"
 """Python, torch and the C library."""
@@ -29,8 +30,9 @@ class Functions:
         self._base = base
         with library.open("rb") as file:
             elf = ELFFile(file)
-            symbols = elf.get_section_by_name(".dynsym").iter_symbols()
-            names = {symbol["st_value"]: symbol.name for symbol in symbols if symbol["st_info"]["type"] == "STT_FUNC"}
+            tables = [part for part in elf.iter_sections() if isinstance(part, SymbolTableSection)]
+            symbols = [symbol for table in tables for symbol in table.iter_symbols()]
+            names = {entry["st_value"]: str(entry.name) for entry in symbols if entry["st_info"]["type"] == "STT_FUNC"}
             frames = [entry for entry in elf.get_dwarf_info().EH_CFI_entries() if isinstance(entry, FDE)]
             spans = sorted((frame["initial_location"], frame["address_range"]) for frame in frames)
             self._size = max(part["p_vaddr"] + part["p_memsz"] for part in elf.iter_segments("PT_LOAD"))

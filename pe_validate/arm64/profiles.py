@@ -48,9 +48,7 @@ PROFILES: Final = {
     for profile in (
         # Apple's A13 is an ARMv8.4 core; what kernels choose by, this ARMv8.2 core has, too.
         Profile("iphone-11", "A13", "cortex-a76", frozenset({"neon", "fp16", "dotprod"})),
-        Profile(
-            "iphone-14", "A15, A16", "max,sve=off,sme=off", frozenset({"neon", "fp16", "dotprod", "i8mm", "bf16"})
-        ),
+        Profile("iphone-14", "A15, A16", "max,sve=off,sme=off", frozenset({"neon", "fp16", "dotprod", "i8mm", "bf16"})),
         Profile(
             "iphone-16",
             "A18",

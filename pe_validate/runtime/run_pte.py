@@ -17,6 +17,7 @@ from pe_validate.export.artifact import TensorSpec
 from pe_validate.runtime.base import Runtime
 from pe_validate.runtime.signature import signature
 
+
 class ExecuTorchRuntime(Runtime):
     """The ``forward`` method of a ``.pte``. Load it in a child: damaged programs abort the process."""
 
