@@ -35,6 +35,9 @@ MANIFEST: Final = "manifest.json"
 STORED: Final = ("china", "hot-pixel")
 """Inputs that are kept, of those that ``pe-validate run`` uses: a photograph, and what is least like one."""
 
+ROUNDING: Final = 1
+"""Levels of 255: a release of Pillow may round a resized pixel the other way, and no further."""
+
 
 SEALED: Final = frozenset({"images", "nano"})
 """Folders of fixtures that come with the package."""
@@ -130,7 +133,7 @@ def check_seals(folder: Path) -> None:
 
 
 def check(folder: Path, models: Sequence[str] = tuple(MODELS)) -> Iterator[Verdict]:
-    """Hold the model to its goldens: files unaltered, limits those of the table, outputs the same today.
+    """Hold the model to its goldens: files unaltered, limits those of the table, pixels and outputs the same today.
 
     Raises:
         GoldenError: a golden is missing, altered or out of date, or what it rests on is.
@@ -148,9 +151,21 @@ def check(folder: Path, models: Sequence[str] = tuple(MODELS)) -> Iterator[Verdi
         weights = load_weights(model, entry.weights)
         if weights.sha256 != entry.weights_sha256:
             raise GoldenError(f"The golden of {model} was made with other weights than '{entry.weights}' is today.")
+        _check_pixels(model, stored.pixels)
         tower = load_model(model, weights)
         answer = run(EagerRuntime(tower, tower.config), samples(stored.pixels))
         yield judge(Case(model, "eager", "fp32"), "loss", stored.outputs, answer)
+
+
+def _check_pixels(model: str, stored: dict[str, Pixels]) -> None:
+    today = default_pixels(MODELS[model].image_size)
+    for name, pixels in stored.items():
+        off = int(np.abs(pixels.astype(int) - today[name]).max())
+        if off > ROUNDING:
+            raise GoldenError(
+                f"Preprocessing makes another image of '{name}' than the golden of {model} was made of, a pixel "
+                f"differs by {off} of 255: every artifact would be fed what the model was not trained on."
+            )
 
 
 def read(folder: Path, model: str) -> Golden:

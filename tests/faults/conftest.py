@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kill_matrix import Cell, to_markdown
+from kill_matrix import WANTED, Cell, share_placed, to_markdown
 from sound_and_sick import Exporter, References
 
 
@@ -27,13 +27,6 @@ def references() -> References:
     return References()
 
 
-CELLS = pytest.StashKey[list[Cell]]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[CELLS] = []
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Cells travel from the workers as properties of their tests."""
@@ -48,6 +41,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     path = session.config.getoption("--kill-matrix")
     if path and not hasattr(session.config, "workerinput"):
         path.write_text(to_markdown(_collected), encoding="utf-8")
+    if share_placed(_collected) < WANTED and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -56,5 +51,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         right = sum(cell.found == cell.expected for cell in placed)
         terminalreporter.write_line(
             f"{len(_collected)} faults planted, {sum(bool(cell.killed) for cell in _collected)} caught; "
-            f"the place named was right for {right} of {len(placed)}"
+            f"the place named was right for {right} of {len(placed)}, of which {WANTED:.0%} are wanted"
         )

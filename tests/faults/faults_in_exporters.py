@@ -12,7 +12,7 @@ from planting import fault
 from torch import nn
 
 from pe_validate.case import Case
-from pe_validate.export import to_mlpackage, to_pte, worker
+from pe_validate.export import compression, to_mlpackage, to_pte, worker
 from pe_validate.export.artifact import OUTPUT_NAME
 from pe_validate.export.precision import lowered
 from pe_validate.models.deploy import deploy
@@ -88,6 +88,21 @@ def one_scale_for_a_whole_matrix(patch: pytest.MonkeyPatch) -> None:
         return configuration(is_per_channel=False)
 
     patch.setattr(xnnpack_quantizer, "get_symmetric_quantization_config", whole)
+
+
+@fault("exporter", kinds=("mlpackage/int8",))
+def one_scale_for_each_matrix_of_a_package(patch: pytest.MonkeyPatch) -> None:
+    """Weights are scaled per tensor and not per channel."""
+    spread = compression._narrow
+
+    def whole(layer: nn.Linear) -> None:
+        scale = layer.get_buffer(compression._SCALE)
+        largest = scale.max().expand_as(scale).clone()
+        layer.weight.copy_(torch.round(layer.weight / largest) * largest)
+        scale.copy_(largest)
+        spread(layer)
+
+    patch.setattr(compression, "_narrow", whole)
 
 
 @fault("exporter", kinds=("mlpackage/int8", "mlpackage/int8-palette"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from planting import MODEL, fault
 
@@ -31,15 +33,6 @@ def node(graph: Any, name: str) -> Any:
 
 def initializer(graph: Any, name: str) -> Any:
     return next(found for found in graph.initializer if found.name == name)
-
-
-def insert_after(graph: Any, value: str, operator: str, *inputs: str, **attributes: object) -> None:
-    """Let every reader of ``value`` read what ``operator`` makes of it."""
-    made = f"{value}_spoilt"
-    for reader in graph.node:
-        reader.input[:] = [made if name == value else name for name in reader.input]
-    position = list(graph.node).index(node(graph, value)) + 1
-    graph.node.insert(position, helper.make_node(operator, [value, *inputs], [made], **attributes))
 
 
 @fault("file", "block 0 MLP", kinds=ONNX)
@@ -75,36 +68,6 @@ def onnx_residual_bypassed(path: Path) -> None:
         addition.op_type, addition.input[:] = "Identity", [kept]
 
     edited(path, bypass)
-
-
-def output_of(graph: Any, layer: str) -> str:
-    """The residual stream after a layer was added to it."""
-    linear = next(n for n in graph.node if f"encoder.{layer}.weight" in n.input)
-    return str(next(n for n in graph.node if linear.output[0] in n.input).output[0])
-
-
-@fault("file", "block 4 MLP", kinds=ONNX)
-def onnx_activations_clipped_at_6(path: Path) -> None:
-    """The residual stream goes through a ReLU6's upper bound."""
-
-    def clip(graph: Any) -> None:
-        graph.initializer.append(numpy_helper.from_array(np.float32(6), "six"))
-        insert_after(graph, output_of(graph, "block4.contract"), "Clip", "", "six")
-
-    edited(path, clip)
-
-
-@fault("file", kinds=ONNX)
-def onnx_noise_left_in(path: Path) -> None:
-    """A dropout's noise is still drawn, too small to be seen in any one answer."""
-
-    def noise(graph: Any) -> None:
-        last = node(graph, "features")
-        last.output[:] = ["before_noise"]
-        graph.node.append(helper.make_node("RandomNormalLike", ["before_noise"], ["noise"], scale=1e-6))
-        graph.node.append(helper.make_node("Add", ["before_noise", "noise"], ["features"]))
-
-    edited(path, noise)
 
 
 @fault("file", kinds=ONNX)
@@ -243,6 +206,38 @@ def mil_softmax_over_the_wrong_axis(path: Path) -> None:
         softmax.inputs["axis"].arguments[0].name = "wrong_axis"
 
     rewritten(path, turn)
+
+
+def blob(path: Path, operations: Any, name: str, attribute: str, edit: Callable[[NDArray[np.uint8]], None]) -> None:
+    """Change the bytes of a constant of a package in the file of its weights."""
+    offset = making(operations, name).attributes[attribute].blobFileValue.offset
+    file = path / "Data" / "com.apple.CoreML" / "weights" / "weight.bin"
+    content = bytearray(file.read_bytes())
+    length, start = struct.unpack_from("<QQ", content, offset + 8)
+    edit(np.frombuffer(content, np.uint8, length, start))
+    file.write_bytes(content)
+
+
+@fault("file", "block 3 attention", kinds=("mlpackage/int8",))
+def mil_zero_point_off_by_one(path: Path) -> None:
+    """The int8 weights of one layer are read with a zero point that is one too high."""
+
+    def raise_it(points: NDArray[np.uint8]) -> None:
+        points += 1
+
+    name = "encoder_block3_attention_value_weight_cast_fp16"
+    rewritten(path, lambda operations: blob(path, operations, name, "zero_point", raise_it))
+
+
+@fault("file", "block 1 MLP", kinds=("mlpackage/int8-palette",))
+def mil_palette_moved_by_one(path: Path) -> None:
+    """Every weight of one layer is its neighbour in the palette."""
+
+    def move(palette: NDArray[np.uint8]) -> None:
+        palette[:] = np.roll(palette, 2)  # bytes of one float16
+
+    name = "encoder_block1_expand_weight_cast_fp16"
+    rewritten(path, lambda operations: blob(path, operations, name, "lut", move))
 
 
 def spliced(path: Path, old: bytes, new: bytes) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from planting import fault
+from planting import SPATIAL, SPATIAL_KINDS, fault
 from torch import Tensor, nn
 
 INT8 = ("pte/int8",)
+CHANNELS = ("pte/int8", "mlpackage/int8")
 STATIC = ("pte/int8-static",)
 
 
@@ -59,7 +60,7 @@ def channels_last_read_as_channels_first(module: nn.Module) -> nn.Module:
     return Reread(module)
 
 
-@fault("graph", kinds=("onnx/fp32",))
+@fault("graph", kinds=("onnx/fp32", "pte/fp32"))
 def float16_output(module: nn.Module) -> nn.Module:
     """The features are declared as float16, and apps read float32."""
 
@@ -90,18 +91,74 @@ def one_call_late(module: nn.Module) -> nn.Module:
     return Late(module)
 
 
-@fault("graph", "block 2 MLP", kinds=INT8)
-def one_channels_scale_doubled(module: Any) -> nn.Module:
-    """The scale of one output channel of one int8 layer is twice what it was."""
-    module.encoder.block2.contract.weight.scale[5] *= 2
+@fault("graph", "block 4 MLP")
+def activations_clipped_at_6(module: Any) -> nn.Module:
+    """The residual stream goes through a ReLU6's upper bound."""
+
+    class Clipped(Wrapped):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.clamp(self.module(x), -1e4, 6)
+
+    module.encoder.block4 = Clipped(module.encoder.block4)
     return module  # type: ignore[no-any-return]
 
 
-@fault("graph", "block 3 MLP", kinds=INT8)
+@fault("graph", kinds=("onnx/fp32", "pte/fp32"))
+def noise_left_in(module: nn.Module) -> nn.Module:
+    """A dropout's noise is still drawn, too small to be seen in any one answer."""
+
+    class Noisy(Wrapped):
+        def forward(self, image: Tensor) -> Tensor:
+            features: Tensor = self.module(image)
+            return features + 1e-6 * torch.randn_like(features)
+
+    return Noisy(module)
+
+
+@fault("graph", kinds=SPATIAL_KINDS, model=SPATIAL)
+def class_token_dropped_from_spatial_output(module: nn.Module) -> nn.Module:
+    """A Spatial model gives its patches alone."""
+
+    class Dropped(Wrapped):
+        def forward(self, image: Tensor) -> Tensor:
+            features: Tensor = self.module(image)
+            return features[:, 1:]
+
+    return Dropped(module)
+
+
+def scales(layer: Any) -> Tensor:
+    """One for each channel, ``[channels, …]``: torchao's, or coremltools'."""
+    found: Tensor = layer.weight.scale if hasattr(layer.weight, "scale") else layer.get_buffer(COREML_SCALE)
+    return found
+
+
+COREML_SCALE = "_COREML_/weight/quantization_scale"
+
+
+def rescale(layer: Any, scale: Tensor) -> None:
+    """Give the stored integers of a layer another scale; coremltools keeps their products with the old one."""
+    before = scales(layer)
+    if not hasattr(layer.weight, "scale"):
+        layer.weight.mul_(scale / before)
+    before.copy_(scale)
+
+
+@fault("graph", "block 2 MLP", kinds=CHANNELS)
+def one_channels_scale_doubled(module: Any) -> nn.Module:
+    """The scale of one output channel of one int8 layer is twice what it was."""
+    layer = module.encoder.block2.contract
+    doubled = scales(layer).clone()
+    doubled[5] *= 2
+    rescale(layer, doubled)
+    return module  # type: ignore[no-any-return]
+
+
+@fault("graph", "block 3 MLP", kinds=CHANNELS)
 def one_scale_for_all_channels(module: Any) -> nn.Module:
     """The channels of one layer share their mean scale."""
-    scale = module.encoder.block3.expand.weight.scale
-    scale.copy_(scale.mean().expand_as(scale))
+    layer = module.encoder.block3.expand
+    rescale(layer, scales(layer).mean().expand_as(scales(layer)).clone())
     return module  # type: ignore[no-any-return]
 
 

@@ -7,15 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from planting import EVERY, SPATIAL, fault
+from planting import EVERY, SPATIAL, SPATIAL_KINDS, fault
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pe_validate.models import deploy
 from pe_validate.models.config import ModelConfig
 from pe_validate.models.tower import rope_angles
-
-SPATIAL_KINDS = ("onnx/fp32", "pte/fp32", "mlpackage/fp16")
 
 
 def after_init(patch: pytest.MonkeyPatch, owner: type[nn.Module], change: Callable[[Any], None]) -> None:
@@ -129,13 +127,13 @@ def scale_queries(patch: pytest.MonkeyPatch, factor: Callable[[Any], float]) -> 
     after_init(patch, deploy.RotatedAttention, scale)
 
 
-@fault("rewrite", "block 0 MLP", kinds=tuple(kind for kind in EVERY if kind != "pte/fp16"))  # it has another GELU
+@fault("rewrite", "block 0 MLP")
 def tanh_gelu(patch: pytest.MonkeyPatch) -> None:
     """GELU is the tanh approximation."""
     patch.setattr(deploy.Gelu, "forward", lambda self, x: F.gelu(x, approximate="tanh"))
 
 
-@fault("rewrite", "block 0 MLP", kinds=tuple(kind for kind in EVERY if kind != "pte/fp16"))  # the same
+@fault("rewrite", "block 0 MLP")
 def sigmoid_gelu(patch: pytest.MonkeyPatch) -> None:
     """GELU is x σ(1.702 x)."""
     patch.setattr(deploy.Gelu, "forward", lambda self, x: x * torch.sigmoid(1.702 * x))
@@ -226,10 +224,3 @@ def spatial_tokens_transposed(patch: pytest.MonkeyPatch) -> None:
         return torch.cat([x[:first], patches])
 
     on_top(patch, transpose)
-
-
-@fault("rewrite", kinds=SPATIAL_KINDS, model=SPATIAL, refused=True)
-def class_token_dropped_from_spatial_output(patch: pytest.MonkeyPatch) -> None:
-    """A Spatial model gives its patches alone."""
-    forward = deploy.Deployable.forward
-    patch.setattr(deploy.Deployable, "forward", lambda self, image: forward(self, image)[:, 1:])

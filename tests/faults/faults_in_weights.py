@@ -70,6 +70,12 @@ def random_stand_in(tower: VisionTower) -> None:
     weight.copy_(torch.randn(weight.shape, generator=torch.Generator().manual_seed(1)) * weight.std())
 
 
+@fault("weights")
+def every_tensor_of_another_checkpoint(tower: VisionTower) -> None:
+    """A model of the right shapes stands in for the one that was asked for."""
+    tower.load_state_dict(stranger().state_dict())
+
+
 @fault("weights", "block 3 attention")
 def one_block_missing(tower: VisionTower) -> None:
     """One block is left out and the last one runs twice, so that the count is right."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import get_args
 
-from planting import FAULTS, import_catalogue
+from planting import FAULTS, Level, import_catalogue
 
 from pe_validate.compare import Comparison
 from pe_validate.tolerance import Tolerance
@@ -13,8 +14,8 @@ from pe_validate.verdict import Verdict
 
 INVISIBLE = {
     "keys' bias missing": "it adds the same to every score of a query, and softmax takes that out",
-    "class token rotated, or rotation from 0": "one and the same fault: only differences of positions count, and the "
-    "only position whose difference to the others changes is the class token's",
+    "every rotated position moved by one, the class token's too": "only differences of positions count; where the "
+    "class token stays behind, or moves alone, it is seen: rotation from 0, and a class token that is rotated",
     "every value of a stream raised by one number": "the LayerNorm that reads it takes the mean out",
     "heads in another order, in every tensor alike": "their sum is the same",
     "hidden units in another order, in both layers alike": "the same",
@@ -27,6 +28,9 @@ INVISIBLE = {
 
 WIDE = 3.0
 """A margin that nobody need think about."""
+
+WANTED = 0.9
+"""Least share of the faults that sit in one place whose place is named."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,12 @@ def over(found: Comparison, row: Tolerance) -> float:
     return min(max(ratios), 1e9)
 
 
+def share_placed(cells: Sequence[Cell]) -> float:
+    """How many of the faults that sit in one place were found there; all, where there are none."""
+    placed = [cell.found == cell.expected for cell in cells if cell.expected]
+    return sum(placed) / len(placed) if placed else 1.0
+
+
 def to_markdown(cells: Sequence[Cell]) -> str:
     """The page in ``docs/``."""
     import_catalogue()
@@ -80,7 +90,7 @@ def to_markdown(cells: Sequence[Cell]) -> str:
         near(ordered),
         "",
     ]
-    for level in ("weights", "rewrite", "graph", "exporter", "file"):
+    for level in get_args(Level):
         lines += [
             f"## Planted in the {level}",
             "",
@@ -90,7 +100,7 @@ def to_markdown(cells: Sequence[Cell]) -> str:
         lines += [_row(cell) for cell in ordered if FAULTS[cell.fault].level == level]
         lines += [""]
     lines += ["## What happened", ""]
-    lines += [f"- **{_words(name)}**: {FAULTS[name].story}." for name in FAULTS if name in faults]
+    lines += [f"- **{words(name)}**: {FAULTS[name].story}." for name in FAULTS if name in faults]
     lines += ["", "## Faults that nobody can see", "", "They change no answer of the model, whatever the image:", ""]
     lines += [f"- **{name}**: {reason}." for name, reason in INVISIBLE.items()]
     return "\n".join(lines) + "\n"
@@ -99,7 +109,7 @@ def to_markdown(cells: Sequence[Cell]) -> str:
 def near(cells: Sequence[Cell]) -> str:
     """The faults whose margin is small: nothing without numbers caught them, and no number by much."""
     close = [cell for cell in cells if cell.killed and all(0 < value < WIDE for value in cell.killed.values())]
-    named = "; ".join(f"{_words(cell.fault)} in {cell.case} ({_times(max(cell.killed.values()))})" for cell in close)
+    named = "; ".join(f"{words(cell.fault)} in {cell.case} ({_times(max(cell.killed.values()))})" for cell in close)
     return f"Caught by less than {WIDE:g} times the limit: {named or 'none'}."
 
 
@@ -110,7 +120,7 @@ def _row(cell: Cell) -> str:
     place = cell.found or "–"
     if cell.expected and cell.found != cell.expected:
         place += f" (it is in {cell.expected})"
-    return f"| {_words(cell.fault)} | {cell.case} | {', '.join(caught) or '**nothing**'} | {place} |"
+    return f"| {words(cell.fault)} | {cell.case} | {', '.join(caught) or '**nothing**'} | {place} |"
 
 
 def _times(value: float) -> str:
@@ -119,5 +129,5 @@ def _times(value: float) -> str:
     return "> 10⁶" if value > 1e6 else f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 
-def _words(name: str) -> str:
+def words(name: str) -> str:
     return name.replace("_", " ")

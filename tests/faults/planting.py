@@ -24,17 +24,22 @@ from pe_validate.models.tower import VisionTower
 MODEL: Final = "PE-Nano"
 SPATIAL: Final = "PE-Spatial-T16-512"
 
-Level = Literal["weights", "rewrite", "graph", "exporter", "file"]
+Level = Literal["preprocessing", "weights", "rewrite", "graph", "exporter", "file"]
 """Where a fault is planted.
 
-`weights`: the checkpoint as it is loaded for the export. `rewrite`: the code of ``models/deploy.py``, which the
-references of a validation use, too. `graph`: the module that is handed to the exporter. `exporter`: its options.
-`file`: the finished artifact.
+`preprocessing`: what makes a tensor of a photograph. `weights`: the checkpoint as it is loaded for the export.
+`rewrite`: the code of ``models/deploy.py``, which the references of a validation use, too. `graph`: the module that is
+handed to the exporter. `exporter`: its options. `file`: the finished artifact.
 """
 
 Kinds = tuple[str, ...]
 EVERY: Final[Kinds] = ("onnx/fp32", "pte/fp32", "pte/fp16", "pte/int8", "mlpackage/fp16", "pte-coreml/fp16")
 """What a fault can be planted in, unless it says otherwise."""
+
+EAGER: Final[Kinds] = ("eager/fp32",)
+"""The model itself, whose answers are held to the stored ones: every artifact is fed by the same preprocessing."""
+
+SPATIAL_KINDS: Final[Kinds] = ("onnx/fp32", "pte/fp32", "mlpackage/fp16")
 
 
 @dataclass(frozen=True)
@@ -66,9 +71,12 @@ class Fault:
     @property
     def cases(self) -> list[Case]:
         cases = [Case(self.model, *kind.split("/")) for kind in self.kinds]
-        assert set(cases) <= set(MATRIX), self.name
+        assert self.kinds == EAGER or set(cases) <= set(MATRIX), self.name
         return cases
 
+
+SHARED: Final = frozenset({"preprocessing", "rewrite"})
+"""Levels whose faults are in what a validation compares with, too."""
 
 FAULTS: Final[dict[str, Fault]] = {}
 
@@ -92,7 +100,7 @@ def planted(name: str, *, exporting: bool) -> Iterator[None]:
     """The fault's world: of the exporter, or of the validation, which shares the rewrite alone."""
     sick = FAULTS[name]
     with pytest.MonkeyPatch.context() as patch, torch.no_grad():
-        if sick.level == "rewrite" or (sick.level == "exporter" and exporting):
+        if sick.level in SHARED or (sick.level == "exporter" and exporting):
             sick.plant(patch)
         if sick.level == "weights" and exporting:
             patch.setattr(worker, "load_model", _with_sick_weights(sick, worker.load_model))
@@ -153,5 +161,5 @@ def export_with(
 
 def import_catalogue() -> None:
     """Fill FAULTS."""
-    for level in ("weights", "rewrites", "graphs", "exporters", "files"):
+    for level in ("preprocessing", "weights", "rewrites", "graphs", "exporters", "files"):
         import_module(f"faults_in_{level}")

@@ -10,12 +10,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from kill_matrix import Cell, margin
-from planting import FAULTS, MODEL, import_catalogue, planted
+from kill_matrix import WANTED, Cell, margin, words
+from planting import FAULTS, MODEL, SHARED, import_catalogue, planted
 from sound_and_sick import Exporter, References
 
+from pe_validate import golden
 from pe_validate.case import Case
-from pe_validate.errors import RunError
+from pe_validate.errors import GoldenError, RunError
 from pe_validate.explain.locate import explain
 from pe_validate.pipeline import check, examine
 from pe_validate.verdict import Verdict
@@ -29,7 +30,10 @@ CELLS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "case"), CELLS)
+GOLDENS = Path(__file__).parents[2] / "golden"
+
+
+@pytest.mark.parametrize(("name", "case"), [param for param in CELLS if param.values[1].target != "eager"])
 def test_the_fault_is_caught_and_its_place_named(
     name: str,
     case: Case,
@@ -41,7 +45,7 @@ def test_the_fault_is_caught_and_its_place_named(
     fault = FAULTS[name]
     sound = references.sound(case.model)
     artifact = exporter(name, case, sound, tmp_path)
-    shared = fault.level == "rewrite"
+    shared = fault.level in SHARED
     verdicts: tuple[Verdict, ...] = ()
     error, found = "", None
     with planted(name, exporting=False) if shared else nullcontext():
@@ -58,6 +62,32 @@ def test_the_fault_is_caught_and_its_place_named(
     expected = None if error else fault.place
     record_property("cell", json.dumps(asdict(Cell(name, str(case), killed, error, expected, found))))
     assert killed or error, "\n".join([fault.story, *(verdict.sentence for verdict in verdicts)])
+
+
+@pytest.mark.parametrize(("name", "case"), [param for param in CELLS if param.values[1].target == "eager"])
+def test_a_fault_of_preprocessing_is_caught_by_the_goldens(
+    name: str, case: Case, record_property: Callable[[str, object], None]
+) -> None:
+    """It feeds the model and every artifact alike: only what was stored before it can tell."""
+    with planted(name, exporting=False):
+        try:
+            (verdict,) = golden.check(GOLDENS, [case.model])
+            killed = {"golden": margin(verdict)} if verdict.status == "fail" else {}
+        except GoldenError as error:
+            (levels,) = re.findall(r"differs by (\d+) of 255", str(error))
+            killed = {"golden": int(levels) / golden.ROUNDING}
+    record_property("cell", json.dumps(asdict(Cell(name, str(case), killed))))
+    assert killed, FAULTS[name].story
+
+
+def test_the_committed_matrix_is_of_this_catalogue() -> None:
+    page = (GOLDENS.parent / "docs" / "kill-matrix.md").read_text(encoding="utf-8")
+    planted_there = set(re.findall(r"^\| (.+?) \| (PE-.+?) \|", page, re.MULTILINE))
+    assert planted_there == {(words(name), str(case)) for name, fault in FAULTS.items() for case in fault.cases}
+    assert "**nothing**" not in page
+    caught, placed = (float(re.findall(pattern, page)[0]) for pattern in (r"(\d+) were caught", r"\(([\d.]+)%\)"))
+    assert caught == len(planted_there)
+    assert placed >= 100 * WANTED
 
 
 def test_there_are_at_least_forty_faults_and_each_says_what_happened() -> None:

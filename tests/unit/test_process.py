@@ -125,6 +125,15 @@ def test_an_endless_loop_ends_at_the_timeout_which_is_named(child: Child) -> Non
     assert wait_until(lambda: not is_alive(process_id))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps a process to a limit")
+def test_a_child_may_not_allocate_more_than_it_was_given() -> None:
+    with Child(memory=2**28) as child:
+        assert child.call(errands.allocate, PATIENCE, 2**26) == 2**26
+        with pytest.raises(ChildError, match=r"^MemoryError: no message$"):
+            child.call(errands.allocate, PATIENCE, 2**29)
+        assert child.call(errands.echo, PATIENCE, 7) == ((7,), {})
+
+
 def test_closing_ends_an_idle_child_at_once() -> None:
     with Child() as child:
         process_id = child.call(errands.process_id, PATIENCE)

@@ -20,8 +20,9 @@ from safetensors.torch import save_file
 
 from pe_validate.case import MATRIX, Case
 from pe_validate.errors import ExportError
+from pe_validate.export import cache as cache_module
 from pe_validate.export.artifact import Artifact, digest, size
-from pe_validate.export.cache import TOOLS, _key, _stored, default_cache_dir, export, place
+from pe_validate.export.cache import TOOLS, _code_digest, _key, _stored, default_cache_dir, export, place
 from pe_validate.models.weights import Weights, load_weights
 
 ONNX_TOOLS = {"torch": "2.13.0", "onnx": "1.21.0", "onnxscript": "0.7.0"}
@@ -214,6 +215,18 @@ def test_keys_are_plain_file_names_and_every_case_has_its_own(weights: Weights) 
 @pytest.mark.parametrize("tool", ONNX_TOOLS)
 def test_another_version_of_a_tool_is_another_key(case: Case, weights: Weights, tool: str) -> None:
     assert _key(case, weights, ONNX_TOOLS | {tool: "0.0.1"}) != _key(case, weights, ONNX_TOOLS)
+
+
+@pytest.mark.parametrize("changed", ["models/deploy.py", "models/tower.py", "export/precision.py", "export/to_pte.py"])
+def test_other_code_is_another_key(tmp_path: Path, changed: str) -> None:
+    """So what other code has made is never looked at."""
+    package = tmp_path / "pe_validate"
+    shutil.copytree(Path(cache_module.__file__).parents[1], package, ignore=shutil.ignore_patterns("__pycache__"))
+    assert _code_digest(package) == _code_digest()
+    with (package / changed).open("a") as source:
+        source.write("#")
+    _code_digest.cache_clear()
+    assert _code_digest(package) != _code_digest()
 
 
 def test_other_weights_are_another_key(case: Case, weights: Weights) -> None:

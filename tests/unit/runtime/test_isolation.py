@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tiny_artifacts import CONFIG, tiny_module
 from pe_validate.case import SUFFIXES
 from pe_validate.compare import compare
 from pe_validate.errors import RunError, UsageError
+from pe_validate.export.artifact import MEMORY
 from pe_validate.runtime import load
 from pe_validate.runtime.base import Array, Runtime
 from pe_validate.runtime.isolation import IsolatedRuntime
@@ -240,3 +242,61 @@ def test_without_a_name_that_fits_several_outputs_are_listed(tmp_path: Path, nam
     runtime.output_name = name
     with pytest.raises(RunError, match=r"small: float32\[1, 2\], large: float32\[1, 3\]"):
         runtime.run(np.float32([[1, 2, 3, 4]]))
+
+
+def saved(path: Path, nodes: list[onnx.NodeProto], constants: list[onnx.TensorProto]) -> Path:
+    """A model that makes ``features`` [1, 4] of ``image`` [1, 4]."""
+    image, features = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in ("image", "features"))
+    graph = helper.make_graph(nodes, "hostile", [image], [features], constants)
+    onnx.save(helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 18)]), path)
+    return path
+
+
+FOUR = np.ones((1, 4), np.float32)
+
+
+def test_an_artifact_that_never_finishes_is_ended_and_the_sentence_says_when(tmp_path: Path) -> None:
+    scalar, four = (TensorProto.BOOL, []), (TensorProto.FLOAT, [1, 4])
+    names = {"number": (TensorProto.INT64, []), "go": scalar, "x": four, "go on": scalar, "y": four}
+    values = {name: helper.make_tensor_value_info(name, *declared) for name, declared in names.items()}
+    steps = [helper.make_node("Identity", ["go"], ["go on"]), helper.make_node("Sin", ["x"], ["y"])]
+    inputs, outputs = [values[name] for name in ("number", "go", "x")], [values[name] for name in ("go on", "y")]
+    loop = helper.make_node(
+        "Loop", ["", "true", "image"], ["features"], body=helper.make_graph(steps, "body", inputs, outputs)
+    )
+    path = saved(tmp_path / "endless.onnx", [loop], [helper.make_tensor("true", TensorProto.BOOL, [], [True])])
+    with IsolatedRuntime(path, "onnx", "exact", timeout=20) as runtime:
+        runtime._timeout = 1.0
+        with pytest.raises(RunError, match=r"endless\.onnx' failed in .*: it did not finish within 1 s\.$"):
+            runtime.run(FOUR)
+
+
+def test_an_artifact_that_asks_for_more_memory_than_it_may_have_is_one_sentence(tmp_path: Path) -> None:
+    """Twice what it is allowed, which most machines have."""
+    nodes = [
+        helper.make_node("ConstantOfShape", ["count"], ["many"]),
+        helper.make_node("ReduceSum", ["many"], ["sum"], keepdims=0),
+        helper.make_node("Add", ["image", "sum"], ["features"]),
+    ]
+    count = helper.make_tensor("count", TensorProto.INT64, [1], [2 * MEMORY // 4])
+    with IsolatedRuntime(saved(tmp_path / "bomb.onnx", nodes, [count]), "onnx", "exact") as runtime:
+        with pytest.raises(RunError, match=r"bomb\.onnx' failed in .*[Ff]ailed to allocate memory") as failure:
+            runtime.run(FOUR)
+        assert str(failure.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGKILL], ids=lambda n: n.name
+)
+def test_a_runtime_that_dies_while_it_runs_is_one_sentence_that_names_the_signal(
+    tiny: Path, number: signal.Signals
+) -> None:
+    with IsolatedRuntime(tiny / "tiny.onnx", "onnx", "exact") as runtime:
+        runtime._child._process.send_signal(number)
+        with pytest.raises(RunError, match=rf"tiny\.onnx' failed in .*: its process was ended by {number.name}\.$"):
+            runtime.run(IMAGE)
+
+
+def test_a_program_whose_runtime_aborts_is_one_sentence_that_says_so(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"bytes\.pte' cannot be loaded: its process was ended by SIGABRT\.$"):
+        IsolatedRuntime(garbage(tmp_path / "bytes.pte"), "pte", "exact")
