@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import get_args
+from math import inf
+from typing import Final, get_args
 
-from planting import FAULTS, Level, import_catalogue
+from planting import FAULTS, MODEL, Level, import_catalogue
 
+from pe_validate.case import Case
 from pe_validate.compare import Comparison
-from pe_validate.tolerance import Tolerance
+from pe_validate.tolerance import Limits, Tolerance, tolerance
 from pe_validate.verdict import Verdict
 
 INVISIBLE = {
-    "keys' bias missing": "it adds the same to every score of a query, and softmax takes that out",
+    "bias of the pooling's keys missing": "it adds the same to every score, and softmax takes that out; in a "
+    "block, where keys are rotated, it does not",
     "every rotated position moved by one, the class token's too": "only differences of positions count; where the "
     "class token stays behind, or moves alone, it is seen: rotation from 0, and a class token that is rotated",
     "every value of a stream raised by one number": "the LayerNorm that reads it takes the mean out",
@@ -52,7 +55,7 @@ def margin(verdict: Verdict) -> float:
     return over(verdict.worst, verdict.tolerance)
 
 
-def over(found: Comparison, row: Tolerance) -> float:
+def over(found: Comparison | Limits, row: Tolerance) -> float:
     """Observed ÷ limit: of amplitudes, in the whole tensor and in its worst value. ∞ is capped."""
     limit = row.limit
     ratios = (
@@ -101,6 +104,16 @@ def to_markdown(cells: Sequence[Cell]) -> str:
         lines += [""]
     lines += ["## What happened", ""]
     lines += [f"- **{words(name)}**: {FAULTS[name].story}." for name in FAULTS if name in faults]
+    lines += [
+        "",
+        "## Headroom",
+        "",
+        "How many times the worst of the sound conversions a limit is, and how many times the limit the nearest fault "
+        "that no other gate sees as well; `pe_validate/tolerances.toml` has both in dB. Where the gap is wide enough "
+        f"each side has {WIDE:g} times; the others are marked.",
+        "",
+        *headroom(ordered),
+    ]
     lines += ["", "## Faults that nobody can see", "", "They change no answer of the model, whatever the image:", ""]
     lines += [f"- **{name}**: {reason}." for name, reason in INVISIBLE.items()]
     return "\n".join(lines) + "\n"
@@ -109,12 +122,12 @@ def to_markdown(cells: Sequence[Cell]) -> str:
 def near(cells: Sequence[Cell]) -> str:
     """The faults whose margin is small: nothing without numbers caught them, and no number by much."""
     close = [cell for cell in cells if cell.killed and all(0 < value < WIDE for value in cell.killed.values())]
-    named = "; ".join(f"{words(cell.fault)} in {cell.case} ({_times(max(cell.killed.values()))})" for cell in close)
+    named = "; ".join(f"{words(cell.fault)} in {cell.case} ({times(max(cell.killed.values()))})" for cell in close)
     return f"Caught by less than {WIDE:g} times the limit: {named or 'none'}."
 
 
 def _row(cell: Cell) -> str:
-    caught = [f"{gate} {_times(value)}" for gate, value in cell.killed.items()]
+    caught = [f"{gate} {times(value)}" for gate, value in cell.killed.items()]
     if cell.error:
         caught.append(f"run: {cell.error}")
     place = cell.found or "–"
@@ -123,10 +136,43 @@ def _row(cell: Cell) -> str:
     return f"| {words(cell.fault)} | {cell.case} | {', '.join(caught) or '**nothing**'} | {place} |"
 
 
-def _times(value: float) -> str:
+def times(value: float) -> str:
     if value == 0:
         return "✗"
     return "> 10⁶" if value > 1e6 else f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
+
+
+MEASURED: Final = ("rewrite", "fidelity", "loss")
+"""Gates whose limits were set between what sound conversions keep and what faults do."""
+
+
+def headroom(cells: Sequence[Cell]) -> list[str]:
+    """For each limit the distance to sound conversions, and to the nearest fault that no other gate sees better."""
+    lines = ["| case | gate | sound conversions | nearest fault | |", "| --- | --- | --- | --- | --- |"]
+    for kind in sorted({cell.case.partition("/")[2] for cell in cells} - {"eager/fp32"}):
+        mine = [cell for cell in cells if cell.case.endswith(f"/{kind}")]
+        for gate in MEASURED:
+            row = tolerance(Case(MODEL, *kind.split("/")), gate)
+            needed = [(cell.killed[gate], words(cell.fault)) for cell in mine if _needs(cell, gate)]
+            nearest, name = min(needed, default=(inf, "none that others do not see as well"))
+            sides = (1 / max(over_measured(row), 1e-9), nearest)
+            wide = "" if min(sides) >= WIDE else f"less than {WIDE:g}"
+            lines.append(f"| {kind} | {gate} | {' | '.join(_capped(side) for side in sides)}, {name} | {wide} |")
+    return lines
+
+
+def over_measured(row: Tolerance) -> float:
+    """Worst of the sound conversions ÷ limit."""
+    return over(row.measured, row)
+
+
+def _needs(cell: Cell, gate: str) -> bool:
+    """Whether it is this gate that sees the fault best, and none that asks yes or no."""
+    return gate in cell.killed and all(0 < value <= cell.killed[gate] for value in cell.killed.values())
+
+
+def _capped(value: float) -> str:
+    return "–" if value == inf else times(value)
 
 
 def words(name: str) -> str:
