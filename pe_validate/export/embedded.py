@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from json import JSONDecoder
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, Literal
+
+from pydantic import TypeAdapter
 
 from pe_validate.errors import RunError
 from pe_validate.export.artifact import memory_for
@@ -46,22 +51,73 @@ def unpack(path: Path, folder: Path) -> Path:
     return write_package(program.backend_delegate_data[found[0].processed.index].data, folder)
 
 
+@dataclass(frozen=True, slots=True)
+class _Region:
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """A file of the payload, or a folder, whose children are other nodes by number."""
+
+    kind: Literal[0, 1]
+    children: dict[str, int]
+    dataRegion: _Region  # noqa: N815 - as ExecuTorch spells it
+
+
+_NODES: Final = TypeAdapter(dict[Literal["nodes"], list[_Node]])
+
+_LISTING: Final = 2**20
+"""Bytes at the end of a payload among which its listing is; it has a kilobyte."""
+
+
 def write_package(payload: bytes, folder: Path) -> Path:
-    """Write the package that a Core ML delegate's payload holds into ``folder``.
+    """Write the package that a Core ML delegate's payload holds into ``folder``, and nothing elsewhere.
+
+    ExecuTorch 1.4.1's own reader follows ``..`` in names out of its folder.
 
     Raises:
         RunError: it holds none; a compiled model, say, which only macOS can read.
     """
-    from executorch.backends.apple.coreml import executorchcoreml
-
-    packages = []
-    if executorchcoreml.unflatten_directory_contents(bytes(payload), str(folder)):
-        packages = list(folder.rglob("*.mlpackage"))
+    try:
+        # The listing is the end of the payload, backwards; the last node is the root.
+        listing, _ = JSONDecoder().raw_decode(bytes(payload[-_LISTING:])[::-1].decode("latin-1"))
+        nodes = dict(enumerate(_NODES.validate_python(listing)["nodes"]))
+        root = nodes.pop(max(nodes))
+        if sum(node.dataRegion.size for node in nodes.values()) > len(payload):
+            raise ValueError("it says that it is larger than it is")
+        _write(root, nodes, memoryview(payload), folder)
+    except (ValueError, LookupError, RecursionError) as error:
+        raise RunError(f"The Core ML delegate holds no files that can be read: {_said(error)}.") from error
+    packages = list(folder.rglob("*.mlpackage"))
     if len(packages) != 1:
         raise RunError(
             "The Core ML delegate holds no .mlpackage that can be read here; export it with MODEL_TYPE.MODEL."
         )
     return packages[0]
+
+
+def _write(node: _Node, others: dict[int, _Node], payload: memoryview, place: Path) -> None:
+    """Write a file, or a folder with all that is in it; each node once, so that none is inside of itself."""
+    if node.kind == 0:
+        start, size = node.dataRegion.offset, node.dataRegion.size
+        if min(start, size) < 0 or start + size > len(payload):
+            raise ValueError(f"'{place.name}' lies outside of it")
+        place.write_bytes(payload[start : start + size])
+        return
+    place.mkdir(exist_ok=True)
+    for name, number in node.children.items():
+        if not _PLAIN.fullmatch(name):
+            raise ValueError(f"{name!r} is no name of a file")
+        _write(others.pop(number), others, payload, place / name)
+
+
+_PLAIN: Final = re.compile(r"(?!\.)[\w.-]{1,200}", re.ASCII)
+
+
+def _said(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 @contextmanager
