@@ -218,9 +218,9 @@ def blob(path: Path, operations: Any, name: str, attribute: str, edit: Callable[
     file.write_bytes(content)
 
 
-@fault("file", "block 3 attention", kinds=("mlpackage/int8",))
+@fault("file", "block 0 attention", kinds=("mlpackage/int8",))
 def mil_zero_point_off_by_one(path: Path) -> None:
-    """The int8 weights of one layer are read with a zero point that is one too high."""
+    """Int8 weights are read with a zero point that is one too high; layers of one width store theirs once."""
 
     def raise_it(points: NDArray[np.uint8]) -> None:
         points += 1

@@ -103,7 +103,7 @@ def activations_clipped_at_6(module: Any) -> nn.Module:
     return module  # type: ignore[no-any-return]
 
 
-@fault("graph", kinds=("onnx/fp32", "pte/fp32"))
+@fault("graph", kinds=("onnx/fp32",))
 def noise_left_in(module: nn.Module) -> nn.Module:
     """A dropout's noise is still drawn, too small to be seen in any one answer."""
 

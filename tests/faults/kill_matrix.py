@@ -31,7 +31,7 @@ INVISIBLE = {
 
 UNPLANTED = {
     "one call late": "an ONNX file and a package for iOS 17 keep no state, and the evaluator refuses one that does",
-    "noise left in": "the evaluator has no operator that draws numbers, and refuses a package with one",
+    "noise left in": "ExecuTorch's exporter refuses to draw numbers, and the evaluator refuses a package that does",
     "onnx batch element 0 repeated": "the other targets are exported for one image at a time",
     "overflow in one layer": "float32 and int8 programs do not overflow at these values",
     "layer norm epsilon 1e 6": "in pte/fp16 the GELU, a polynomial, costs 88 dB where the epsilon costs 101; the "
@@ -121,8 +121,9 @@ def to_markdown(cells: Sequence[Cell]) -> str:
         "",
         "How many times the worst of the sound conversions a limit is, and how many times the limit the nearest fault "
         "that no other gate sees as well; `pe_validate/tolerances.toml` has both in dB. Where the gap is wide enough "
-        f"each side has {WIDE:g} times; the others are marked. Most of what quantisation costs is the same on every CPU, so "
-        "the sound ones need less room there; float16 has a fault at 45 dB and sound sums at 57.",
+        f"each side has {WIDE:g} times; the others are marked. Most of what quantisation "
+        "costs is the same on every CPU, so sound conversions need less room there; float16 has a fault at 45 dB, and "
+        "sound sums at 57.",
         "",
         *headroom(ordered),
     ]
