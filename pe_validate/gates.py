@@ -69,7 +69,8 @@ def prove(
 ) -> tuple[Verdict, ...]:
     """Run the file on every input, in the reading that each gate calls for, and hold it to the references.
 
-    ``judging`` holds answers to a reference. ``answered`` judges the runtime that loss is judged in further, if its answers had the right shape.
+    ``judging`` holds answers to a reference. ``answered`` judges the runtime that loss is judged in further, if its
+    answers had the right shape.
     """
     verdicts: dict[Gate, Verdict] = {}
     more: tuple[Verdict, ...] = ()

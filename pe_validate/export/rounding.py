@@ -62,6 +62,7 @@ class Rounded(nn.Module):
         self.module, self._apart = module, apart
 
     def forward(self, image: Tensor) -> Tensor:
+        """What the module answers to ``image``."""
         # Without inference mode: there, operators that others are composed of arrive whole.
         with torch.inference_mode(False), torch.no_grad():
             image = image.clone()

@@ -1,4 +1,4 @@
-"""Every operator that an ML Program may have is computed, with every parameter of every opset, or declared unsupported."""
+"""Every operator of an ML Program is computed, with every parameter of every opset, or is declared unsupported."""
 
 from __future__ import annotations
 
