@@ -76,7 +76,7 @@ def judge_identity(case: Case, path: Path, model: Reference, actual: Outputs) ->
         return form.share(stored) >= MOST, snr_db
 
     form = max(forms(case, model), key=likeness)
-    strict = judge(case, "identity", run(form.runtime, model.inputs), actual, tolerance(case, "fidelity"))
+    strict = judge(case, "identity", run(form.runtime, model.inputs), actual, row=tolerance(case, "fidelity"))
     if strict.status == "pass" or form.share(stored) >= MOST:
         return strict
     return replace(loose, sentence=loose.sentence + UNKNOWN)

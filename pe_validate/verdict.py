@@ -48,7 +48,7 @@ class Verdict:
     """Whose weights are wrong."""
 
 
-def judge(case: Case, gate: Gate, reference: Outputs, actual: Outputs, row: Tolerance | None = None) -> Verdict:
+def judge(case: Case, gate: Gate, reference: Outputs, actual: Outputs, *, row: Tolerance | None = None) -> Verdict:
     """Hold what an artifact computed against a reference, input by input; by the gate's own row unless one is given."""
     row = row or tolerance(case, gate)
     for name, expected in reference.features.items():
