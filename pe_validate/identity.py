@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from pe_validate.case import CORE_ML, Case
+from pe_validate.case import Case
 from pe_validate.compare import compare
 from pe_validate.export.embedded import embedded
 from pe_validate.export.rounding import Rounded
@@ -21,7 +21,7 @@ from pe_validate.mil.matrices import digests, matrices
 from pe_validate.reference import Reference
 from pe_validate.runtime import Outputs, run
 from pe_validate.runtime.run_eager import EagerRuntime
-from pe_validate.tolerance import tolerance
+from pe_validate.tolerance import rows
 from pe_validate.verdict import Verdict, judge
 
 MOST: Final = 2 / 3
@@ -65,7 +65,8 @@ def judge_identity(case: Case, path: Path, model: Reference, actual: Outputs) ->
         RunError: the package cannot be read.
     """
     loose = judge(case, "identity", model.trained, actual)
-    if case.target not in CORE_ML or case.precision != "fp16" or not loose.comparisons:
+    row = rows(case).form
+    if row is None or not loose.comparisons:
         return loose
     first = model.inputs[0]
     with embedded(path) if path.suffix == ".pte" else nullcontext(path) as package:
@@ -76,7 +77,7 @@ def judge_identity(case: Case, path: Path, model: Reference, actual: Outputs) ->
         return form.share(stored) >= MOST, snr_db
 
     form = max(forms(case, model), key=likeness)
-    strict = judge(case, "identity", run(form.runtime, model.inputs), actual, row=tolerance(case, "fidelity"))
+    strict = judge(case, "identity", run(form.runtime, model.inputs), actual, row=row)
     if strict.status == "pass" or form.share(stored) >= MOST:
         return strict
     return replace(loose, sentence=loose.sentence + UNKNOWN)

@@ -54,7 +54,7 @@ def test_the_tower_as_it_is_agrees_as_closely_as_float32_sums_do(
     assert verdict.status == "pass", verdict.sentence
     assert f"the tower, attention {'in parts' if ios == 17 else 'whole'}" in verdict.reference
     assert verdict.worst is not None
-    assert verdict.worst.snr_db > 107
+    assert verdict.worst.snr_db > 104
 
 
 def test_the_tower_inside_an_executorch_program_is_known_too(references: References, tmp_path: Path) -> None:
