@@ -65,10 +65,12 @@ def prove(
     output: str | None = None,
     *,
     answered: Callable[[Runtime], tuple[Verdict, ...]] = lambda runtime: (),
+    judging: Callable[[Case, Gate, Outputs, Outputs], Verdict] = judge,
 ) -> tuple[Verdict, ...]:
     """Run the file on every input, in the reading that each gate calls for, and hold it to the references.
 
-    ``answered`` judges the runtime that loss is judged in further, if its answers had the right shape.
+    ``judging`` holds answers to a reference. ``answered`` judges the runtime that loss is judged in further, if its
+    answers had the right shape.
     """
     verdicts: dict[Gate, Verdict] = {}
     more: tuple[Verdict, ...] = ()
@@ -81,7 +83,7 @@ def prove(
                 verdicts |= {gate: refuse(case, gate, runtime.producer, reason) for gate in gates}
                 continue
             outputs = run(runtime, inputs)
-            verdicts |= {gate: judge(case, gate, against[gate], outputs) for gate in gates}
+            verdicts |= {gate: judging(case, gate, against[gate], outputs) for gate in gates}
             if "loss" in gates and verdicts["loss"].comparisons:
                 more = answered(runtime)
     return tuple(verdicts[gate] for gate in against) + more

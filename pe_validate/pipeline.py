@@ -19,6 +19,7 @@ from pe_validate.export.cache import export
 from pe_validate.export.delegation import isolated_delegation
 from pe_validate.export.embedded import BACKEND
 from pe_validate.gates import answers_further, prove, reading_for, required, structure
+from pe_validate.identity import judge_identity
 from pe_validate.inputs.images import Sample
 from pe_validate.mil.inspection import inspect
 from pe_validate.models.weights import DEFAULT_WEIGHTS, load_weights
@@ -93,7 +94,12 @@ def check(
     progress(case, "run")
     against: dict[Gate, Outputs] = {"identity": model.trained, "loss": model.trained}
     further = partial(answers_further, case, model, False)
-    verdicts = prove(case, path, model.inputs, against, output, answered=further)
+
+    def judging(case: Case, gate: Gate, reference: Outputs, actual: Outputs) -> Verdict:
+        known = gate == "identity"
+        return judge_identity(case, path, model, actual) if known else judge(case, gate, reference, actual)
+
+    verdicts = prove(case, path, model.inputs, against, output, answered=further, judging=judging)
     return verdicts + (structure(case, isolated_delegation(path)) if path.suffix == ".pte" else ())
 
 

@@ -73,6 +73,8 @@ class Rows:
     loss: Tolerance
     fidelity: Tolerance | None = None
     identity: Tolerance | None = None
+    form: Tolerance | None = None
+    """Of identity, where it is known of which graph a float16 Core ML package was made."""
     backends: Tolerance | None = None
     retrieval: AgreementTolerance | None = None
     accuracy: AccuracyTolerance | None = None

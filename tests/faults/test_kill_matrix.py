@@ -100,21 +100,21 @@ def test_every_target_has_faults_of_its_own(target: str) -> None:
     assert sum(any(case.target == target for case in fault.cases) for fault in FAULTS.values()) >= 20
 
 
-HIDDEN = {"tanh_gelu", "layer_norm_epsilon_1e_6"}
-"""Faults that cost less than float16 rounding does, in a file whose graph nobody knows."""
+SMALL = {"tanh_gelu", "layer_norm_epsilon_1e_6"}
+"""Faults that cost less than float16 rounding does."""
 
 STRANGERS = [
-    pytest.param(name, marks=[pytest.mark.full] * (name not in HIDDEN | {"sigmoid_gelu", "rope_axes_swapped"}))
+    pytest.param(name, marks=[pytest.mark.full] * (name not in SMALL | {"sigmoid_gelu", "rope_axes_swapped"}))
     for name, fault in FAULTS.items()
     if fault.level in ("weights", "rewrite") and "mlpackage/fp16" in fault.kinds and fault.model == MODEL
 ]
 
 
 @pytest.mark.parametrize("name", STRANGERS)
-def test_what_a_strangers_half_precision_package_hides_is_known(
+def test_a_strangers_half_precision_package_hides_none_of_them(
     name: str, exporter: Exporter, references: References, tmp_path: Path
 ) -> None:
-    """``pe-validate check`` has no graph to hold it to; in an export of our own the same two are caught."""
+    """``pe-validate check`` is not told of what the file was made, and knows it by the matrices that it stores."""
     case, model = Case(MODEL, "mlpackage", "fp16"), references.sound(MODEL)
     verdicts = check(exporter(name, case, model, tmp_path).path, case, model)
-    assert all(verdict.status == "pass" for verdict in verdicts) == (name in HIDDEN), verdicts
+    assert any(verdict.status == "fail" for verdict in verdicts), verdicts

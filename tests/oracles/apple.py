@@ -4,8 +4,8 @@
 
 Off macOS these tests convert, then compare nothing, and pass. Here each prediction saves the package, reads it with
 ``mil.load`` and compares what it computes. Their tolerance in float16 (atol 0.5, rtol 0.05) is replaced by a few units
-in the last place. A test that predicts nothing is counted as such, and one that stops at an operator that the
-evaluator declares as not supported is skipped with the operator's name.
+in the last place. A test that predicts nothing is counted as such, and a run in which most predict nothing fails. One
+that stops at an operator that the evaluator declares as not supported is skipped with the operator's name.
 
 Options: ``--every N`` runs every Nth case, ``--table FILE`` writes operator × opset × cases as Markdown.
 """
@@ -205,6 +205,20 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     finally:
         item.user_properties.append(("predictions", computed.predictions))
         item.user_properties.append(("operators", sorted(computed.operators)))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run that proves nothing: in which most of what passed did not make the evaluator predict."""
+    if hasattr(session.config, "workerinput"):
+        return
+    reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+    passed = reporter.stats.get("passed", [])
+    predicted = sum(bool(dict(report.user_properties).get("predictions")) for report in passed)
+    if 2 * predicted < len(passed):
+        reporter.write_line(
+            f"{predicted} of {len(passed)} tests that passed predicted anything: this run proves nothing"
+        )
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

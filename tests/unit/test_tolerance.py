@@ -28,7 +28,7 @@ ROWS = [
     (target, precision, gate, row)
     for target, precisions in table().items()
     for precision, found in precisions.items()
-    for gate in OWN
+    for gate in (*OWN, "form")
     if (row := getattr(found, gate)) is not None
 ]
 every_row = pytest.mark.parametrize("row", [row for *_, row in ROWS], ids=["/".join(names) for *names, _ in ROWS])
@@ -54,6 +54,7 @@ def test_the_model_itself_is_held_to_its_goldens() -> None:
 
 def test_every_row_is_for_something_that_is_validated() -> None:
     wanted = {(case.target, case.precision, gate) for case in MATRIX for gate in gates(case) if gate in OWN}
+    wanted |= {("mlpackage", "fp16", "form"), ("pte-coreml", "fp16", "form")}
     wanted |= {("eager", "fp32", "loss")} | {("rewrite", style, "loss") for style in get_args(Style)}
     assert {(target, precision, gate) for target, precision, gate, _ in ROWS} == wanted
 

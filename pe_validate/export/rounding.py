@@ -1,0 +1,71 @@
+"""Constants in float16 and arithmetic in float32, of any module: what a float16 Core ML package holds, read exactly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.weak import WeakIdKeyDictionary
+
+_ATTENTION = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default
+
+
+class RoundedConstants(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Rounds what does not depend on ``image`` where it meets what does, as a converter folds constants and narrows.
+
+    ``apart`` says that attention is products and a softmax, as up to iOS 17: the query is scaled first, and one that is
+    constant (a pooling probe's) is rounded after that.
+    """
+
+    def __init__(self, image: Tensor, *, apart: bool) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._apart = apart
+        self._computed: Any = WeakIdKeyDictionary()
+        self._computed[image] = True
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Called by torch in place of ``func``."""
+        kwargs = kwargs or {}
+        if func is _ATTENTION and self._apart:
+            args, kwargs = self._scaled(*args, **kwargs)
+        if any(map(self._depends, tree_leaves((args, kwargs)))):
+            args, kwargs = tree_map(self._narrow, (args, kwargs))
+            results = func(*args, **kwargs)
+            self._computed.update((value, True) for value in tree_leaves(results) if isinstance(value, Tensor))
+            return results
+        return func(*args, **kwargs)
+
+    def _scaled(self, query: Tensor, *rest: Any, scale: float | None = None, **options: Any) -> Any:
+        factor = torch.tensor(query.shape[-1] ** -0.5 if scale is None else scale)
+        if self._depends(query):
+            self._computed[scaled := query * factor.half().float()] = True
+        else:
+            scaled = query * factor
+        return (scaled, *rest), options | {"scale": 1.0}
+
+    def _depends(self, value: Any) -> bool:
+        return isinstance(value, Tensor) and value in self._computed
+
+    def _narrow(self, value: Any) -> Any:
+        constant = isinstance(value, Tensor) and value.is_floating_point() and not self._depends(value)
+        return value.half().to(value.dtype) if constant else value
+
+
+class Rounded(nn.Module):
+    """``module``, computed so."""
+
+    def __init__(self, module: nn.Module, *, apart: bool) -> None:
+        super().__init__()
+        self.module, self._apart = module, apart
+
+    def forward(self, image: Tensor) -> Tensor:
+        """What the module answers to ``image``."""
+        # Without inference mode: there, operators that others are composed of arrive whole.
+        with torch.inference_mode(False), torch.no_grad():
+            image = image.clone()
+            with RoundedConstants(image, apart=self._apart):
+                features: Tensor = self.module(image)
+        return features

@@ -1,0 +1,143 @@
+"""What somebody else converted from the tower, without this project's rewrite, is known exactly; so are its faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sound_and_sick import References
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pe_validate.case import Case
+from pe_validate.export.routes import ROUTES, Route, convert
+from pe_validate.export.to_pte_coreml import write_pte_coreml
+from pe_validate.identity import UNKNOWN
+from pe_validate.models import tower as towers
+from pe_validate.models.config import ModelConfig
+from pe_validate.models.deploy import deploy
+from pe_validate.models.tower import VisionTower, rope_angles
+from pe_validate.pipeline import check
+from pe_validate.reference import Reference
+from pe_validate.verdict import Verdict
+
+MODEL = "PE-Nano"
+CASE = Case(MODEL, "mlpackage", "fp16")
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # coremltools 9.0 warns of its own dependencies
+
+
+def converted(module: nn.Module, model: Reference, folder: Path, route: Route = "trace", ios: int = 17) -> Path:
+    path = folder / "stranger.mlpackage"
+    convert(module, torch.from_numpy(model.inputs[0].image), route=route, ios=ios).save(str(path))
+    return path
+
+
+def identity(path: Path, model: Reference, case: Case = CASE) -> Verdict:
+    return next(verdict for verdict in check(path, case, model) if verdict.gate == "identity")
+
+
+@pytest.mark.parametrize(
+    ("route", "ios", "weights"),
+    [(route, ios, "seed:7") for route in ROUTES for ios in (17, 18)] + [("trace", 17, "trained")],
+)
+def test_the_tower_as_it_is_agrees_as_closely_as_float32_sums_do(
+    references: References, tmp_path: Path, route: Route, ios: int, weights: str
+) -> None:
+    model = references.sound(MODEL, weights)
+    verdict = identity(converted(model.tower, model, tmp_path, route, ios), model)
+    assert verdict.status == "pass", verdict.sentence
+    assert f"the tower, attention {'in parts' if ios == 17 else 'whole'}" in verdict.reference
+    assert verdict.worst is not None
+    assert verdict.worst.snr_db > 104
+
+
+def test_the_tower_inside_an_executorch_program_is_known_too(references: References, tmp_path: Path) -> None:
+    model, path = references.sound(MODEL), tmp_path / "stranger.pte"
+    write_pte_coreml(model.tower, torch.from_numpy(model.inputs[0].image), path, {}, "fp16")
+    verdict = identity(path, model, Case(MODEL, "pte-coreml", "fp16"))
+    assert verdict.status == "pass", verdict.sentence
+    assert "the tower, attention in parts" in verdict.reference
+
+
+@contextmanager
+def tanh_gelu(tower: VisionTower) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        exact = F.gelu
+        patch.setattr(F, "gelu", lambda x: exact(x, approximate="tanh"))
+        yield
+
+
+@contextmanager
+def another_epsilon(tower: VisionTower) -> Iterator[None]:
+    for module in tower.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.eps = 1e-6
+    yield
+
+
+@contextmanager
+def rotation_from_zero(tower: VisionTower) -> Iterator[None]:
+    def angles(config: ModelConfig, grid: tuple[int, int]) -> Tensor:
+        found = rope_angles(config, grid)
+        return torch.cat([found[:1], found[1:] - found[1]])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(towers, "rope_angles", angles)
+        yield
+
+
+@contextmanager
+def bfloat16_matrix(tower: VisionTower) -> Iterator[None]:
+    weight = tower.transformer.resblocks[2].mlp.c_fc.weight  # type: ignore[union-attr]
+    weight.copy_(weight.bfloat16())  # type: ignore[operator, union-attr, arg-type]
+    yield
+
+
+@contextmanager
+def a_bias_left_out(tower: VisionTower) -> Iterator[None]:
+    tower.transformer.resblocks[1].attn.out_proj.bias.zero_()  # type: ignore[union-attr, operator]
+    yield
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [tanh_gelu, another_epsilon, rotation_from_zero, bfloat16_matrix, a_bias_left_out],
+    ids=lambda f: f.__name__,
+)
+def test_a_fault_that_costs_less_than_float16_is_caught(
+    references: References, tmp_path: Path, fault: Callable[[VisionTower], object]
+) -> None:
+    model = references.sound(MODEL)
+    sick = deepcopy(model.tower)
+    with torch.no_grad(), fault(sick):  # type: ignore[attr-defined]
+        path = converted(sick, model, tmp_path)
+    verdict = identity(path, model)
+    assert verdict.status == "fail", verdict.sentence
+    assert "constants rounded to float16" in verdict.reference
+
+
+def test_a_form_that_nobody_knows_is_held_to_the_model_and_says_so(references: References, tmp_path: Path) -> None:
+    model = references.sound(MODEL)
+    verdict = identity(converted(deploy(model.tower, style="linear"), model, tmp_path), model)
+    assert verdict.status == "pass", verdict.sentence
+    assert verdict.sentence.endswith(UNKNOWN)
+    assert "rounded" not in verdict.reference
+
+
+def test_rounding_constants_changes_nothing_that_is_rounded_already(references: References) -> None:
+    """The mode itself: with float16 weights and no table to round, it is the module."""
+    from pe_validate.export.rounding import Rounded
+
+    layer = nn.Sequential(nn.Linear(8, 8), nn.GELU(), nn.Linear(8, 4)).requires_grad_(False)
+    for parameter in layer.parameters():
+        parameter.copy_(parameter.half())
+    x = torch.rand(2, 8)
+    np.testing.assert_array_equal(Rounded(layer, apart=True)(x).numpy(), layer(x).numpy())
+    layer[0].weight += 1e-5
+    assert not np.array_equal(Rounded(layer, apart=True)(x).numpy(), layer(x).numpy())
