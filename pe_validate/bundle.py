@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -52,10 +53,10 @@ class Bundled:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """All that was put together; ``classes`` are the models that come with a table of class embeddings."""
+    """All that was put together; ``classes`` is the sha256 of a table of class embeddings, by model."""
 
     artifacts: tuple[Bundled, ...]
-    classes: tuple[str, ...]
+    classes: dict[str, str]
     tool_versions: dict[str, str]
 
 
@@ -89,7 +90,8 @@ def bundle(
     artifacts = export_all(
         cases, weights, calibration=calibration, cache_dir=cache_dir, progress=progress, jobs=jobs
     ).values()
-    made = Bundle(tuple(map(_bundled, artifacts)), tuple(tables), _tools(artifacts))
+    listed = {model: hashlib.sha256(table).hexdigest() for model, table in tables.items()}
+    made = Bundle(tuple(map(_bundled, artifacts)), listed, _tools(artifacts))
     manifest = replace(golden.read_manifest(goldens), goldens=entries)
     with writable(out.parent), tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
         staged = Path(scratch) / out.name

@@ -207,7 +207,8 @@ def test_a_folder_that_is_not_a_bundle_is_not_replaced(tmp_path: Path, manifest:
 def test_class_embeddings_are_bundled_beside_their_models_goldens(out: Path, tmp_path: Path) -> None:
     path = table(tmp_path / "classes.safetensors")
     made = bundle(CASES[:1], out, GOLDENS, classes={MODEL: path}, cache_dir=default_cache_dir())
-    assert made.classes == (MODEL,)
+    assert made.classes == {MODEL: digest(path)}
+    assert manifest_of(out)["bundle"]["classes"] == made.classes
     assert (out / MODEL / CLASSES).read_bytes() == path.read_bytes()
 
 
