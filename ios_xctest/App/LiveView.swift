@@ -16,7 +16,7 @@ struct LiveView: View {
                     }
                 }
                 if let message = session.message {
-                    Text(message).foregroundStyle(.red)
+                    Text(message).foregroundStyle(Color.red)
                 }
                 ForEach(session.labels, id: \.self) { line in
                     Text(line).font(.headline)
@@ -24,7 +24,7 @@ struct LiveView: View {
                 ForEach(session.lines, id: \.self) { line in
                     Text(line).font(.caption)
                 }
-                .foregroundStyle(session.keepsBudget == false ? .red : .primary)
+                .foregroundStyle(session.keepsBudget == false ? Color.red : Color.primary)
             }
             .padding()
             .frame(maxWidth: .infinity, alignment: .leading)
