@@ -8,8 +8,8 @@ from typing import Final
 from names import PRODUCTS, Spec, identity, product, setting, upgraded
 
 OBJECT_VERSIONS: Final = {"xcode16_0": "77"}
-FRAMEWORKS_FOLDER, RESOURCES_FOLDER = "10", "7"
-"""``dstSubfolderSpec`` of copy phases."""
+FRAMEWORKS_FOLDER: Final = "10"
+"""``dstSubfolderSpec`` of what embeds frameworks."""
 
 
 def settings(spec: Spec, groups: Spec, config: str) -> dict[str, str]:
@@ -28,7 +28,6 @@ class Parts:
     synchronized: list[str] = field(default_factory=list)
     linked: list[str] = field(default_factory=list)
     resources: list[str] = field(default_factory=list)
-    copies: list[str] = field(default_factory=list)
     embedded: list[str] = field(default_factory=list)
     dependencies: list[str] = field(default_factory=list)
     packages: list[str] = field(default_factory=list)
@@ -115,10 +114,11 @@ class Objects:
             self.phase("PBXSourcesBuildPhase", name, []),
             self.phase("PBXFrameworksBuildPhase", name, parts.linked),
             self.phase("PBXResourcesBuildPhase", name, parts.resources),
-            *parts.copies,
         ]
         if parts.embedded:
-            phases.append(self.copy(name, "Embed Frameworks", parts.embedded, "", FRAMEWORKS_FOLDER))
+            where = {"dstPath": "", "dstSubfolderSpec": FRAMEWORKS_FOLDER}
+            phases.append(self.phase("PBXCopyFilesBuildPhase", name, parts.embedded, "Embed Frameworks", **where))
+        phases += [self.script(name, script) for script in spec.get("postBuildScripts", [])]
         return self.add(
             "PBXNativeTarget",
             name,
@@ -142,12 +142,7 @@ class Objects:
             parts.synchronized.append(self.roots[path])
             return
         self.roots[path] = self.add("PBXFileReference", path, lastKnownFileType="folder", **where)
-        member = self.member(target, "copy", self.roots[path])
-        if source["buildPhase"] == "resources":
-            parts.resources.append(member)
-        else:
-            subpath = source["buildPhase"]["copyFiles"]["subpath"]
-            parts.copies.append(self.copy(target, "Copy Files", [member], subpath, RESOURCES_FOLDER))
+        parts.resources.append(self.member(target, "copy", self.roots[path]))
 
     def package(self, target: str, dependency: Spec, parts: Parts) -> None:
         """Products of a Swift package, linked."""
@@ -196,11 +191,21 @@ class Objects:
         key = f"{target}/{purpose}/{reference}"
         return self.add("PBXBuildFile", key, fileRef=reference, settings=settings)
 
-    def copy(self, target: str, name: str, files: list[str], path: str, folder: str) -> str:
-        """A phase that copies files into the product."""
-        return self.phase("PBXCopyFilesBuildPhase", target, files, name, dstPath=path, dstSubfolderSpec=folder)
+    def script(self, target: str, script: Spec) -> str:
+        """A phase that runs a shell script, in every build if it does not say otherwise."""
+        return self.phase(
+            "PBXShellScriptBuildPhase",
+            target,
+            [],
+            script["name"],
+            alwaysOutOfDate=None if script.get("basedOnDependencyAnalysis", True) else "1",
+            inputPaths=[],
+            outputPaths=[],
+            shellPath="/bin/sh",
+            shellScript=script["script"],
+        )
 
-    def phase(self, isa: str, target: str, files: list[str], name: str = "", /, **properties: str) -> str:
+    def phase(self, isa: str, target: str, files: list[str], name: str = "", /, **properties: object) -> str:
         """A build phase."""
         return self.add(
             isa,

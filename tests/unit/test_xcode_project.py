@@ -42,7 +42,8 @@ XCODEGEN = {
     "transitivelyLinkDependencies preBuildScripts postCompileScripts postBuildScripts buildRules scheme attributes",
     "source": "path name group compilerFlags excludes includes createIntermediateGroups optional buildPhase type "
     "headerVisibility attributes resourceTags",
-    "copyFiles": "destination subpath",
+    "script": "name script path inputFiles outputFiles inputFileLists outputFileLists shell showEnvVars "
+    "runOnlyWhenInstalling basedOnDependencyAnalysis discoveredDependencyFile",
     "target dependency": "target embed link codeSign removeHeaders weak platformFilter destinationFilters platforms",
     "package dependency": "package product products embed link codeSign removeHeaders weak platformFilter",
     "package": "url github branch revision majorVersion minorVersion exactVersion version from minVersion maxVersion "
@@ -58,7 +59,6 @@ XCODEGEN = {
 VALUES = {
     "type": {"framework", "application", "bundle.unit-test"},
     "source type": {"file", "group", "folder", "syncedFolder"},
-    "destination": {"resources", "frameworks", "wrapper", "executables", "productsDirectory"},
     "build for": {"all", "none", "run", "test", "profile", "analyze", "archive"},
 }
 
@@ -82,6 +82,10 @@ XCODE: dict[str, tuple[set[str], set[str]]] = {
         {"minimizedProjectReferenceProxies", "preferredProjectObjectVersion"},
     ),
     "PBXResourcesBuildPhase": (PHASE, set()),
+    "PBXShellScriptBuildPhase": (
+        PHASE | {"shellPath", "shellScript"},
+        {"name", "inputPaths", "outputPaths", "alwaysOutOfDate"},
+    ),
     "PBXSourcesBuildPhase": (PHASE, set()),
     "PBXTargetDependency": ({"target", "targetProxy"}, set()),
     "XCBuildConfiguration": ({"buildSettings", "name"}, set()),
@@ -167,9 +171,8 @@ def test_xcodegen_knows_every_key() -> None:
         for source in target["sources"]:
             known("source", source)
             assert source["type"] in VALUES["source type"]
-            if isinstance(source.get("buildPhase"), dict):
-                known("copyFiles", source["buildPhase"]["copyFiles"])
-                assert source["buildPhase"]["copyFiles"]["destination"] in VALUES["destination"]
+        for script in target.get("postBuildScripts", []):
+            known("script", script)
         for dependency in target.get("dependencies", []):
             known("package dependency" if "package" in dependency else "target dependency", dependency)
     for scheme in SPEC["schemes"].values():
@@ -220,11 +223,16 @@ def test_folders_agree(name: str) -> None:
     assert synchronized == [source["path"] for source in sources if source["type"] == "syncedFolder"]
     (resources,) = phases(name, "PBXResourcesBuildPhase")
     assert members(resources) == [s["path"] for s in sources if s.get("buildPhase") == "resources"]
-    copied = {
-        (p["dstPath"], *members(p)) for p in phases(name, "PBXCopyFilesBuildPhase") if p["dstSubfolderSpec"] == "7"
-    }
-    wanted = [source for source in sources if isinstance(source.get("buildPhase"), dict)]
-    assert copied == {(source["buildPhase"]["copyFiles"]["subpath"], source["path"]) for source in wanted}
+
+
+@every_target
+def test_scripts_agree(name: str) -> None:
+    listed = SPEC["targets"][name].get("postBuildScripts", [])
+    found = phases(name, "PBXShellScriptBuildPhase")
+    assert [(phase["name"], phase["shellScript"]) for phase in found] == [(s["name"], s["script"]) for s in listed]
+    assert all(phase["alwaysOutOfDate"] == "1" for phase in found), "what it copies is not declared"
+    last = TARGETS[name]["buildPhases"][-len(found) :] if found else []
+    assert [OBJECTS[each] for each in last] == found, "XcodeGen puts them after all others"
 
 
 @every_target
@@ -316,8 +324,34 @@ def test_the_app_says_why_it_wants_the_camera_and_runs_on_ios_17(config: str) ->
     assert written(ROOT, config)["SWIFT_VERSION"] == "6.0"
 
 
-def test_every_folder_of_sources_is_there_and_resources_are_made_by_a_command() -> None:
+def test_every_folder_of_sources_is_there() -> None:
     for target in SPEC["targets"].values():
         for source in target["sources"]:
-            assert source.get("optional", False) == (source["path"] == "Resources")
-            assert source.get("optional") or any((IOS / source["path"]).iterdir()), source["path"]
+            assert any((IOS / source["path"]).iterdir()), source["path"]
+
+
+@pytest.mark.parametrize("bundled", [True, False])
+def test_the_script_puts_the_bundle_where_the_app_looks_or_says_that_there_is_none(
+    tmp_path: Path, bundled: bool
+) -> None:
+    (script,) = SPEC["targets"]["PEValidateApp"]["postBuildScripts"]
+    source, app, tools = tmp_path / "a b" / "Resources", tmp_path / "My App.app", tmp_path / "tools"
+    for folder in (source / "PE-Nano", app / "PEValidate" / "old", tools):
+        folder.mkdir(parents=True)
+    (tools / "ditto").write_text('#!/bin/sh\ncp -R "$1" "$2"\n')  # macOS has one
+    (tools / "ditto").chmod(0o755)
+    if bundled:
+        (source / "manifest.json").write_text("{}")
+    environment = {
+        "PATH": f"{tools}:/usr/bin:/bin",
+        "SRCROOT": str(source.parent),
+        "TARGET_BUILD_DIR": str(tmp_path),
+        "UNLOCALIZED_RESOURCES_FOLDER_PATH": app.name,
+    }
+    command = ["/bin/sh", "-c", script["script"]]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert 'inApp = "PEValidate"' in (IOS / "Sources" / "PEValidateCore" / "ClassTables.swift").read_text()
+    assert {path.name for path in (app / "PEValidate").rglob("*")} == (
+        {"manifest.json", "PE-Nano"} if bundled else set()
+    )
+    assert ("warning: " in done.stdout) == (not bundled)

@@ -2,7 +2,7 @@ import Foundation
 
 extension ResourceFolder {
     /// Where the app keeps the folder that `pe-validate ios bundle` filled.
-    public static let inApp = "PEValidate/Resources"
+    public static let inApp = "PEValidate"
 
     static let classesName = "classes.safetensors"
 
