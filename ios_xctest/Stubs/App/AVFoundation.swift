@@ -1,9 +1,8 @@
 // swift-format-ignore-file
 // The names are Apple's, and not all in camel case.
-// What the app uses of Apple's modules AVFoundation, CoreMedia and CoreVideo, for type-checking where there are none.
+// What the app uses of Apple's modules AVFoundation, CoreMedia, CoreVideo and QuartzCore, for type-checking where there are none.
 // Declared after developer.apple.com/documentation/avfoundation.
 @_exported import Foundation
-@_exported import QuartzCore
 
 public typealias CVReturn = Int32
 public let kCVReturnSuccess: CVReturn = 0
@@ -113,6 +112,10 @@ public class AVCaptureSession {
 
 public struct AVLayerVideoGravity: Sendable {
     public static let resizeAspectFill = AVLayerVideoGravity()
+}
+
+@preconcurrency @MainActor open class CALayer {
+    public init() {}
 }
 
 public class AVCaptureVideoPreviewLayer: CALayer {
