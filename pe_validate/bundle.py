@@ -115,7 +115,7 @@ def _refuse_strangers(out: Path) -> None:
         return
     try:
         known = SECTION in json.loads((out / golden.MANIFEST).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         known = False
     if not known:
         raise UsageError(f"'{out}' is not a bundle and would be replaced: name a new folder, or an empty one.")

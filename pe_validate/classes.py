@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from pe_validate.case import model_config
 from pe_validate.errors import LoadError
+from pe_validate.files import plain_file
 
 EMBEDDINGS = "embeddings"
 LABELS = "labels"
@@ -29,11 +30,11 @@ def check_classes(path: Path, model: str) -> bytes:
     if config.pool_heads is None:
         raise LoadError(f"{model} gives a feature for every patch and none for the image: classes need a Core model.")
     try:
-        with safe_open(path, "np") as file:
+        with safe_open(plain_file(path), "np") as file:
             labels = json.loads((file.metadata() or {})[LABELS])
             embeddings = file.get_tensor(EMBEDDINGS)
         content = path.read_bytes()
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise LoadError(
             f"'{path}' is not a table of class embeddings ({error}): it needs '{EMBEDDINGS}', and '{LABELS}' in its "
             "metadata as a JSON array."

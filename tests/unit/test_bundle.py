@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -229,9 +230,15 @@ def test_class_embeddings_that_do_not_fit_are_refused(tmp_path: Path, options: d
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("content", [None, b"", b"\xff" * 100])
+@pytest.mark.parametrize("content", [None, b"", b"\xff" * 100, b"fifo", b"deep"])
 def test_a_damaged_table_of_classes_is_one_sentence(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "classes.safetensors"
+    if content == b"deep":
+        save_file({"embeddings": np.ones((2, 64), np.float32)}, path, {"labels": "[" * 100_000})
+        content = path.read_bytes()
+    if content == b"fifo":
+        os.mkfifo(path)
+        content = None
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(PEValidateError, match="is not a table of class embeddings"):

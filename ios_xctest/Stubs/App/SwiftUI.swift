@@ -1,7 +1,7 @@
 // What the app uses of Apple's modules SwiftUI and UIKit, for type-checking where there are none.
 // Declared after developer.apple.com/documentation/swiftui; what a view is made into is of no interest here.
-@_exported import Foundation
 import AVFoundation  // has CALayer
+@_exported import Foundation
 
 @MainActor @preconcurrency public protocol View {
     associatedtype Body: View
