@@ -24,6 +24,9 @@ SUFFIXES: Final[dict[str, str]] = {target: f".{target}" for target in PRECISIONS
 CORE_ML: Final = frozenset({"mlpackage", "pte-coreml"})
 """Targets that Core ML computes."""
 
+ON_PHONES: Final = frozenset({"pte", "mlpackage", "pte-coreml"})
+"""Targets that an iPhone computes."""
+
 RECOMMENDED: Final = "PE-Core-S16-384"
 """The model that is validated or timed when nothing is named."""
 

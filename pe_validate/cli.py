@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from pe_validate import cli_coreml, cli_explain
+from pe_validate import cli_coreml, cli_explain, cli_ios
 from pe_validate.case import DEFAULT, MATRIX, Case, model_config, select
 from pe_validate.cli_options import DEFAULT_WEIGHTS, CacheDir, Calibration, Images, Json, Quiet, Weights
 from pe_validate.errors import PEValidateError, UsageError
@@ -32,6 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_coreml.app, name="coreml")
+app.add_typer(cli_ios.app, name="ios")
 
 Cases = Annotated[
     list[str] | None,
@@ -220,6 +221,7 @@ def golden(
     models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]…", help="All by default.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Hold today's model to the goldens (default).")] = False,
     update: Annotated[bool, typer.Option("--update", help="Compute and write the goldens.")] = False,
+    weights: Annotated[str | None, typer.Option(help="What --update computes with. [default: seed:7]")] = None,
     folder: Annotated[Path, typer.Option("--dir", help="Folder of the goldens.")] = Path("golden"),
     quiet: Quiet = False,
     as_json: Json = False,
@@ -230,11 +232,18 @@ def golden(
 
     if check and update:
         raise UsageError("Choose one of --check and --update.")
+    if weights and not update:
+        raise UsageError("Goldens are checked with the weights they were made with: --weights goes with --update.")
     names = [model_config(model).name for model in models or dict.fromkeys(case.model for case in MATRIX)]
     verdicts: list[Verdict] = []
     with show(plain=quiet) as progress:
         if update:
-            goldens.update(folder, names, lambda name: progress(Case(name, "eager", "fp32"), "update"))
+            goldens.update(
+                folder,
+                names,
+                lambda name: progress(Case(name, "eager", "fp32"), "update"),
+                weights or DEFAULT_WEIGHTS,
+            )
         for name in names:
             case = Case(name, "eager", "fp32")
             progress(case, "check")

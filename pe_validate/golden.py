@@ -1,15 +1,16 @@
 """Goldens: what the model answered, stored, so that any later machine or phone can be held to it.
 
 ``golden/manifest.json`` names every file with its sha256 and says what made it; ``golden/<model>/`` holds the
-inputs as uint8 images and the features of the float32 model, in a file named by its content. The manifest is replaced
-last, so whatever happens on the way it names files that are there. Only ``--update`` writes here.
+inputs as uint8 images and the features of the float32 model, in a file named by its content. It carries the limits that
+a phone judges by, too. The manifest is replaced last, so whatever happens on the way it names files that are there.
+Only ``--update`` writes here.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -19,16 +20,17 @@ from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from pe_validate.budget import PhoneBudget, phone_budgets, table
 from pe_validate.case import MATRIX, Case
 from pe_validate.errors import GoldenError
-from pe_validate.export.artifact import digest
-from pe_validate.files import fixtures, replace_file
+from pe_validate.files import replace_file
 from pe_validate.inputs.images import Pixels, default_pixels, samples
 from pe_validate.models.config import MODELS
-from pe_validate.models.weights import DEFAULT_WEIGHTS, load_model, load_weights
+from pe_validate.models.weights import DEFAULT_WEIGHTS, Weights, load_model, load_weights
 from pe_validate.runtime import Outputs, run
 from pe_validate.runtime.run_eager import EagerRuntime
-from pe_validate.tolerance import TABLE, Limits, tolerance
+from pe_validate.seals import sealed
+from pe_validate.tolerance import Limits, tolerance
 from pe_validate.verdict import Verdict, judge
 
 MANIFEST: Final = "manifest.json"
@@ -37,10 +39,6 @@ STORED: Final = ("china", "hot-pixel")
 
 ROUNDING: Final = 1
 """Levels of 255: a release of Pillow may round a resized pixel the other way, and no further."""
-
-
-SEALED: Final = frozenset({"images", "nano"})
-"""Folders of fixtures that come with the package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,29 +71,38 @@ class Manifest:
 
     goldens: dict[str, Entry]
     sealed: dict[str, str]
-    """Sha256 of what verdicts rest on besides: the table of limits and every fixture."""
+    """Sha256 of what verdicts rest on besides: the tables of limits and every fixture."""
+    budgets: dict[str, tuple[PhoneBudget, ...]] = field(default_factory=dict, hash=False)
+    """What an iPhone may take, by model."""
 
 
 _MANIFEST = TypeAdapter(Manifest)
 
 
 def update(
-    folder: Path, models: Sequence[str] = tuple(MODELS), tell: Callable[[str], None] = lambda model: None
+    folder: Path,
+    models: Sequence[str] = tuple(MODELS),
+    tell: Callable[[str], None] = lambda model: None,
+    weights: str = DEFAULT_WEIGHTS,
 ) -> None:
-    """Compute and write the goldens of ``models``, all or none; those of other models stay.
+    """Compute the goldens of ``models`` and write them, all or none; those of other models stay.
 
-    ``tell`` is told of each model that is begun.
+    Stored answers that today's model still gives, to the same images and with the same weights, stay as they are:
+    another CPU rounds otherwise. Limits, budgets and seals are today's in any case. ``tell`` is told of each model
+    that is begun.
 
     Raises:
+        UsageError, LoadError: the weights cannot be loaded.
         GoldenError: the folder cannot be written.
     """
     entries = read_manifest(folder).goldens if (folder / MANIFEST).exists() else {}
     try:
         for model in models:
             tell(model)
-            entries[model] = _store(folder, model)
+            entries[model] = _store(folder, model, load_weights(model, weights), entries.get(model))
         ordered = {model: entries[model] for model in MODELS if model in entries}
-        replace_file(folder / MANIFEST, _MANIFEST.dump_json(Manifest(ordered, sealed()), indent=1) + b"\n")
+        manifest = Manifest(ordered, sealed(), _budgets(ordered))
+        replace_file(folder / MANIFEST, _MANIFEST.dump_json(manifest, indent=1) + b"\n")
         named = {folder / entry.file for entry in ordered.values()}
         for stale in set(folder.glob("*/*.safetensors")) - named:
             stale.unlink()
@@ -103,17 +110,6 @@ def update(
         raise GoldenError(
             f"Cannot write goldens to '{folder}' ({error.strerror or error}); those that were there still are."
         ) from error
-
-
-def sealed() -> dict[str, str]:
-    """Sha256 of the table of limits and of every fixture, by name."""
-    root = fixtures()
-    files = {f"fixtures/{path.relative_to(root).as_posix()}": path for path in sorted(root.rglob("*")) if _kept(path)}
-    return {name: digest(path) for name, path in (files | {TABLE.name: TABLE}).items()}
-
-
-def _kept(path: Path) -> bool:
-    return path.is_file() and path.parent.name in SEALED and path.suffix not in (".py", ".pyc")
 
 
 def check_seals(folder: Path) -> None:
@@ -133,28 +129,38 @@ def check_seals(folder: Path) -> None:
 
 
 def check(folder: Path, models: Sequence[str] = tuple(MODELS)) -> Iterator[Verdict]:
-    """Hold the model to its goldens: files unaltered, limits those of the table, pixels and outputs the same today.
+    """Hold the model to its goldens: files unaltered, limits those of the tables, pixels and outputs the same today.
 
     Raises:
         GoldenError: a golden is missing, altered or out of date, or what it rests on is.
     """
-    check_seals(folder)
-    manifest = read_manifest(folder)
     for model in models:
-        entry = _entry(manifest, model, folder)
-        stored = read(folder, model)
-        if entry.tolerances != _tolerances(model):
-            raise GoldenError(
-                f"The golden of {model} carries other limits than tolerances.toml: "
-                "run 'pe-validate golden --update' and review the difference."
-            )
+        entry, stored = unaltered(folder, model)
         weights = load_weights(model, entry.weights)
         if weights.sha256 != entry.weights_sha256:
             raise GoldenError(f"The golden of {model} was made with other weights than '{entry.weights}' is today.")
         _check_pixels(model, stored.pixels)
-        tower = load_model(model, weights)
-        answer = run(EagerRuntime(tower, tower.config), samples(stored.pixels))
-        yield judge(Case(model, "eager", "fp32"), "loss", stored.outputs, answer)
+        yield judge(Case(model, "eager", "fp32"), "loss", stored.outputs, _answer(model, weights, stored.pixels))
+
+
+def unaltered(folder: Path, model: str) -> tuple[Entry, Golden]:
+    """One model's golden, and with it everything that was sealed, as they were written; nothing is computed.
+
+    Raises:
+        GoldenError: a golden is missing or altered, or its limits, or what it rests on, are not today's.
+    """
+    check_seals(folder)
+    manifest = read_manifest(folder)
+    entry = _entry(manifest, model, folder)
+    today = {"tolerances.toml": _tolerances(model), "budgets.toml": _budgets([model])}
+    carried = {"tolerances.toml": entry.tolerances, "budgets.toml": {model: manifest.budgets.get(model)}}
+    for name, limits in today.items():
+        if carried[name] != limits:
+            raise GoldenError(
+                f"The golden of {model} carries other limits than {name}: "
+                "run 'pe-validate golden --update' and review the difference."
+            )
+    return entry, read(folder, model)
 
 
 def _check_pixels(model: str, stored: dict[str, Pixels]) -> None:
@@ -223,12 +229,22 @@ def _tolerances(model: str) -> dict[str, Limits]:
     return {f"{case.target}/{case.precision}": tolerance(case, "loss").limit for case in cases}
 
 
-def _store(folder: Path, model: str) -> Entry:
-    weights = load_weights(model, DEFAULT_WEIGHTS)
+def _budgets(models: Iterable[str]) -> dict[str, tuple[PhoneBudget, ...]]:
+    found = phone_budgets(table().phones)
+    return {model: found[model] for model in models}
+
+
+def _answer(model: str, weights: Weights, pixels: dict[str, Pixels]) -> Outputs:
+    return run(EagerRuntime(load_model(model, weights), MODELS[model]), samples(pixels))
+
+
+def _store(folder: Path, model: str, weights: Weights, before: Entry | None) -> Entry:
     config = MODELS[model]
     available = default_pixels(config.image_size)
     pixels = {name: available[name] for name in STORED}
-    outputs = run(EagerRuntime(load_model(model, weights), config), samples(pixels))
+    outputs = _answer(model, weights, pixels)
+    if before and before.weights_sha256 == weights.sha256 and _still(folder, model, pixels, outputs):
+        return replace(before, weights=weights.spec, tolerances=_tolerances(model))
     content = save(
         {
             "images": np.stack(list(pixels.values())),
@@ -249,3 +265,15 @@ def _store(folder: Path, model: str) -> Entry:
         tolerances=_tolerances(model),
         tools={name: version(name) for name in ("pe-validate", "torch", "numpy", "pillow")},
     )
+
+
+def _still(folder: Path, model: str, pixels: dict[str, Pixels], outputs: Outputs) -> bool:
+    """Whether the stored answers are to these images, and are what the model gives today."""
+    try:
+        stored = read(folder, model)
+    except GoldenError:  # missing or altered: what an update is for
+        return False
+    same = stored.pixels.keys() == pixels.keys() and all(
+        np.array_equal(stored.pixels[name], image) for name, image in pixels.items()
+    )
+    return same and judge(Case(model, "eager", "fp32"), "loss", stored.outputs, outputs).status == "pass"

@@ -10,20 +10,19 @@ import os
 import random
 import tempfile
 import time
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from pe_validate.budget import Budget, budgets
 from pe_validate.case import Case
 from pe_validate.export.artifact import Artifact
 from pe_validate.export.quiet import quiet_libraries
@@ -33,7 +32,6 @@ from pe_validate.runtime import load
 from pe_validate.runtime.base import Runtime
 from pe_validate.runtime.run_eager import EagerRuntime
 
-BUDGETS: Final = Path(__file__).with_name("budgets.toml")
 BASELINE: Final = "onnx/fp32"
 """What ratios are against: ONNX Runtime on the same model, float32, same number of threads."""
 
@@ -52,14 +50,6 @@ PRODUCT: Final = 2048
 """Side of the square matrices whose product shows what this machine can do."""
 
 Outcome = Literal["pass", "fail", "inconclusive"]
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """The largest ratio to :data:`BASELINE` that a program may take, and why."""
-
-    ratio: float
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +87,6 @@ class Latency:
         if found.high <= self.budget.ratio:
             return "pass"
         return "fail" if found.low > self.budget.ratio else "inconclusive"
-
-
-@cache
-def budgets() -> dict[str, Budget]:
-    """Every budget, by ``target/precision``."""
-    rows = tomllib.loads(BUDGETS.read_text(encoding="utf-8"))
-    return TypeAdapter(dict[str, Budget]).validate_python(rows)
 
 
 def measure(

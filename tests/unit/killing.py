@@ -6,6 +6,7 @@ the old and how often the new state was found, and fails with the first that is 
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -19,14 +20,16 @@ from pathlib import Path
 import slow_build
 import torch
 
+from pe_validate import bundle as bundling
 from pe_validate import golden
 from pe_validate.case import Case
 from pe_validate.export import cache
-from pe_validate.export.artifact import Artifact, digest, size
+from pe_validate.export.artifact import Artifact, TensorSpec, digest, size
 from pe_validate.models.weights import load_weights
 
 MODEL = "PE-Nano"
 CASE = Case(MODEL, "mlpackage", "fp16")
+GOLDENS = Path(__file__).parents[2] / "golden"
 
 
 def export(folder: Path) -> None:
@@ -91,10 +94,36 @@ def updated(folder: Path) -> str:
     return state
 
 
+def bundle(folder: Path) -> None:
+    """Another artifact than the one that is there: each call exports the turn's."""
+    turn = (folder / "turn").read_bytes() if (folder / "turn").exists() else b"0"
+    source = folder / "made.mlpackage"
+    source.mkdir(exist_ok=True)
+    for number in range(30):
+        (source / str(number)).write_bytes(turn * 20_000)
+    spec = (TensorSpec("tensor", (1,), "float32"),)
+    weights = load_weights(MODEL, "seed:7")
+    artifact = Artifact(CASE, source, digest(source), size(source), spec, spec, weights.spec, weights.sha256, {}, 0.0)
+    bundling.export_all = lambda *_, **__: {CASE: artifact}  # type: ignore[assignment]
+    bundling.bundle([CASE], folder / "out", GOLDENS)
+
+
+def bundled(folder: Path) -> str:
+    (listed,) = json.loads((folder / "out" / golden.MANIFEST).read_bytes())["bundle"]["artifacts"]
+    assert digest(folder / "out" / listed["file"]) == listed["sha256"], "an artifact that its manifest does not know"
+    golden.read(folder / "out", MODEL)
+    state = "new" if _manifests and listed["sha256"].encode() != _manifests[-1] else "old"
+    _manifests.append(listed["sha256"].encode())
+    turn = int((folder / "turn").read_text()) if (folder / "turn").exists() else 0
+    (folder / "turn").write_text(str((turn + 1) % 10))
+    return state
+
+
 ACTIONS: dict[str, tuple[Callable[[Path], None], Callable[[Path], str]]] = {
     "export": (export, exported),
     "place": (place, placed),
     "update": (update, updated),
+    "bundle": (bundle, bundled),
 }
 
 

@@ -1,5 +1,6 @@
 """Goldens are never written by accident, and never changed unseen."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -7,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save
 
-from pe_validate import golden
+from pe_validate import budget, golden, seals, tolerance
 from pe_validate.errors import GoldenError
 from pe_validate.files import fixtures
 from pe_validate.inputs import images
@@ -76,8 +78,10 @@ def test_every_committed_golden_is_whole(model: str) -> None:
 
 def test_every_limit_and_every_fixture_is_sealed() -> None:
     golden.check_seals(COMMITTED)
-    names = golden.sealed()
-    assert {"tolerances.toml", "fixtures/images/china.jpg", "fixtures/nano/PE-Nano.safetensors"} < set(names)
+    names = seals.sealed()
+    assert {"tolerances.toml", "budgets.toml", "fixtures/images/china.jpg", "fixtures/nano/PE-Nano.safetensors"} < set(
+        names
+    )
 
 
 def alter_a_limit(root: Path) -> None:
@@ -88,6 +92,11 @@ def alter_a_limit(root: Path) -> None:
 def drop_a_limit(root: Path) -> None:
     table = root / "tolerances.toml"
     table.write_text(table.read_text().replace("[onnx.fp32.identity]", "[onnx.fp64.identity]"))
+
+
+def alter_a_budget(root: Path) -> None:
+    table = root / "budgets.toml"
+    table.write_text(table.read_text().replace("milliseconds = 33.3", "milliseconds = 333"))
 
 
 def alter_a_photograph(root: Path) -> None:
@@ -104,16 +113,17 @@ def add_a_photograph(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [alter_a_limit, drop_a_limit, alter_a_photograph, drop_a_photograph, add_a_photograph]
+    "change", [alter_a_limit, drop_a_limit, alter_a_budget, alter_a_photograph, drop_a_photograph, add_a_photograph]
 )
 def test_a_limit_or_a_fixture_that_was_touched_is_noticed(
     change: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in golden.SEALED:
+    for name in seals.SEALED:
         shutil.copytree(fixtures() / name, tmp_path / name)
-    shutil.copyfile(golden.TABLE, tmp_path / "tolerances.toml")
-    monkeypatch.setattr(golden, "fixtures", lambda: tmp_path)
-    monkeypatch.setattr(golden, "TABLE", tmp_path / "tolerances.toml")
+    for table in (tolerance, budget):
+        copy = shutil.copyfile(table.TABLE, tmp_path / table.TABLE.name)
+        monkeypatch.setattr(table, "TABLE", copy)
+    monkeypatch.setattr(seals, "fixtures", lambda: tmp_path)
     golden.check_seals(COMMITTED)
     change(tmp_path)
     with pytest.raises(GoldenError, match="is not what it was"):
@@ -139,6 +149,55 @@ def test_other_limits_than_the_tables_are_noticed(folder: Path) -> None:
     edit(folder, tolerances={"onnx/fp32": loose})
     with pytest.raises(GoldenError, match=r"other limits than tolerances\.toml"):
         list(golden.check(folder, [MODEL]))
+
+
+def set_budgets(folder: Path, budgets: object) -> None:
+    path = folder / golden.MANIFEST
+    manifest = json.loads(path.read_text())
+    manifest["budgets"] = budgets
+    path.write_text(json.dumps(manifest))
+
+
+def test_another_budget_than_the_tables_is_noticed(folder: Path) -> None:
+    found = json.loads((folder / golden.MANIFEST).read_text())["budgets"]
+    found[MODEL][0]["milliseconds"] = 333.0
+    set_budgets(folder, found)
+    with pytest.raises(GoldenError, match=r"other limits than budgets\.toml"):
+        list(golden.check(folder, [MODEL]))
+
+
+def test_missing_budgets_are_noticed(folder: Path) -> None:
+    set_budgets(folder, {})
+    with pytest.raises(GoldenError, match=r"other limits than budgets\.toml"):
+        list(golden.check(folder, [MODEL]))
+
+
+def test_an_update_keeps_answers_that_the_model_still_gives(folder: Path) -> None:
+    path, images = file_of(folder), load_file(file_of(folder))
+    elsewhere = save({"images": images["images"], "features": np.nextafter(images["features"], np.float32(9))})
+    path.write_bytes(elsewhere)
+    edit(folder, sha256=hashlib.sha256(elsewhere).hexdigest(), tolerances={})
+    set_budgets(folder, {})
+    golden.update(folder, [MODEL])
+    assert path.read_bytes() == elsewhere, "another CPU rounds otherwise"
+    assert [verdict.status for verdict in golden.check(folder, [MODEL])] == ["pass"], "limits are today's"
+
+
+@pytest.mark.parametrize("name", ["images", "features"])
+def test_an_update_replaces_what_the_model_does_not_say_any_more(folder: Path, made: Path, name: str) -> None:
+    path, tensors = file_of(folder), load_file(file_of(folder))
+    tensors[name] = tensors[name][::-1].copy()
+    path.write_bytes(save(tensors))
+    edit(folder, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    golden.update(folder, [MODEL])
+    assert file_of(folder).read_bytes() == file_of(made).read_bytes()
+
+
+def test_goldens_are_made_of_the_weights_that_were_asked_for(folder: Path) -> None:
+    golden.update(folder, [MODEL], weights="seed:8")
+    entry = golden.read_manifest(folder).goldens[MODEL]
+    assert (entry.weights, entry.weights_sha256) == ("seed:8", load_weights(MODEL, "seed:8").sha256)
+    assert [verdict.status for verdict in golden.check(folder, [MODEL])] == ["pass"]
 
 
 def test_other_weights_than_the_manifests_are_noticed(folder: Path) -> None:

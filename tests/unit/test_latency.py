@@ -10,19 +10,18 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from rich.console import Console
 
+from pe_validate.budget import Budget, budgets
 from pe_validate.case import MATRIX
 from pe_validate.latency import (
     BASELINE,
     PAUSE,
     RIVALS,
     WARM_UP,
-    Budget,
     Latency,
     Ratio,
     _summary,
     _take_turns,
     bootstrap,
-    budgets,
     to_table,
 )
 from pe_validate.models.config import MODELS

@@ -28,7 +28,7 @@ except PEValidateError as error:
 
 
 @pytest.mark.parametrize("count", [15, pytest.param(200, marks=pytest.mark.full)])
-@pytest.mark.parametrize("action", ["export", "place", "update"])
+@pytest.mark.parametrize("action", ["export", "place", "update", "bundle"])
 def test_killed_at_any_moment_it_leaves_the_old_state_or_the_new_one(action: str, count: int, tmp_path: Path) -> None:
     command = [sys.executable, str(KILLING), action, str(tmp_path), str(count), "2026"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=1200)
@@ -38,7 +38,7 @@ def test_killed_at_any_moment_it_leaves_the_old_state_or_the_new_one(action: str
     assert set(found) == {"old", "new"}, "kills that are all too early, or all too late, show nothing"
 
 
-@pytest.mark.parametrize("action", ["export", "place", "update"])
+@pytest.mark.parametrize("action", ["export", "place", "update", "bundle"])
 def test_a_full_disk_is_one_sentence_and_leaves_the_old_state(action: str, tmp_path: Path) -> None:
     """On a file system of its own, filled to the last block, where this system lets one be mounted."""
     disk = tmp_path / "disk"

@@ -1,0 +1,10 @@
+import SwiftUI
+
+@main
+struct PEValidateApp: App {
+    var body: some Scene {
+        WindowGroup {
+            LiveView()
+        }
+    }
+}
