@@ -1,8 +1,8 @@
 /// Camera frames → what a model is fed: `[1, 3, size, size]` in [-1, 1].
 ///
-/// The aspect ratio is not kept. Resampling is PIL's antialiased bilinear, bit for bit: one pass over columns and one
-/// over rows, with weights in units of 2⁻²² and results rounded to bytes after each. Buffers are kept between frames,
-/// so one is to be used from one thread at a time.
+/// The aspect ratio is not kept. Resampling is antialiased bilinear as in Pillow, bit for bit: one pass along rows and
+/// one along columns, with weights in units of 2⁻²² and results rounded to bytes after each. Buffers are kept between
+/// frames, so one is to be used from one thread at a time.
 public final class ImagePreprocessor {
     /// Order of bytes in memory; a fourth one is not looked at.
     public enum PixelFormat: Sendable {
@@ -15,9 +15,14 @@ public final class ImagePreprocessor {
 
     private let columns: Resampling
     private let rows: Resampling
+    /// `[width]`, four values for each pixel.
     private let row: UnsafeMutablePointer<Int32>
-    private let narrow: UnsafeMutablePointer<UInt8>
+    /// As `row`, or as `line`.
     private let sums: UnsafeMutablePointer<Int32>
+    /// `[height, size]`, four bytes for each pixel.
+    private let narrow: UnsafeMutablePointer<UInt8>
+    /// `[size]`, four bytes for each pixel.
+    private let line: UnsafeMutablePointer<UInt8>
 
     /// - Parameters:
     ///   - width: Pixels in a row of a frame.
@@ -29,14 +34,16 @@ public final class ImagePreprocessor {
         columns = Resampling(from: width, to: size)
         rows = Resampling(from: height, to: size)
         row = .allocate(capacity: 4 * width)
+        sums = .allocate(capacity: 4 * max(width, size))
         narrow = .allocate(capacity: 4 * size * height)
-        sums = .allocate(capacity: 4 * size)
+        line = .allocate(capacity: 4 * size)
     }
 
     deinit {
         row.deallocate()
-        narrow.deallocate()
         sums.deallocate()
+        narrow.deallocate()
+        line.deallocate()
     }
 
     /// Scale and normalise one frame.
@@ -54,13 +61,21 @@ public final class ImagePreprocessor {
                 "\(bytes.count) bytes, \(bytesPerRow) in a row, do not hold a frame of \(width) × \(height) pixels.")
         }
         guard let start = bytes.bindMemory(to: UInt8.self).baseAddress else { return [] }
-        for y in 0..<height { squeeze(start + y * bytesPerRow, to: y) }
         return [Float](unsafeUninitializedCapacity: 3 * size * size) { planes, count in
-            guard let start = planes.baseAddress else { return }
-            stack(into: start, red: format == .rgba ? 0 : 2)
+            guard let planes = planes.baseAddress else { return }
+            let red = format == .rgba ? 0 : 2
+            if isStackedFirst {
+                stackThenSqueeze(start, bytesPerRow) { y in normalize(into: planes + y * size, red: red) }
+            } else {
+                squeezeThenStack(start, bytesPerRow) { y in normalize(into: planes + y * size, red: red) }
+            }
             count = 3 * size * size
         }
     }
+
+    /// Whether rows are added up before they are shortened: Pillow's choice since version 13, for a frame whose height
+    /// shrinks by more than twice of what its width does. Earlier versions never do; results differ by one level.
+    private var isStackedFirst: Bool { height - size > 2 * max(width - size, 0) }
 
     /// Normalise RGB bytes `[size, size, 3]` that have a model's size already.
     public static func normalize(rgb: [UInt8]) -> [Float] {
@@ -68,14 +83,37 @@ public final class ImagePreprocessor {
         return (0..<3).flatMap { channel in (0..<area).map { values[Int(rgb[3 * $0 + channel])] } }
     }
 
-    /// One row of the frame → row `y` of `narrow`.
-    ///
-    /// Loops here are plain ones over pointers: they are what the compiler makes vector instructions of.
-    private func squeeze(_ source: UnsafePointer<UInt8>, to y: Int) {
+    // Loops below are plain ones over pointers: they are what the compiler makes vector instructions of.
+
+    private func squeezeThenStack(_ frame: UnsafePointer<UInt8>, _ bytesPerRow: Int, _ done: (_ y: Int) -> Void) {
+        let (row, line, sums) = (row, line, sums)
+        for y in 0..<height {
+            let source = frame + y * bytesPerRow
+            for i in 0..<4 * width { row[i] = Int32(source[i]) }
+            squeeze(into: narrow + 4 * size * y)
+        }
+        rows.forEach { y, first, weights in
+            let length = 4 * size
+            stack(narrow + first * length, stride: length, length: length, weights)
+            for i in 0..<length { line[i] = UInt8(truncatingIfNeeded: sums[i] >> 22) }
+            done(y)
+        }
+    }
+
+    private func stackThenSqueeze(_ frame: UnsafePointer<UInt8>, _ bytesPerRow: Int, _ done: (_ y: Int) -> Void) {
+        let (row, sums) = (row, sums)
+        rows.forEach { y, first, weights in
+            stack(frame + first * bytesPerRow, stride: bytesPerRow, length: 4 * width, weights)
+            for i in 0..<4 * width { row[i] = sums[i] >> 22 }
+            squeeze(into: line)
+            done(y)
+        }
+    }
+
+    /// `row` → as many pixels as the model's image has in one.
+    private func squeeze(into result: UnsafeMutablePointer<UInt8>) {
         let row = row
-        for i in 0..<4 * width { row[i] = Int32(source[i]) }
-        var result = narrow + 4 * size * y
-        columns.forEach { _, first, weights in
+        columns.forEach { x, first, weights in
             var (a, b, c, d) = (Resampling.half, Resampling.half, Resampling.half, Resampling.half)
             var pixel = row + 4 * first
             for weight in weights {
@@ -85,31 +123,34 @@ public final class ImagePreprocessor {
                 d &+= pixel[3] &* weight
                 pixel += 4
             }
-            result[0] = Resampling.byte(a)
-            result[1] = Resampling.byte(b)
-            result[2] = Resampling.byte(c)
-            result[3] = Resampling.byte(d)
-            result += 4
+            result[4 * x] = UInt8(truncatingIfNeeded: a >> 22)
+            result[4 * x + 1] = UInt8(truncatingIfNeeded: b >> 22)
+            result[4 * x + 2] = UInt8(truncatingIfNeeded: c >> 22)
+            result[4 * x + 3] = UInt8(truncatingIfNeeded: d >> 22)
         }
     }
 
-    /// `narrow` → planes of the result.
-    private func stack(into planes: UnsafeMutablePointer<Float>, red: Int) {
-        let (narrow, sums, length, area) = (narrow, sums, 4 * size, size * size)
+    /// As many rows as there are weights, each of `length` bytes → `sums`.
+    private func stack(
+        _ first: UnsafePointer<UInt8>, stride: Int, length: Int, _ weights: UnsafeBufferPointer<Int32>
+    ) {
+        let sums = sums
+        sums.update(repeating: Resampling.half, count: length)
+        var source = first
+        for weight in weights {
+            for i in 0..<length { sums[i] &+= Int32(source[i]) &* weight }
+            source += stride
+        }
+    }
+
+    /// `line` → one row of each plane.
+    private func normalize(into row: UnsafeMutablePointer<Float>, red: Int) {
+        let (line, area) = (line, size * size)
         Self.values.withUnsafeBufferPointer { values in
-            rows.forEach { y, first, weights in
-                sums.update(repeating: Resampling.half, count: length)
-                var source = narrow + first * length
-                for weight in weights {
-                    for i in 0..<length { sums[i] &+= Int32(source[i]) &* weight }
-                    source += length
-                }
-                let result = planes + y * size
-                for x in 0..<size {
-                    result[x] = values[Int(Resampling.byte(sums[4 * x + red]))]
-                    result[area + x] = values[Int(Resampling.byte(sums[4 * x + 1]))]
-                    result[2 * area + x] = values[Int(Resampling.byte(sums[4 * x + 2 - red]))]
-                }
+            for x in 0..<size {
+                row[x] = values[Int(line[4 * x + red])]
+                row[area + x] = values[Int(line[4 * x + 1])]
+                row[2 * area + x] = values[Int(line[4 * x + 2 - red])]
             }
         }
     }
@@ -119,6 +160,8 @@ public final class ImagePreprocessor {
 }
 
 /// Which pixels of one axis make a pixel of the result, and how much of each in units of 2⁻²².
+///
+/// Weights are positive and add up to one: what they make of bytes is a byte.
 private struct Resampling {
     static let half: Int32 = 1 << 21
     private static let unit = Double(1 << 22)
@@ -152,8 +195,4 @@ private struct Resampling {
             }
         }
     }
-
-    /// Weights are positive and add up to one: no sum is too large for a byte.
-    @inline(__always)
-    static func byte(_ sum: Int32) -> UInt8 { UInt8(truncatingIfNeeded: sum >> 22) }
 }
