@@ -23,7 +23,11 @@ public struct Comparison: Codable, Equatable, Sendable {
     /// Compare two row-major tensors of `shape`, `[..., dim]`.
     ///
     /// - Throws: `PEValidateError` when there is nothing to compare, or the counts are not those of `shape`.
-    public init(reference: some Collection<some BinaryFloatingPoint>, actual: some Collection<some BinaryFloatingPoint>, shape: [Int])
+    public init(
+        reference: some Collection<some BinaryFloatingPoint>,
+        actual: some Collection<some BinaryFloatingPoint>,
+        shape: [Int]
+    )
         throws
     {
         let expected = reference.map { Double($0) }

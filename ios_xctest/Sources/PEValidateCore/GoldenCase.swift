@@ -25,7 +25,9 @@ public struct Golden: Sendable {
         guard !entry.inputs.isEmpty, pixels.count == size * entry.inputs.count,
             features.count == width * entry.inputs.count
         else {
-            throw PEValidateError("the golden of \(model) does not hold the \(entry.inputs.count) inputs of its manifest")
+            throw PEValidateError(
+                "the golden of \(model) does not hold the \(entry.inputs.count) inputs of its manifest"
+            )
         }
         self.model = model
         self.imageSize = entry.imageSize

@@ -54,11 +54,14 @@ public final class ImagePreprocessor {
     /// - Returns: `[1, 3, size, size]`.
     /// - Throws: `PEValidateError` when `bytes` is too short.
     public func callAsFunction(
-        _ bytes: UnsafeRawBufferPointer, bytesPerRow: Int, format: PixelFormat
+        _ bytes: UnsafeRawBufferPointer,
+        bytesPerRow: Int,
+        format: PixelFormat
     ) throws -> [Float] {
         guard bytesPerRow >= 4 * width, bytes.count >= bytesPerRow * (height - 1) + 4 * width else {
             throw PEValidateError(
-                "\(bytes.count) bytes, \(bytesPerRow) in a row, do not hold a frame of \(width) × \(height) pixels.")
+                "\(bytes.count) bytes, \(bytesPerRow) in a row, do not hold a frame of \(width) × \(height) pixels."
+            )
         }
         guard let start = bytes.bindMemory(to: UInt8.self).baseAddress else { return [] }
         return [Float](unsafeUninitializedCapacity: 3 * size * size) { planes, count in
@@ -132,7 +135,10 @@ public final class ImagePreprocessor {
 
     /// As many rows as there are weights, each of `length` bytes → `sums`.
     private func stack(
-        _ first: UnsafePointer<UInt8>, stride: Int, length: Int, _ weights: UnsafeBufferPointer<Int32>
+        _ first: UnsafePointer<UInt8>,
+        stride: Int,
+        length: Int,
+        _ weights: UnsafeBufferPointer<Int32>
     ) {
         let sums = sums
         sums.update(repeating: Resampling.half, count: length)

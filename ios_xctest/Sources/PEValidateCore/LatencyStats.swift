@@ -72,8 +72,11 @@ func percentile(_ percent: Double, of sorted: [Double]) -> Double {
 ///   - now: A clock that never goes back.
 /// - Returns: Milliseconds of each call.
 public func timings(
-    warmUp: Int, rounds: Int, seconds: Double = 0,
-    now: () -> ContinuousClock.Instant = { ContinuousClock.now }, _ body: () throws -> Void
+    warmUp: Int,
+    rounds: Int,
+    seconds: Double = 0,
+    now: () -> ContinuousClock.Instant = { ContinuousClock.now },
+    _ body: () throws -> Void
 ) rethrows -> [Double] {
     for _ in 0..<warmUp { try body() }
     var taken: [Double] = []

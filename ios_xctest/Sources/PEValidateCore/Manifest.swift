@@ -30,7 +30,10 @@ public struct Manifest: Decodable, Sendable {
             Key(stringValue: camelCase(path.last?.stringValue ?? ""))
         }
         decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-            positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+            positiveInfinity: "Infinity",
+            negativeInfinity: "-Infinity",
+            nan: "NaN"
+        )
         do {
             self = try decoder.decode(Manifest.self, from: Data(contentsOf: url))
         } catch {

@@ -1,7 +1,8 @@
 import Foundation
 
 #if canImport(Darwin)
-    import Darwin
+    // Without it `mach_task_self_`, a variable of C that nobody writes, may not be read.
+    @preconcurrency import Darwin
 #endif
 
 /// What this process holds of the machine's memory.

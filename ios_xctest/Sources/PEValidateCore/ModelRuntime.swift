@@ -29,7 +29,8 @@ extension ModelRuntime {
         guard input == artifact.input, output == artifact.output else {
             throw PEValidateError(
                 "\(artifact) declares \(input) and \(output), where the manifest says \(artifact.input) and "
-                    + "\(artifact.output).")
+                    + "\(artifact.output)."
+            )
         }
     }
 }

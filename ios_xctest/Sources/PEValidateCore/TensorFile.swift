@@ -39,7 +39,9 @@ public struct TensorFile: Sendable {
 
     /// - Throws: `PEValidateError` when `data` is not the content of a safetensors file.
     public init(data: Data) throws {
-        guard data.count >= 8 else { throw PEValidateError("it has \(data.count) bytes, fewer than any safetensors file") }
+        guard data.count >= 8 else {
+            throw PEValidateError("it has \(data.count) bytes, fewer than any safetensors file")
+        }
         let announced = data.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
         guard announced <= UInt64(min(Self.largestHeader, data.count - 8)) else {
             throw PEValidateError("its header is said to have \(announced) bytes, more than the file or any sound one")
@@ -48,13 +50,15 @@ public struct TensorFile: Sendable {
         let header = try SafetensorsHeader(json: data.dropFirst(8).prefix(Int(announced)))
         var tensors: [String: Entry] = [:]
         var end = 0
-        for (name, entry) in header.tensors.sorted(by: { $0.value.offsets.lexicographicallyPrecedes($1.value.offsets) }) {
+        for (name, entry) in header.tensors.sorted(by: { $0.value.offsets.lexicographicallyPrecedes($1.value.offsets) })
+        {
             guard let size = Self.size(of: entry) else {
                 throw PEValidateError("the dtype or shape of '\(name)' is none: \(entry.dtype) \(entry.shape)")
             }
             guard entry.offsets[0] == end, entry.offsets[1] >= end, entry.offsets[1] - end == size else {
                 throw PEValidateError(
-                    "'\(name)' is said to be bytes \(entry.offsets), and \(size) bytes from \(end) are wanted")
+                    "'\(name)' is said to be bytes \(entry.offsets), and \(size) bytes from \(end) are wanted"
+                )
             }
             guard entry.offsets[1] <= data.count - begin else {
                 throw PEValidateError("'\(name)' ends behind the end of the file")
@@ -89,7 +93,9 @@ public struct TensorFile: Sendable {
     }
 
     private func withBytes<Result>(
-        of name: String, dtype: String, _ body: (UnsafeRawBufferPointer) throws -> Result
+        of name: String,
+        dtype: String,
+        _ body: (UnsafeRawBufferPointer) throws -> Result
     ) throws -> Result {
         guard let entry = tensors[name] else { throw PEValidateError("the file has no tensor '\(name)'") }
         guard entry.dtype == dtype else {

@@ -56,8 +56,15 @@
                 var value: OpaquePointer?
                 try check(
                     api.CreateTensorWithDataAsOrtValue(
-                        memory, bytes.baseAddress, bytes.count, shape, shape.count,
-                        ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, &value))
+                        memory,
+                        bytes.baseAddress,
+                        bytes.count,
+                        shape,
+                        shape.count,
+                        ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT,
+                        &value
+                    )
+                )
                 defer { api.ReleaseValue(value) }
                 try input.name.withCString { inputName in
                     try output.name.withCString { outputName in
@@ -75,7 +82,8 @@
         }
 
         private typealias NameOf = @convention(c) (
-            OpaquePointer?, Int, UnsafeMutablePointer<OrtAllocator>?, UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
+            OpaquePointer?, Int, UnsafeMutablePointer<OrtAllocator>?,
+            UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
         ) -> OpaquePointer?
         private typealias TypeOf = @convention(c) (
             OpaquePointer?, Int, UnsafeMutablePointer<OpaquePointer?>?

@@ -7,7 +7,9 @@ import PEValidateCore
 /// - Returns: nil when no such runtime is in this build.
 /// - Throws: `PEValidateError` when the artifact cannot be loaded, or declares something else.
 public func loadRuntime(
-    for artifact: Artifact, at url: URL, computeUnits: ComputeUnits = .all
+    for artifact: Artifact,
+    at url: URL,
+    computeUnits: ComputeUnits = .all
 ) throws -> (any ModelRuntime)? {
     let runtime: any ModelRuntime
     switch artifact.target {
@@ -20,7 +22,10 @@ public func loadRuntime(
     #if canImport(ExecuTorch)
         case "pte", "pte-coreml":
             runtime = try ExecuTorchRuntime(
-                contentsOf: url, input: artifact.input.name, output: artifact.output.name)
+                contentsOf: url,
+                input: artifact.input.name,
+                output: artifact.output.name
+            )
     #endif
     default: return nil
     }

@@ -25,7 +25,8 @@ class ArtifactTestCase: XCTestCase {
     /// What is inconclusive is recorded, and skips the test when nothing else failed. It is a failure when there is
     /// nothing that this machine can run.
     func forEachArtifact(
-        _ test: String, computeUnits: [ComputeUnits] = [.all],
+        _ test: String,
+        computeUnits: [ComputeUnits] = [.all],
         check: (Subject, inout Report.Record) throws -> Finding
     ) throws {
         let folder = try Fixtures.resources()
@@ -54,7 +55,10 @@ class ArtifactTestCase: XCTestCase {
     }
 
     private func examine(
-        _ artifact: Artifact, in folder: ResourceFolder, units: ComputeUnits?, test: String,
+        _ artifact: Artifact,
+        in folder: ResourceFolder,
+        units: ComputeUnits?,
+        test: String,
         check: (Subject, inout Report.Record) throws -> Finding
     ) throws -> Report.Record {
         var record = Report.Record(test: test, case: artifact.case, outcome: .fail, sentence: "")
@@ -83,7 +87,11 @@ class ArtifactTestCase: XCTestCase {
         let loaded = try timed { try loadRuntime(for: artifact, at: path, computeUnits: units ?? .all) }
         guard let runtime = loaded.result else { return nil }
         return Subject(
-            golden: golden, runtime: runtime, computeUnits: units, loadMilliseconds: loaded.milliseconds,
-            footprint: (before, MemoryFootprint.current()))
+            golden: golden,
+            runtime: runtime,
+            computeUnits: units,
+            loadMilliseconds: loaded.milliseconds,
+            footprint: (before, MemoryFootprint.current())
+        )
     }
 }

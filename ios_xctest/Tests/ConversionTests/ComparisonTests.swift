@@ -35,7 +35,10 @@ final class ComparisonTests: XCTestCase {
     func testNumbersAreThoseOfPython() throws {
         let decoder = JSONDecoder()
         decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-            positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+            positiveInfinity: "Infinity",
+            negativeInfinity: "-Infinity",
+            nan: "NaN"
+        )
         let listed = try Data(contentsOf: Fixtures.vectors().appendingPathComponent("comparison_vectors.json"))
         let examples = try decoder.decode(Examples.self, from: listed)
         XCTAssertFalse(examples.vectors.isEmpty)

@@ -14,7 +14,9 @@ final class ConversionTests: ArtifactTestCase {
                 if let breach = judged.breach { breaches.append("\(breach)") }
             }
             record.comparisons = numbers
-            if let breach = breaches.first { return (.fail, "\(breach) \(breaches.count) of \(numbers.count) inputs fail.") }
+            if let breach = breaches.first {
+                return (.fail, "\(breach) \(breaches.count) of \(numbers.count) inputs fail.")
+            }
             let worst = numbers.values.map(\.snrDb).min() ?? .nan
             return (
                 .pass,

@@ -9,8 +9,11 @@ enum Fixtures {
         let named = environment("PE_VALIDATE_RESOURCES").map { URL(fileURLWithPath: $0, isDirectory: true) }
         let app = Bundle.main.resourceURL?.appendingPathComponent("PEValidate")
         let folder = try required(
-            "artifacts and goldens", in: [named, app, package.appendingPathComponent("Resources")],
-            holding: ResourceFolder.manifestName, made: "pe-validate ios bundle")
+            "artifacts and goldens",
+            in: [named, app, package.appendingPathComponent("Resources")],
+            holding: ResourceFolder.manifestName,
+            made: "pe-validate ios bundle"
+        )
         return try ResourceFolder(folder)
     }
 
@@ -18,8 +21,11 @@ enum Fixtures {
     static func vectors() throws -> URL {
         let tests = Bundle(for: Marker.self).resourceURL?.appendingPathComponent("Vectors")
         return try required(
-            "examples", in: [tests, package.appendingPathComponent("Vectors")],
-            holding: "comparison_vectors.json", made: "git checkout ios_xctest/Vectors")
+            "examples",
+            in: [tests, package.appendingPathComponent("Vectors")],
+            holding: "comparison_vectors.json",
+            made: "git checkout ios_xctest/Vectors"
+        )
     }
 
     /// A variable of the environment, when it is set to something.

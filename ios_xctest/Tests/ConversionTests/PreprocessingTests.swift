@@ -39,7 +39,10 @@ final class PreprocessingTests: XCTestCase {
                     let worst = zip(found, expected).map { abs($0 - $1) }.max() ?? .infinity
                     XCTAssertEqual(found.count, expected.count)
                     XCTAssertLessThanOrEqual(
-                        worst, examples.within, "'\(example.name)', \(format), rows padded by \(padding)")
+                        worst,
+                        examples.within,
+                        "'\(example.name)', \(format), rows padded by \(padding)"
+                    )
                 }
             }
         }

@@ -21,7 +21,9 @@ extension XCTestCase {
         try MainActor.assumeIsolated { try Recorder.add(record) }
         #if canImport(Darwin)
             let attachment = XCTAttachment(
-                data: try Report(device: .current, records: [record]).json(), uniformTypeIdentifier: "public.json")
+                data: try Report(device: .current, records: [record]).json(),
+                uniformTypeIdentifier: "public.json"
+            )
             attachment.name = "\(record.case) \(record.test).json"
             attachment.lifetime = .keepAlways
             add(attachment)
