@@ -61,7 +61,7 @@ class Toolchain:
         variables = [f"{name}={value}" for name, value in environment.items()]
         if self.room:
             shown = [str(path.resolve()) for path in (folder, *folders)]
-            inside = ["/usr/bin/env", "-i", "PATH=/usr/bin:/bin", "HOME=/tmp", f"--chdir={folder.resolve()}"]
+            inside = ["/usr/bin/env", "-i", f"--chdir={folder.resolve()}", "PATH=/usr/bin:/bin", "HOME=/tmp"]
             command = [*ISOLATED, "sh", "-c", ENTER, "sh", str(self.room), *shown, "--", *inside, *variables, *command]
         else:
             command = ["/usr/bin/env", *variables, *command]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from conftest import PACKAGE, Swift
 from swift_log import messages, outcomes
 
+LINT = ("swift", "format", "lint", "--strict", "--recursive", "--parallel")
 CASES = ("PE-Core-T16-384/onnx/fp32", "PE-Nano/onnx/fp32")
 STRICT = ("-Xswiftc", "-warnings-as-errors", "--disable-swift-testing")
 JUDGED = ("loss", "determinism", "memory")
@@ -18,8 +20,15 @@ MEASURED = ("latency", "sustained latency, 2 s", "cold start")
 
 def test_sources_are_formatted(swift: Swift) -> None:
     folders = [name for name in ("Package.swift", "Sources", "Tests", "Stubs", "App") if (PACKAGE / name).exists()]
-    said = swift.run("swift", "format", "lint", "--strict", "--recursive", "--parallel", *folders)
-    assert not said.strip()
+    assert not swift.run(*LINT, *folders).strip()
+
+
+def test_a_source_that_is_not_formatted_is_noticed(swift: Swift, tmp_path: Path) -> None:
+    shutil.copy(PACKAGE / ".swift-format", tmp_path)
+    (tmp_path / "Untidy.swift").write_text("let  a=1;\n", encoding="utf-8")
+    done = swift.toolchain.run([*LINT, "Untidy.swift"], tmp_path, {})
+    assert done.returncode
+    assert "Untidy.swift:1:" in done.stdout
 
 
 def test_tests_pass_under_the_address_sanitizer(swift: Swift, bundled: Callable[..., Path]) -> None:

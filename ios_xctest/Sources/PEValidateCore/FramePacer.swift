@@ -33,7 +33,7 @@ public struct FramePacer: Sendable {
             return false
         }
         // Cameras are not punctual: a frame that is a little early is the one that was meant.
-        guard time >= due - interval / 4 else {
+        guard time >= due - 0.25 / framesPerSecond else {
             early += 1
             return false
         }

@@ -95,7 +95,7 @@ public final class ImagePreprocessor {
             for i in 0..<4 * width { row[i] = Int32(source[i]) }
             squeeze(into: narrow + 4 * size * y)
         }
-        rows.forEach { y, first, weights in
+        rows.withTaps { y, first, weights in
             let length = 4 * size
             stack(narrow + first * length, stride: length, length: length, weights)
             for i in 0..<length { line[i] = UInt8(truncatingIfNeeded: sums[i] >> 22) }
@@ -105,7 +105,7 @@ public final class ImagePreprocessor {
 
     private func stackThenSqueeze(_ frame: UnsafePointer<UInt8>, _ bytesPerRow: Int, _ done: (_ y: Int) -> Void) {
         let (row, sums) = (row, sums)
-        rows.forEach { y, first, weights in
+        rows.withTaps { y, first, weights in
             stack(frame + first * bytesPerRow, stride: bytesPerRow, length: 4 * width, weights)
             for i in 0..<4 * width { row[i] = sums[i] >> 22 }
             squeeze(into: line)
@@ -116,7 +116,7 @@ public final class ImagePreprocessor {
     /// `row` → as many pixels as the model's image has in one.
     private func squeeze(into result: UnsafeMutablePointer<UInt8>) {
         let row = row
-        columns.forEach { x, first, weights in
+        columns.withTaps { x, first, weights in
             var (a, b, c, d) = (Resampling.half, Resampling.half, Resampling.half, Resampling.half)
             var pixel = row + 4 * first
             for weight in weights {
@@ -194,7 +194,7 @@ private struct Resampling {
     }
 
     @inline(__always)
-    func forEach(_ body: (_ position: Int, _ first: Int, _ weights: UnsafeBufferPointer<Int32>) -> Void) {
+    func withTaps(_ body: (_ position: Int, _ first: Int, _ weights: UnsafeBufferPointer<Int32>) -> Void) {
         weights.withUnsafeBufferPointer { all in
             for (position, range) in taps.enumerated() {
                 body(position, first[position], UnsafeBufferPointer(rebasing: all[range]))

@@ -25,10 +25,7 @@ public struct Manifest: Decodable, Sendable {
     /// - Throws: `PEValidateError` when the file is missing or is not a manifest.
     public init(contentsOf url: URL) throws {
         let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .custom { path in
-            // Only the properties of types: dictionary keys are names of models and cases, which have no underscore.
-            Key(stringValue: camelCase(path.last?.stringValue ?? ""))
-        }
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
         decoder.nonConformingFloatDecodingStrategy = .convertFromString(
             positiveInfinity: "Infinity",
             negativeInfinity: "-Infinity",
@@ -82,17 +79,4 @@ public struct Artifact: Decodable, Sendable, CustomStringConvertible {
     public let weightsSha256: String
 
     public var description: String { `case` }
-}
-
-private struct Key: CodingKey {
-    let stringValue: String
-    var intValue: Int? { nil }
-    init(stringValue: String) { self.stringValue = stringValue }
-    init?(intValue: Int) { nil }
-}
-
-private func camelCase(_ name: String) -> String {
-    let words = name.split(separator: "_", omittingEmptySubsequences: false)
-    return (words.prefix(1).map(String.init) + words.dropFirst().map { $0.prefix(1).uppercased() + $0.dropFirst() })
-        .joined()
 }

@@ -51,8 +51,10 @@ public struct XCTSkip: Error {
     ) { fatalError() }
 }
 
+// swift-format-ignore: AlwaysUseLowerCamelCase
 public func XCTFail(_ message: String = "", file: StaticString = #filePath, line: UInt = #line) { fatalError() }
 
+// swift-format-ignore: AlwaysUseLowerCamelCase
 public func XCTAssertTrue(
     _ expression: @autoclosure () throws -> Bool,
     _ message: @autoclosure () -> String = "",
@@ -60,6 +62,7 @@ public func XCTAssertTrue(
     line: UInt = #line
 ) { fatalError() }
 
+// swift-format-ignore: AlwaysUseLowerCamelCase
 public func XCTAssertFalse(
     _ expression: @autoclosure () throws -> Bool,
     _ message: @autoclosure () -> String = "",
@@ -67,6 +70,7 @@ public func XCTAssertFalse(
     line: UInt = #line
 ) { fatalError() }
 
+// swift-format-ignore: AlwaysUseLowerCamelCase
 public func XCTAssertEqual<T>(
     _ expression1: @autoclosure () throws -> T,
     _ expression2: @autoclosure () throws -> T,
@@ -75,6 +79,7 @@ public func XCTAssertEqual<T>(
     line: UInt = #line
 ) where T: Equatable { fatalError() }
 
+// swift-format-ignore: AlwaysUseLowerCamelCase
 public func XCTAssertLessThanOrEqual<T>(
     _ expression1: @autoclosure () throws -> T,
     _ expression2: @autoclosure () throws -> T,

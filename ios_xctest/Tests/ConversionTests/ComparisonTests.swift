@@ -6,16 +6,16 @@ import XCTest
 final class ComparisonTests: XCTestCase {
     private struct Examples: Decodable {
         struct Numbers: Decodable {
-            let max_abs: Double
-            let max_rel: Double
-            let snr_db: Double
+            let maxAbs: Double
+            let maxRel: Double
+            let snrDb: Double
             let cosine: Double
         }
 
         struct Expected: Decodable {
-            let max_abs: Double
-            let max_rel: Double
-            let snr_db: Double
+            let maxAbs: Double
+            let maxRel: Double
+            let snrDb: Double
             let cosine: Double
             let finite: Bool
         }
@@ -34,6 +34,7 @@ final class ComparisonTests: XCTestCase {
 
     func testNumbersAreThoseOfPython() throws {
         let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
         decoder.nonConformingFloatDecodingStrategy = .convertFromString(
             positiveInfinity: "Infinity",
             negativeInfinity: "-Infinity",
@@ -47,9 +48,9 @@ final class ComparisonTests: XCTestCase {
             let (expected, within) = (vector.expected, examples.within)
             XCTAssertEqual(found.finite, expected.finite, vector.name)
             for (name, a, b, allowed) in [
-                ("max_abs", found.maxAbs, expected.max_abs, within.max_abs * abs(expected.max_abs)),
-                ("max_rel", found.maxRel, expected.max_rel, within.max_rel * abs(expected.max_rel)),
-                ("snr_db", found.snrDb, expected.snr_db, within.snr_db),
+                ("max_abs", found.maxAbs, expected.maxAbs, within.maxAbs * abs(expected.maxAbs)),
+                ("max_rel", found.maxRel, expected.maxRel, within.maxRel * abs(expected.maxRel)),
+                ("snr_db", found.snrDb, expected.snrDb, within.snrDb),
                 ("cosine", found.cosine, expected.cosine, within.cosine),
             ] {
                 XCTAssertTrue(a == b || abs(a - b) <= allowed, "'\(vector.name)': \(name) is \(a), \(b) is wanted")
