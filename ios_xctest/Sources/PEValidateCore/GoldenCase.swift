@@ -1,0 +1,111 @@
+import Foundation
+
+/// One model's stored inputs and what the float32 model answered to each.
+public struct Golden: Sendable {
+    public let model: String
+    public let imageSize: Int
+    /// Of one answer, `[1, …, dim]`.
+    public let outputShape: [Int]
+    public let inputs: [Input]
+
+    public struct Input: Sendable {
+        public let name: String
+        /// RGB, `[size, size, 3]`.
+        public let pixels: [UInt8]
+        /// Of the float32 model, in `outputShape`.
+        public let features: [Float]
+    }
+
+    /// - Throws: `PEValidateError` when the tensors are not those that `entry` describes.
+    init(model: String, entry: Manifest.GoldenEntry, file: TensorFile) throws {
+        let pixels = try file.bytes("images")
+        let features = try file.floats("features")
+        let size = 3 * entry.imageSize * entry.imageSize
+        let width = entry.outputShape.reduce(1, *)
+        guard !entry.inputs.isEmpty, pixels.count == size * entry.inputs.count,
+            features.count == width * entry.inputs.count
+        else {
+            throw PEValidateError(
+                "the golden of \(model) does not hold the \(entry.inputs.count) inputs of its manifest"
+            )
+        }
+        self.model = model
+        self.imageSize = entry.imageSize
+        self.outputShape = entry.outputShape
+        self.inputs = entry.inputs.enumerated().map { i, name in
+            Input(
+                name: name,
+                pixels: Array(pixels[i * size..<(i + 1) * size]),
+                features: Array(features[i * width..<(i + 1) * width])
+            )
+        }
+    }
+}
+
+/// An artifact and what it is held to.
+public struct GoldenCase: Sendable {
+    public let artifact: Artifact
+    public let golden: Golden
+    public let limits: Limits
+
+    /// Hold one answer to the golden: what is wrong with it, or nil; the numbers either way.
+    public func judge(_ answer: [Float], of input: Golden.Input) throws -> (numbers: Comparison, breach: String?) {
+        let numbers = try Comparison(reference: input.features, actual: answer, shape: golden.outputShape)
+        let breach = numbers.breach(of: limits).map {
+            "\(artifact) fails loss on '\(input.name)': against golden \(golden.model) it has \($0)."
+        }
+        return (numbers, breach)
+    }
+}
+
+/// The folder that `pe-validate ios bundle` fills.
+public struct ResourceFolder: Sendable {
+    public let url: URL
+    public let manifest: Manifest
+
+    public static let manifestName = "manifest.json"
+
+    /// - Throws: `PEValidateError` when there is no manifest, or it is none.
+    public init(_ url: URL) throws {
+        self.url = url
+        self.manifest = try Manifest(contentsOf: url.appendingPathComponent(Self.manifestName))
+    }
+
+    public var artifacts: [Artifact] { manifest.bundle?.artifacts ?? [] }
+
+    /// What an artifact is held to, its golden checked against the manifest.
+    ///
+    /// - Throws: `PEValidateError` when the golden is missing, altered or of other weights.
+    public func goldenCase(of artifact: Artifact) throws -> GoldenCase {
+        guard let entry = manifest.goldens[artifact.model] else {
+            throw PEValidateError("The manifest has no golden of \(artifact.model).")
+        }
+        guard let limits = entry.tolerances["\(artifact.target)/\(artifact.precision)"] else {
+            throw PEValidateError("The golden of \(artifact.model) has no limits for \(artifact).")
+        }
+        guard entry.weightsSha256 == artifact.weightsSha256 else {
+            throw PEValidateError("\(artifact) was exported from other weights than its golden: bundle it anew.")
+        }
+        let path = try checked(entry.file, sha256: entry.sha256)
+        let golden = try Golden(model: artifact.model, entry: entry, file: TensorFile(contentsOf: path))
+        return GoldenCase(artifact: artifact, golden: golden, limits: limits)
+    }
+
+    /// Where an artifact is, checked against the manifest.
+    ///
+    /// - Throws: `PEValidateError` when it is missing or altered.
+    public func path(of artifact: Artifact) throws -> URL {
+        try checked(artifact.file, sha256: artifact.sha256)
+    }
+
+    private func checked(_ name: String, sha256: String) throws -> URL {
+        let path = url.appendingPathComponent(name).resolvingSymlinksInPath()
+        guard path.path.hasPrefix(url.resolvingSymlinksInPath().path + "/") else {
+            throw PEValidateError("The manifest in '\(url.path)' points outside it: '\(name)'.")
+        }
+        guard try Digest.of(path) == sha256 else {
+            throw PEValidateError("'\(path.path)' was altered, its sha256 is not the manifest's: bundle it anew.")
+        }
+        return path
+    }
+}

@@ -1,0 +1,103 @@
+"""The Swift package: its form, its own tests, and the device suite for real against ONNX Runtime."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import PACKAGE, Swift
+from swift_log import messages, outcomes
+
+LINT = ("swift", "format", "lint", "--strict", "--recursive", "--parallel")
+CASES = ("PE-Core-T16-384/onnx/fp32", "PE-Nano/onnx/fp32")
+STRICT = ("-Xswiftc", "-warnings-as-errors", "--disable-swift-testing")
+JUDGED = ("loss", "determinism", "memory")
+MEASURED = ("latency", "sustained latency, 2 s", "cold start")
+
+
+def test_sources_are_formatted(swift: Swift) -> None:
+    folders = [name for name in ("Package.swift", "Sources", "Tests", "Stubs", "App") if (PACKAGE / name).exists()]
+    assert not swift.run(*LINT, *folders).strip()
+
+
+def test_a_source_that_is_not_formatted_is_noticed(swift: Swift, tmp_path: Path) -> None:
+    shutil.copy(PACKAGE / ".swift-format", tmp_path)
+    (tmp_path / "Untidy.swift").write_text("let  a=1;\n", encoding="utf-8")
+    done = swift.toolchain.run([*LINT, "Untidy.swift"], tmp_path, {})
+    assert done.returncode
+    assert "Untidy.swift:1:" in done.stdout
+
+
+def test_tests_pass_under_the_address_sanitizer(swift: Swift, bundled: Callable[..., Path]) -> None:
+    log = swift.run(
+        *("swift", "test", "--sanitize", "address", "--scratch-path", str(swift.builds / "debug"), *STRICT),
+        *("--skip", "LatencyTests", "--skip", "MemoryTests"),
+        CI="1",
+        PE_VALIDATE_ONNXRUNTIME="1",
+        PE_VALIDATE_RESOURCES=str(bundled("PE-Nano/onnx")),
+    )
+    assert set(outcomes(log).values()) == {"passed"}, messages(log)
+
+
+@pytest.fixture(scope="module")
+def released(swift: Swift, bundled: Callable[..., Path]) -> tuple[str, dict[tuple[str, str], dict[str, object]]]:
+    """The log of all tests, built for release, and the records of their report by case and test."""
+    report = swift.builds / "report.json"
+    report.unlink(missing_ok=True)
+    log = swift.run(
+        *("swift", "test", "--configuration", "release", "--scratch-path", str(swift.builds / "release"), *STRICT),
+        CI="1",
+        PE_VALIDATE_ONNXRUNTIME="1",
+        PE_VALIDATE_REPORT=str(report),
+        PE_VALIDATE_RESOURCES=str(bundled(*CASES)),
+    )
+    records = json.loads(report.read_text(encoding="utf-8"))["records"]
+    return log, {(record["case"], record["test"]): record for record in records}
+
+
+def test_no_test_of_a_release_fails_or_is_skipped(released: tuple[str, object]) -> None:
+    log, _ = released
+    print(*(line for line in log.splitlines() if line.startswith("preprocessing ")), sep="\n")
+    assert set(outcomes(log).values()) == {"passed"}, messages(log)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_device_suite_judges_real_artifacts(
+    released: tuple[str, dict[tuple[str, str], dict[str, object]]], case: str
+) -> None:
+    _, records = released
+    for test in JUDGED:
+        assert records[case, test]["outcome"] == "pass", records[case, test]["sentence"]
+    for test in MEASURED:
+        record = records[case, test]
+        assert record["latency"], record
+        assert record["outcome"] == "notJudged", record["sentence"]
+        assert str(record["producer"]).startswith("ONNX Runtime"), record
+
+
+def test_an_altered_artifact_fails_the_device_suite(swift: Swift, bundled: Callable[..., Path]) -> None:
+    folder = bundled("PE-Nano/onnx")
+    artifact = folder / "PE-Nano-fp32.onnx"
+    content = bytearray(artifact.read_bytes())
+    content[len(content) // 2] ^= 1
+    artifact.write_bytes(content)
+    log = _goldens(swift, folder)
+    assert outcomes(log)["ConversionTests.testEveryArtifactAnswersEveryGoldenInput"] == "failed", messages(log)
+    assert "PE-Nano-fp32.onnx' was altered" in log
+
+
+def test_missing_fixtures_fail_on_a_ci_and_skip_on_a_desk(swift: Swift, tmp_path: Path) -> None:
+    name = "ConversionTests.testEveryArtifactAnswersEveryGoldenInput"
+    assert outcomes(_goldens(swift, tmp_path, ci="1"))[name] == "failed"
+    assert outcomes(_goldens(swift, tmp_path, ci=""))[name] == "skipped"
+
+
+def _goldens(swift: Swift, folder: Path, ci: str = "1") -> str:
+    """The log of the golden tests alone, with what was built before."""
+    command = ["swift", "test", "--skip-build", "--configuration", "release", "--disable-swift-testing"]
+    command += ["--scratch-path", str(swift.builds / "release"), "--filter", "ConversionTests.ConversionTests"]
+    environment = {"CI": ci, "PE_VALIDATE_ONNXRUNTIME": "1", "PE_VALIDATE_RESOURCES": str(folder)}
+    return swift.toolchain.run(command, PACKAGE, environment, (PACKAGE.parent, swift.builds)).stdout
