@@ -91,7 +91,7 @@ def examine(
     """
     case, profile, runtime = artifact.case, machine.profile, Arm64Runtime(artifact.path, machine)
     first = run(runtime, model.inputs[:1])
-    found = _execution(runtime, machine)
+    found = execution_of(runtime, machine)
     answers = Outputs(runtime.producer, first.features | run(runtime, model.inputs[1:]).features)
     verdicts: tuple[Verdict, ...] = (judge(case, "arm64", here, answers),) if here else ()
     verdicts += (
@@ -105,7 +105,8 @@ def examine(
     return found, verdicts
 
 
-def _execution(runtime: Arm64Runtime, machine: Guest) -> Execution:
+def execution_of(runtime: Arm64Runtime, machine: Guest) -> Execution:
+    """What the last inference of ``runtime`` was computed by."""
     functions = machine.instructions()
     del functions[OUTSIDE]
     total = functions.total()
@@ -149,8 +150,7 @@ def what_ran(found: Execution) -> str:
 
 def judge_cost(case: Case, profile: Profile, instructions: int, expected: int) -> Verdict:
     """A program must not take more instructions than the stored one did."""
-    more = instructions / expected - 1
-    passes = more <= SLOWER
+    more, passes = instructions / expected - 1, instructions <= (1 + SLOWER) * expected
     sentence = (
         f"{case} {'passes' if passes else 'fails'} instructions on {profile.name}: {instructions:,} for its first "
         f"image, {more:+.2%} against the stored {expected:,}; {SLOWER:.0%} more are allowed."

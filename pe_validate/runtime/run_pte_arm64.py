@@ -37,7 +37,7 @@ class Guest:
     """
 
     def __init__(self, environment: Environment, profile: Profile, timeout: float = TIMEOUT) -> None:
-        self.profile, self._timeout = profile, timeout
+        self.profile, self.timeout = profile, timeout
         self.emulated = environment.path is not None
         self.matrix_kernels: tuple[str, ...] = ()
         """KleidiAI's, in the order in which :func:`guest.run` tells what they computed."""
@@ -82,7 +82,7 @@ class Guest:
             RunError: the guest raised, died or ran out of time.
         """
         try:
-            return self._child.call(function, self._timeout, *args, **kwargs)
+            return self._child.call(function, self.timeout, *args, **kwargs)
         except ChildError as error:
             raise RunError(f"The arm64 guest of {self.profile.name} failed: {error}.") from error
 

@@ -51,7 +51,7 @@ class Mirror:
         mirror = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802 - the name is http.server's
+            def do_GET(self) -> None:
                 path = self.path.removeprefix("/debian/")
                 mirror.asked.append(path)
                 if path in mirror.stalls:

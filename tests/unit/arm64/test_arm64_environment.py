@@ -105,7 +105,7 @@ def test_a_mirror_that_does_not_answer_is_one_sentence(
     make: Callable[..., Environment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(environment.MIRROR, "http://127.0.0.1:9/debian")
-    with pytest.raises(SetupError, match="'libone_1_arm64.deb' cannot be downloaded"):
+    with pytest.raises(SetupError, match=r"'libone_1_arm64.deb' cannot be downloaded"):
         make()
 
 
