@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from pe_validate import cli_coreml, cli_explain, cli_ios
+from pe_validate import cli_arm64, cli_coreml, cli_explain, cli_ios
 from pe_validate.case import DEFAULT, MATRIX, Case, model_config, select
 from pe_validate.cli_options import DEFAULT_WEIGHTS, CacheDir, Calibration, Images, Json, Quiet, Weights
+from pe_validate.cli_report import finish, print_report
 from pe_validate.errors import PEValidateError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pe_validate.report.model import Report, Result
     from pe_validate.verdict import Verdict
 
 # Stages are imported where they are used: 'pe-validate list' should not wait for PyTorch.
@@ -31,6 +31,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(cli_arm64.app, name="arm64")
 app.add_typer(cli_coreml.app, name="coreml")
 app.add_typer(cli_ios.app, name="ios")
 
@@ -89,7 +90,7 @@ def run(
         if measure:
             progress(chosen[0], "measure every program, one after the other")
             results = with_measurements(results, weights, cache_dir)
-    _finish(_command("run", cases or []), weights, results, start, report, as_json)
+    finish(_command("run", cases or []), weights, results, start, report, as_json)
 
 
 @app.command()
@@ -136,7 +137,7 @@ def check(
         explanation=explanation,
         unexplained=unexplained,
     )
-    _finish(shlex.join(command), weights, (result,), start, report, as_json)
+    finish(shlex.join(command), weights, (result,), start, report, as_json)
 
 
 app.command()(cli_explain.explain)
@@ -271,7 +272,7 @@ def show_report(
     if table:
         print(to_cost_table(found))
         raise typer.Exit(found.exit_code)
-    _print_report(found, as_json=as_json, markdown=markdown)
+    print_report(found, as_json=as_json, markdown=markdown)
 
 
 def main() -> None:
@@ -285,28 +286,6 @@ def main() -> None:
 
 def _command(verb: str, cases: Sequence[str]) -> str:
     return shlex.join(["pe-validate", verb, *cases])
-
-
-def _finish(command: str, weights: str, results: tuple[Result, ...], start: float, folder: Path, as_json: bool) -> None:
-    from pe_validate.report.model import Report
-    from pe_validate.report.render import write
-
-    report = Report(command, weights, results, perf_counter() - start)
-    write(report, folder)
-    _print_report(report, as_json=as_json)
-
-
-def _print_report(report: Report, *, as_json: bool, markdown: bool = False) -> None:
-    from pe_validate.report.model import to_json
-    from pe_validate.report.render import to_markdown, to_terminal
-
-    if as_json:
-        print(to_json(report).decode())
-    elif markdown:
-        print(to_markdown(report))
-    else:
-        Console().print(to_terminal(report))
-    raise typer.Exit(report.exit_code)
 
 
 def _plain(value: object) -> dict[str, object]:

@@ -16,13 +16,14 @@ from pe_validate.retrieval import Agreement
 
 TABLE: Final = Path(__file__).with_name("tolerances.toml")
 
-Gate = Literal["rewrite", "fidelity", "identity", "loss", "extremes", "batch", "backends"]
+Gate = Literal["rewrite", "fidelity", "identity", "loss", "extremes", "batch", "backends", "arm64"]
 """What an artifact's numbers are held to.
 
 `rewrite`: not the artifact but the form of the model that is lowered, before anything is rounded, against the model.
 `fidelity`: the very graph that was lowered. `identity`: the model's mathematics, for a file whose graph is
 not known. `loss`: the float32 model a user trained, as the phone will compute it; `extremes` and `batch` are loss on
 black and white images, and on several at once. `backends`: the same model in the other delegate of ExecuTorch.
+`arm64`: the same program on another CPU.
 """
 
 LIKE_LOSS: Final = frozenset({"extremes", "batch"})
@@ -76,6 +77,7 @@ class Rows:
     form: Tolerance | None = None
     """Of identity, where it is known of which graph a float16 Core ML package was made."""
     backends: Tolerance | None = None
+    arm64: Tolerance | None = None
     retrieval: AgreementTolerance | None = None
     accuracy: AccuracyTolerance | None = None
 

@@ -16,14 +16,15 @@ import sys
 import tarfile
 import tempfile
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import arpy
 import pooch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from pe_validate.arm64.profiles import Profile
 from pe_validate.errors import SetupError
@@ -33,6 +34,9 @@ _HERE: Final = Path(__file__).parent
 PACKAGES: Final = _HERE / "packages.toml"
 WHEELS: Final = _HERE / "wheels.txt"
 COUNTER: Final = _HERE / "counter.c"
+
+COUNTS: Final = "{counts}"
+"""Stands in a command for the file that the plugin writes."""
 
 MIRROR: Final = "PE_VALIDATE_DEBIAN_MIRROR"
 """Names the Debian mirror to download from, where apt does not know one."""
@@ -48,12 +52,11 @@ class Environment:
     path: str | None
     """PYTHONPATH; None where the interpreter is this very one."""
     home: str | None = None
-    counts: bool = False
     emulator: str = "no emulator"
 
     def command(self, counts: Path) -> tuple[str, ...]:
         """The interpreter; what its instructions are counted as goes to ``counts``."""
-        return tuple(word.format(counts=counts) for word in self.interpreter)
+        return tuple(word.replace(COUNTS, str(counts)) for word in self.interpreter)
 
 
 def native() -> bool:
@@ -75,7 +78,9 @@ def setup(profile: Profile, cache_dir: Path | None = None, progress: Progress = 
     packages: dict[str, dict[str, str]] = tomllib.loads(PACKAGES.read_text(encoding="utf-8"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / "lock"):
+        with _alone(folder / "lock", progress):
+            for left in folder.glob(".*-*"):  # by a process that was killed
+                shutil.rmtree(left)
             parts = _Parts(folder, progress)
             guest = parts.make(
                 "guest", f"{packages['guest']}{WHEELS.read_text()}", lambda to: parts.guest(packages, to)
@@ -91,16 +96,27 @@ def setup(profile: Profile, cache_dir: Path | None = None, progress: Progress = 
                 libraries = ":".join(str(emulator / place / "x86_64-linux-gnu") for place in ("lib", "usr/lib"))
                 loader = emulator / "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
                 command = [str(loader), "--library-path", libraries, *command]
-                command += ["-plugin", f"{counter},out={{counts}}"]
+                command += ["-plugin", f"{counter},out={COUNTS}"]
+            shutil.rmtree(folder / "downloads", ignore_errors=True)  # everything has been unpacked
     except OSError as error:
         raise SetupError(f"The arm64 environment in '{folder}' cannot be made: {error}.") from error
     return Environment(
         (*command, str(guest / "usr/bin/python3.11")),
         str(guest / "site"),
         str(guest / "usr"),
-        counts=profile.counts,
         emulator=_version(packages[profile.emulator]),
     )
+
+
+@contextmanager
+def _alone(lock: Path, progress: Progress) -> Iterator[None]:
+    try:
+        held = FileLock(lock).acquire(timeout=0)
+    except Timeout:
+        progress("waiting for another process that makes the environment")
+        held = FileLock(lock).acquire()
+    with held:
+        yield
 
 
 def _version(packages: Mapping[str, str]) -> str:
@@ -133,12 +149,14 @@ class _Parts:
         self._progress("downloading torch and executorch for arm64, 160 MB")
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(to / "site"), "--no-deps"]
         command += ["--platform", "manylinux_2_28_aarch64", "--implementation", "cp", "--python-version", "3.11"]
-        command += ["--only-binary=:all:", "--require-hashes", "--no-compile", "--disable-pip-version-check"]
+        command += ["--only-binary=:all:", "--require-hashes", "--disable-pip-version-check"]
+        command += [] if sys.version_info[:2] == (3, 11) else ["--no-compile"]  # what it compiles is for itself
         done = subprocess.run([*command, "--requirement", str(WHEELS)], capture_output=True, text=True, check=False)
         if done.returncode:
             lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR") or "No module" in line]
             reason = (lines or [f"pip ended with exit code {done.returncode}"])[0]
-            raise SetupError(f"The wheels in '{WHEELS.name}' cannot be installed: {reason.removeprefix('ERROR: ')}.")
+            reason = reason.removeprefix("ERROR: ").rstrip(".")
+            raise SetupError(f"The wheels in '{WHEELS.name}' cannot be installed by pip of {sys.executable}: {reason}.")
 
     def debian(self, packages: Mapping[str, str], to: Path) -> None:
         for path, sha256 in packages.items():
@@ -178,7 +196,13 @@ def _unpack(package: Path, to: Path) -> None:
         archive.read_all_headers()
         name = next(name for name in archive.archived_files if name.startswith(b"data.tar"))
         with tarfile.open(fileobj=archive.archived_files[name]) as files:
-            files.extractall(to, filter="tar")
+            files.extractall(to, filter=_needed)
+
+
+def _needed(member: tarfile.TarInfo, to: str) -> tarfile.TarInfo | None:
+    """Of the emulators in a package, the one for arm64."""
+    name = Path(member.name).name
+    return None if name.startswith("qemu-") and name != "qemu-aarch64" else tarfile.tar_filter(member, to)
 
 
 def _compile(to: Path) -> None:

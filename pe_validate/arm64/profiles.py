@@ -40,8 +40,9 @@ _BITS: Final = {
     "bf16": (1, 14),
     "sme": (1, 23),
     "sme2": (1, 37),
+    "512-bit streaming": (2, 6),
 }
-"""Which auxiliary vector, HWCAP or HWCAP2, and which bit of it; from Linux's ``asm/hwcap.h``."""
+"""Which word, HWCAP, HWCAP2 or the streaming vector's bytes, and which bit; from Linux's ``asm/hwcap.h``."""
 
 PROFILES: Final = {
     profile.name: profile
@@ -52,8 +53,8 @@ PROFILES: Final = {
         Profile(
             "iphone-16",
             "A18",
-            "max,sve=off",
-            frozenset({"neon", "fp16", "dotprod", "i8mm", "bf16", "sme", "sme2"}),
+            "max,sve=off,sme512=on",
+            frozenset({"neon", "fp16", "dotprod", "i8mm", "bf16", "sme", "sme2", "512-bit streaming"}),
             "emulator-sme",
         ),
     )
@@ -73,5 +74,5 @@ def profile_named(name: str) -> Profile:
 
 
 def features_in(words: Sequence[int]) -> frozenset[str]:
-    """What HWCAP and HWCAP2 say, of the features that matter here."""
+    """What :func:`~pe_validate.arm64.guest.hwcaps` says, of the features that matter here."""
     return frozenset(name for name, (word, bit) in _BITS.items() if words[word] >> bit & 1)

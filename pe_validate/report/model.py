@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from pe_validate.arm64.execution import Execution
 from pe_validate.case import CORE_ML, Case
 from pe_validate.errors import ReportError
 from pe_validate.explain.locate import Explanation
@@ -47,6 +48,15 @@ class Result:
     """Where a failure begins."""
     unexplained: str | None = None
     """Why that is not known."""
+    profile: str | None = None
+    """The arm64 CPU that it ran on, if not on this machine's own."""
+    execution: Execution | None = None
+    """What ran there."""
+
+    @property
+    def name(self) -> str:
+        """The case, and where it ran."""
+        return f"{self.case} on {self.profile}" if self.profile else str(self.case)
 
     @property
     def status(self) -> Literal["pass", "fail", "error"]:
@@ -89,6 +99,8 @@ class Report:
             f"{counts['pass']} of {len(self.results)} cases pass, {counts['fail']} fail, "
             f"{counts['error']} could not be run."
         ]
+        ran = sorted({result.execution.producer for result in self.results if result.execution})
+        lines += [f"arm64 programs were run by {'; '.join(ran)}; no phone was."] if ran else []
         judged = [verdict for r in self.results for verdict in r.verdicts if r.case.target in CORE_ML]
         producers = sorted({v.producer for v in judged if v.producer.startswith("Core ML")})
         if producers:

@@ -20,6 +20,7 @@ from pe_validate.errors import ReportError
 from pe_validate.explain.locate import Explanation
 from pe_validate.files import replace_file
 from pe_validate.report.explained import to_chart
+from pe_validate.report.kernels import kernel_lines, to_kernel_table
 from pe_validate.report.model import FILE_NAME, Report, Result, to_json
 from pe_validate.report.page import to_html
 from pe_validate.verdict import Verdict
@@ -48,7 +49,7 @@ def sentences(report: Report) -> list[str]:
 
 def unjudged(result: Result) -> str:
     """What to say of a case that was not refused, and not examined either."""
-    return f"{result.case} has not passed: nothing judged its {', '.join(result.missing) or 'answers'}."
+    return f"{result.name} has not passed: nothing judged its {', '.join(result.missing) or 'answers'}."
 
 
 def to_terminal(report: Report) -> RenderableType:
@@ -60,7 +61,7 @@ def to_terminal(report: Report) -> RenderableType:
     for result in report.results:
         graph, loss = _of_gates(result, "fidelity", "identity"), _of_gates(result, "loss")
         table.add_row(
-            str(result.case),
+            result.name,
             Text(result.status, COLOUR[result.status]),
             f"{graph.snr_db:.1f}" if graph else "–",
             f"{loss.snr_db:.1f}" if loss else "–",
@@ -68,7 +69,8 @@ def to_terminal(report: Report) -> RenderableType:
             f"{sum(result.seconds.values()):.0f}",
         )
     charts = [Text(f"\n{to_chart(explanation)}", no_wrap=True) for explanation in explanations(report)]
-    return Group(*report.headlines, table, *map(Text, sentences(report)), *charts)
+    kernels = [Text(line) for line in kernel_lines(report.results)]
+    return Group(*report.headlines, table, *kernels, *map(Text, sentences(report)), *charts)
 
 
 def explanations(report: Report) -> list[Explanation]:
@@ -94,6 +96,7 @@ def to_markdown(report: Report) -> str:
         "",
         *(f"- {_one_line(sentence)}" for sentence in sentences(report)),
         "",
+        *to_kernel_table(report.results),
         *(
             line
             for found in explanations(report)
@@ -111,8 +114,8 @@ def _cells(result: Result) -> list[list[str]]:
     size = f"{result.artifact.size / 1e6:.1f} MB" if result.artifact else "–"
     tail = [size, *(f"{result.seconds[s]:.1f} s" if s in result.seconds else "–" for s in ("export", "run"))]
     if not result.verdicts:
-        return [[str(result.case), "–", result.status, "–", "–", "–", "–", *tail]]
-    return [[str(result.case), verdict.gate, verdict.status, *_numbers(verdict), *tail] for verdict in result.verdicts]
+        return [[result.name, "–", result.status, "–", "–", "–", "–", *tail]]
+    return [[result.name, verdict.gate, verdict.status, *_numbers(verdict), *tail] for verdict in result.verdicts]
 
 
 def _numbers(verdict: Verdict) -> list[str]:
@@ -137,11 +140,11 @@ def to_junit(report: Report) -> str:
     suite = ElementTree.Element("testsuite", name="pe-validate", tests="0")
     for result in report.results:
         for verdict in result.verdicts:
-            test = ElementTree.SubElement(suite, "testcase", classname=str(result.case), name=verdict.gate)
+            test = ElementTree.SubElement(suite, "testcase", classname=result.name, name=verdict.gate)
             if verdict.status != "pass":
                 ElementTree.SubElement(test, "failure", message=_one_line(verdict.sentence))
         if result.status == "error":
-            test = ElementTree.SubElement(suite, "testcase", classname=str(result.case), name="stages")
+            test = ElementTree.SubElement(suite, "testcase", classname=result.name, name="stages")
             ElementTree.SubElement(test, "error", message=_one_line(result.error or unjudged(result)))
     suite.set("tests", str(len(suite)))
     for kind in ("failure", "error"):

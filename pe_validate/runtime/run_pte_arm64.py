@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
@@ -36,7 +37,10 @@ class Guest:
     """
 
     def __init__(self, environment: Environment, profile: Profile, timeout: float = TIMEOUT) -> None:
-        self.profile, self._timeout, self.counts = profile, timeout, environment.counts
+        self.profile, self.timeout = profile, timeout
+        self.emulated = environment.path is not None
+        self.matrix_kernels: tuple[str, ...] = ()
+        """KleidiAI's, in the order in which :func:`guest.run` tells what they computed."""
         self._folder = tempfile.TemporaryDirectory(prefix="pe_validate-arm64-")
         self._file = Path(self._folder.name) / "counts"
         variables = None
@@ -47,19 +51,29 @@ class Guest:
             variables |= {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
         self._child = Child(interpreter=environment.command(self._file), environment=variables)
         try:
-            if environment.path is not None:
+            if sys.platform == "linux":
+                self.call(guest.die_with_parent)
+            if self.emulated:
                 found = features_in(self.call(guest.hwcaps))
                 if found != profile.features:
                     raise RunError(
                         f"The guest of {profile.name} has {', '.join(sorted(found))}; its cores have "
                         f"{', '.join(sorted(profile.features))}, so it would not run the kernels that they run."
                     )
-            producer, library, base = self.call(guest.start)
+            producer, library, mapped = self.call(guest.start)
         except BaseException:
             self.close()
             raise
-        self.producer = f"{producer}, {profile.name} by {environment.emulator}"
-        self._functions = Functions(Path(library), base) if self.counts else None
+        self.producer = f"{producer}, {profile.name} by {environment.emulator}" if self.emulated else producer
+        if self.emulated:
+            self._functions = Functions(Path(library), mapped[library][0], mapped[guest.LENDER])
+            self.matrix_kernels = tuple(self._functions.matrix_kernels)
+            self.call(guest.watch, list(self._functions.matrix_kernels.values()))
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be called again; one that ran out of time cannot."""
+        return self._child.alive
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """``function`` in the guest.
@@ -68,15 +82,15 @@ class Guest:
             RunError: the guest raised, died or ran out of time.
         """
         try:
-            return self._child.call(function, self._timeout, *args, **kwargs)
+            return self._child.call(function, self.timeout, *args, **kwargs)
         except ChildError as error:
             raise RunError(f"The arm64 guest of {self.profile.name} failed: {error}.") from error
 
-    def counted(self) -> Counter[str]:
-        """Instructions that each function executed in the last counted run, by name."""
-        if self._functions is None:
-            raise RunError(f"Instructions of {self.profile.name} cannot be counted by this emulator.")
-        return self._functions.attribute(self._file.read_text(encoding="ascii"))
+    def instructions(self) -> Counter[str]:
+        """What the last run executed, by function; empty where the emulator cannot count."""
+        if not self.profile.counts or not self.emulated:
+            return Counter()
+        return self._functions.counted(self._file.read_text(encoding="ascii"))
 
     def close(self) -> None:
         """End the process."""
@@ -93,11 +107,10 @@ class Guest:
 class Arm64Runtime(Runtime):
     """The ``forward`` method of a ``.pte``, in a guest that can open others before and after.
 
-    ``instructions`` are those of the last run if ``counting`` was set before it, by function.
+    ``products`` are the multiply-accumulates of the last run that KleidiAI's matrix kernels did, by name.
     """
 
-    counting = False
-    instructions: Counter[str]
+    products: Counter[str]
 
     def __init__(self, path: Path, machine: Guest) -> None:
         self._guest, self.producer = machine, machine.producer
@@ -109,8 +122,7 @@ class Arm64Runtime(Runtime):
 
     def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
         index = self.outputs.index(self.features_spec())
-        arguments = (image.tobytes(), str(image.dtype), image.shape, index, self.counting)
-        content, dtype, shape = self._guest.call(guest.run, *arguments)
-        if self.counting:
-            self.instructions = self._guest.counted()
+        arguments = (image.tobytes(), str(image.dtype), image.shape, index)
+        content, dtype, shape, counted = self._guest.call(guest.run, *arguments)
+        self.products = +Counter(dict(zip(self._guest.matrix_kernels, counted, strict=True)))
         return np.frombuffer(content, dtype).reshape(shape)

@@ -1,0 +1,26 @@
+"""What ran of a program on an arm64 core, and what that cost: plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """The first inference of one program on one profile."""
+
+    profile: str
+    producer: str
+    products: dict[str, int] = field(default_factory=dict, hash=False)
+    """Multiply-accumulates that each matrix kernel of KleidiAI did, by its name."""
+    shares: dict[str, float] = field(default_factory=dict, hash=False)
+    """Of all instructions of the runtime, each function's; those of a half percent and more, where they were counted.
+    """
+    instructions: int | None = None
+    """Of the runtime, with what it sets up when it is first called; none where they cannot be counted."""
+
+    @property
+    def kernels(self) -> list[str]:
+        """What computed most, most first: KleidiAI's kernels, without any the functions that took a tenth."""
+        named = sorted(self.products, key=lambda name: -self.products[name])
+        return named or [name for name, share in self.shares.items() if share >= 0.1]

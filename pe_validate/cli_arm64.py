@@ -1,0 +1,94 @@
+"""``pe-validate arm64``: ExecuTorch programs on iPhone-class cores."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Final
+
+import typer
+
+from pe_validate.cli_options import DEFAULT_WEIGHTS, CacheDir, Json, Quiet, Weights
+from pe_validate.cli_report import finish
+
+app = typer.Typer(help="Run ExecuTorch programs on iPhone-class cores.", no_args_is_help=True)
+
+COSTS: Final = Path("golden/arm64-instructions.json")
+
+Profiles = Annotated[
+    list[str] | None,
+    typer.Option("--profile", help="iphone-11, iphone-14 or iphone-16; may be repeated. [default: iphone-14]"),
+]
+
+
+@app.command()
+def run(
+    cases: Annotated[list[str], typer.Argument(metavar="CASE…", help="As for 'pe-validate run'; of pte alone.")],
+    profiles: Profiles = None,
+    weights: Weights = DEFAULT_WEIGHTS,
+    inputs: Annotated[int, typer.Option(min=1, max=6, help="Images that each program is shown.")] = 2,
+    costs: Annotated[Path, typer.Option(help="File of the numbers of instructions to be held to.")] = COSTS,
+    update: Annotated[bool, typer.Option("--update", help="Write those numbers instead.")] = False,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds that one inference may take.")] = 600,
+    report: Annotated[Path, typer.Option("--report", help="Folder that the report is written to.")] = Path(
+        "build/report-arm64"
+    ),
+    cache_dir: CacheDir = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Hold programs on arm64 to this machine and to the model; name their kernels and count their instructions."""
+    from pe_validate.arm64 import examination, walk
+    from pe_validate.arm64.profiles import DEFAULT_PROFILE, profile_named
+    from pe_validate.report.progress import show
+    from pe_validate.report.render import make_room
+
+    chosen = walk.programs(cases)
+    cores = [profile_named(name) for name in profiles or [DEFAULT_PROFILE]]
+    stored = {} if update else examination.stored_costs(costs)
+    make_room(report)
+    start = perf_counter()
+    with show(plain=quiet) as progress:
+        results = walk.validate_all(
+            chosen,
+            cores,
+            weights,
+            inputs=inputs,
+            costs=stored,
+            cache_dir=cache_dir,
+            timeout=timeout,
+            progress=progress,
+        )
+    if update:
+        found = [(result.case, result.execution) for result in results if result.execution and result.status == "pass"]
+        counted = {(ran.profile, case): ran.instructions for case, ran in found if ran.instructions}
+        examination.store_costs(costs, counted)
+    options = [part for core in cores for part in ("--profile", core.name)]
+    finish(shlex.join(["pe-validate", "arm64", "run", *cases, *options]), weights, results, start, report, as_json)
+
+
+@app.command()
+def setup(profiles: Profiles = None, cache_dir: CacheDir = None, quiet: Quiet = False, as_json: Json = False) -> None:
+    """Prepare the emulator and the arm64 interpreter of every profile in the cache; a moment where they are there."""
+    import json
+    from contextlib import nullcontext
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from pe_validate.arm64.environment import setup
+    from pe_validate.arm64.profiles import PROFILES, profile_named
+
+    console = Console(stderr=True)
+    live = console.is_terminal and not quiet
+    made = {}
+    with console.status("") if live else nullcontext() as status:
+        tell = status.update if status else lambda stage: console.print(stage, highlight=False, soft_wrap=True)
+        for name in profiles or PROFILES:
+            made[name] = setup(profile_named(name), cache_dir, tell)
+    if as_json:
+        print(json.dumps({name: asdict(environment) for name, environment in made.items()}, indent=1))
+    else:
+        for name, environment in made.items():
+            print(f"{name}  {environment.emulator}  {environment.interpreter[-1]}")

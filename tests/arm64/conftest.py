@@ -1,0 +1,44 @@
+"""Guests: each profile's interpreter is started once for all of its tests, when the first of them asks."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
+
+import pytest
+
+from pe_validate.arm64.environment import setup
+from pe_validate.arm64.profiles import PROFILES, Profile
+from pe_validate.case import Case
+from pe_validate.export.artifact import Artifact
+from pe_validate.export.cache import export
+from pe_validate.runtime.run_pte_arm64 import Guest
+
+collect_ignore_glob = [] if (sys.platform, platform.machine()) == ("linux", "x86_64") else ["test_*"]
+"""Elsewhere arm64 is not emulated, see tests/unit/arm64 for what is asked of a machine that is one."""
+
+
+def case(precision: str, model: str = "PE-Nano") -> Case:
+    return Case(model, "pte", precision)
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str], Artifact]:
+    """PE-Nano in a precision."""
+    return cache(lambda precision: export(case(precision)))
+
+
+@pytest.fixture(scope="session")
+def start() -> Callable[[Profile], Guest]:
+    """A guest of one's own, to be closed by who asks for it."""
+    return lambda profile: Guest(setup(profile), profile)
+
+
+@pytest.fixture(scope="session")
+def guest_of(start: Callable[[Profile], Guest]) -> Iterator[Callable[[str], Guest]]:
+    """The guest of a profile; it is left as it was."""
+    with ExitStack() as started:
+        yield cache(lambda name: started.enter_context(start(PROFILES[name])))

@@ -1,0 +1,158 @@
+"""Programs on emulated iPhone-class cores: the same answers, by the kernels of that core, at the same cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import case
+
+from pe_validate.arm64.examination import execution_of, judge_cost, judge_kernels, stored_costs
+from pe_validate.arm64.execution import Execution
+from pe_validate.arm64.profiles import PROFILES, Profile
+from pe_validate.arm64.walk import validate_all
+from pe_validate.case import PRECISIONS
+from pe_validate.errors import RunError
+from pe_validate.export.artifact import Artifact
+from pe_validate.inputs.images import default_pixels, samples
+from pe_validate.models.config import MODELS
+from pe_validate.report.model import Result
+from pe_validate.runtime.run_pte_arm64 import Arm64Runtime, Guest
+
+COSTS = stored_costs(Path(__file__).parents[2] / "golden" / "arm64-instructions.json")
+COUNTED = [name for name, profile in PROFILES.items() if profile.counts]
+IMAGES = samples(default_pixels(MODELS["PE-Nano"].image_size))
+
+pytestmark = pytest.mark.xdist_group("programs")
+
+
+@pytest.fixture(scope="module")
+def results() -> Mapping[tuple[str, str], Result]:
+    """PE-Nano in every precision on every profile."""
+    cases = [case(precision) for precision in PRECISIONS["pte"]]
+    found = validate_all(cases, list(PROFILES.values()), costs=COSTS)
+    return {(str(result.profile), result.case.precision): result for result in found}
+
+
+@pytest.mark.parametrize("precision", PRECISIONS["pte"])
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_program_passes_every_gate_on_every_profile(
+    profile: str, precision: str, results: Mapping[tuple[str, str], Result]
+) -> None:
+    result = results[profile, precision]
+    said = [verdict.sentence for verdict in result.verdicts if verdict.status != "pass"]
+    assert result.status == "pass", (result.error, said, result.missing)
+    wanted = {"arm64", "fidelity", "loss", "kernels"} | ({"instructions"} if profile in COUNTED else set())
+    assert {verdict.gate for verdict in result.verdicts} == wanted
+
+
+@pytest.mark.parametrize(
+    ("profile", "precision", "kernel"),
+    [
+        ("iphone-11", "int8", "kai_run_matmul_clamp_f32_qai8dxp4x4_qsi8cxp4x4_16x4_neon_dotprod"),
+        ("iphone-14", "int8", "kai_run_matmul_clamp_f32_qai8dxp4x8_qsi8cxp4x8_16x4_neon_i8mm"),
+        ("iphone-16", "int8", "kai_run_matmul_clamp_f32_qai8dxp1vlx4_qsi8cxp4vlx4_1vlx4vl_sme2_mopa"),
+        ("iphone-11", "int4", "kai_run_matmul_clamp_f32_qai8dxp4x4_qsi4c32p4x4_16x4_neon_dotprod"),
+        ("iphone-14", "int4", "kai_run_matmul_clamp_f32_qai8dxp4x8_qsi4c32p4x8_16x4x32_neon_i8mm"),
+        ("iphone-16", "int4", "kai_run_matmul_clamp_f32_qai8dxp4x8_qsi4c32p4x8_16x4x32_neon_i8mm"),
+    ],
+)
+def test_a_quantised_program_is_computed_by_kleidiai(
+    profile: str,
+    precision: str,
+    kernel: str,
+    results: Mapping[tuple[str, str], Result],
+    program: Callable[..., Artifact],
+) -> None:
+    """What the kernels counted themselves is, to the last one, what the program says that it multiplies."""
+    execution, delegation = results[profile, precision].execution, program(precision).delegation
+    assert execution
+    assert delegation
+    assert execution.kernels[0] == kernel
+    quantised = Counter({name: n for name, n in execution.products.items() if "qai8" in name})
+    assert quantised.total() == sum(n for name, n in delegation.products.items() if "qd" in name)
+    if profile in COUNTED:
+        compute = "kernel" if precision == "int4" else "run"  # assembly, where there is a kernel beneath
+        assert any(name.startswith(f"kai_{compute}_matmul") for name in execution.shares)
+
+
+@pytest.mark.parametrize("profile", COUNTED)
+def test_instructions_are_the_same_in_another_process(
+    profile: str,
+    results: Mapping[tuple[str, str], Result],
+    guest_of: Callable[[str], Guest],
+    program: Callable[[str], Artifact],
+) -> None:
+    for precision in ("int4", "fp32", "int8"):  # in another order, too
+        first = results[profile, precision].execution
+        again = executed(program(precision), guest_of(profile))
+        assert first
+        assert first.instructions
+        assert again.instructions == pytest.approx(first.instructions, rel=0.001)
+
+
+@pytest.mark.parametrize("profile", COUNTED)
+def test_a_program_that_takes_more_instructions_is_caught(
+    profile: str, results: Mapping[tuple[str, str], Result]
+) -> None:
+    """float32 in place of int8: the answers are better, and only the cost tells."""
+    found = results[profile, "fp32"].execution
+    assert found
+    assert found.instructions
+    assert judge_cost(
+        case("fp32"), PROFILES[profile], found.instructions, COSTS[profile]["PE-Nano/pte/int8"]
+    ).status == ("fail")
+
+
+def executed(artifact: Artifact, guest: Guest) -> Execution:
+    runtime = Arm64Runtime(artifact.path, guest)
+    runtime.run(IMAGES[0].image)
+    return execution_of(runtime, guest)
+
+
+def test_a_program_that_is_not_what_it_claims_fails_with_what_ran(
+    guest_of: Callable[[str], Guest], program: Callable[[str], Artifact]
+) -> None:
+    plain = program("fp32")
+    assert plain.delegation
+    found = executed(plain, guest_of("iphone-14"))
+    verdict = judge_kernels(case("int8"), PROFILES["iphone-14"], plain.delegation, found)
+    assert verdict.status == "fail"
+    assert "XNNPACK, in assembly (fmla .4s)" in verdict.sentence
+
+
+def test_a_core_without_these_instructions_falls_back_and_fails_with_what_ran(
+    start: Callable[[Profile], Guest], program: Callable[[str], Artifact]
+) -> None:
+    """A Cortex-A53 has no int8 dot product: XNNPACK computes the same program by its general kernels."""
+    old = replace(PROFILES["iphone-14"], cpu="cortex-a53", features=frozenset({"neon"}))
+    quantised = program("int8")
+    assert quantised.delegation
+    with start(old) as guest:
+        found = executed(quantised, guest)
+    assert not found.products
+    verdict = judge_kernels(case("int8"), old, quantised.delegation, found)
+    assert verdict.status == "fail"
+    assert "neon_i8mm" in verdict.sentence
+    assert "(smlal)" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("profile", "cpu"),
+    [
+        ("iphone-14", "cortex-a76"),
+        ("iphone-11", "max,sve=off,sme=off"),
+        ("iphone-11", "cortex-a53"),
+        ("iphone-14", "max,sme=off"),
+        ("iphone-16", "max,sve=off,sme=off"),
+        ("iphone-16", "max,sve=off,sme256=on"),
+    ],
+)
+def test_a_guest_with_other_features_than_the_phone_is_refused(
+    profile: str, cpu: str, start: Callable[[Profile], Guest]
+) -> None:
+    with pytest.raises(RunError, match=f"The guest of {profile} has .*its cores have"):
+        start(replace(PROFILES[profile], cpu=cpu))
