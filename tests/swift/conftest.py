@@ -50,7 +50,6 @@ def swift(made_toolchain: Toolchain) -> Swift:
 def bundled(swift: Swift) -> Callable[..., Path]:
     """Cases as a phone would be given them."""
     from pe_validate.bundle import bundle
-
     from pe_validate.case import select
 
     def make(*cases: str) -> Path:
