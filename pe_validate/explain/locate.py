@@ -74,7 +74,7 @@ def explain(case: Case, path: Path, model: Reference, verdicts: Sequence[Verdict
     """Where the gates that failed first saw something, or ``None`` where they do not look at numbers.
 
     Raises:
-        ExplainError: the artifact cannot be taken apart.
+        ExplainError: the artifact cannot be taken apart, or its fault is smaller than what places differ by anyway.
     """
     by_gate = {verdict.gate: verdict for verdict in verdicts}
     weights = by_gate.get("weights")
@@ -82,6 +82,11 @@ def explain(case: Case, path: Path, model: Reference, verdicts: Sequence[Verdict
         failed = by_gate.get(gate)
         if failed and failed.status == "fail" and failed.comparisons:
             name = min(failed.comparisons, key=lambda name: failed.comparisons[name].snr_db)  # type: ignore[index]
+            if gate == "identity" and failed.comparisons[name].snr_db >= tolerance(case, gate).limit.snr_db:
+                raise ExplainError(
+                    f"{case} leaves {failed.reference} by less than rounding weights to float16 costs, which hides the "
+                    "place."
+                )
             found = look(case, path, model, gate, name)
             place = found.place or steepest(found.steps)
             if gate != "rewrite" and weights and weights.layers:

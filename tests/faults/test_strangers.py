@@ -22,7 +22,7 @@ from pe_validate.models import tower as towers
 from pe_validate.models.config import ModelConfig
 from pe_validate.models.deploy import deploy
 from pe_validate.models.tower import VisionTower, rope_angles
-from pe_validate.pipeline import check
+from pe_validate.pipeline import check, why
 from pe_validate.reference import Reference
 from pe_validate.verdict import Verdict
 
@@ -117,9 +117,15 @@ def test_a_fault_that_costs_less_than_float16_is_caught(
     sick = deepcopy(model.tower)
     with torch.no_grad(), fault(sick):  # type: ignore[attr-defined]
         path = converted(sick, model, tmp_path)
-    verdict = identity(path, model)
+    verdicts = check(path, CASE, model)
+    verdict = next(verdict for verdict in verdicts if verdict.gate == "identity")
     assert verdict.status == "fail", verdict.sentence
     assert "constants rounded to float16" in verdict.reference
+    assert verdict.worst is not None
+    if verdict.worst.snr_db > 48:  # no place is told where places differ by more anyway
+        explanation, reason = why(CASE, path, model, verdicts)
+        assert explanation is None
+        assert "hides the place" in str(reason)
 
 
 def test_a_form_that_nobody_knows_is_held_to_the_model_and_says_so(references: References, tmp_path: Path) -> None:

@@ -215,6 +215,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     passed = reporter.stats.get("passed", [])
     predicted = sum(bool(dict(report.user_properties).get("predictions")) for report in passed)
     if 2 * predicted < len(passed):
+        reporter.ensure_newline()
         reporter.write_line(
             f"{predicted} of {len(passed)} tests that passed predicted anything: this run proves nothing"
         )
