@@ -91,15 +91,16 @@ def one_call_late(module: nn.Module) -> nn.Module:
     return Late(module)
 
 
-@fault("graph", "block 4 MLP")
+@fault("graph", "block 5 attention")
 def activations_clipped_at_6(module: Any) -> nn.Module:
-    """The residual stream goes through a ReLU6's upper bound."""
+    """The residual stream enters a block through a ReLU6's upper bound."""
 
     class Clipped(Wrapped):
         def forward(self, x: Tensor) -> Tensor:
-            return torch.clamp(self.module(x), -1e4, 6)
+            clipped: Tensor = self.module(torch.clamp(x, -1e4, 6.0))
+            return clipped
 
-    module.encoder.block4 = Clipped(module.encoder.block4)
+    module.encoder.block5 = Clipped(module.encoder.block5)
     return module  # type: ignore[no-any-return]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -130,13 +131,21 @@ def scale_queries(patch: pytest.MonkeyPatch, factor: Callable[[Any], float]) -> 
 @fault("rewrite", "block 0 MLP")
 def tanh_gelu(patch: pytest.MonkeyPatch) -> None:
     """GELU is the tanh approximation."""
-    patch.setattr(deploy.Gelu, "forward", lambda self, x: F.gelu(x, approximate="tanh"))
+    slope = (8 / math.pi) ** 0.5
+    other_gelu(patch, lambda x: F.gelu(x, approximate="tanh"), (slope, 0.044715 * slope, 0.0))
 
 
 @fault("rewrite", "block 0 MLP")
 def sigmoid_gelu(patch: pytest.MonkeyPatch) -> None:
     """GELU is x σ(1.702 x)."""
-    patch.setattr(deploy.Gelu, "forward", lambda self, x: x * torch.sigmoid(1.702 * x))
+    other_gelu(patch, lambda x: x * torch.sigmoid(1.702 * x), (1.702, 0.0, 0.0))
+
+
+def other_gelu(patch: pytest.MonkeyPatch, function: Callable[[Tensor], Tensor], logit: tuple[float, ...]) -> None:
+    """``logit`` makes the same of the half style, whose GELU is x σ(polynomial in x)."""
+    forward = deploy.Gelu.forward
+    patch.setattr(deploy, "GELU_LOGIT", logit)
+    patch.setattr(deploy.Gelu, "forward", lambda self, x: forward(self, x) if self.style == "half" else function(x))
 
 
 @fault("rewrite", "ln_pre", kinds=tuple(kind for kind in EVERY if kind != "pte/fp16"))  # hidden by its GELU
