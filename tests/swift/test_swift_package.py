@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import PACKAGE, Swift
 from swift_log import messages, outcomes
+from swift_package import PACKAGE, Swift
 
 LINT = ("swift", "format", "lint", "--strict", "--recursive", "--parallel")
 CASES = ("PE-Core-T16-384/onnx/fp32", "PE-Nano/onnx/fp32")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import swift_toolchain
-from conftest import PACKAGE, Swift
+from swift_package import PACKAGE, Swift
 from swift_toolchain import Toolchain, main, toolchain
 
 from pe_validate.arm64.environment import MIRROR
