@@ -46,6 +46,7 @@ def swift(made_toolchain: Toolchain) -> Swift:
 @pytest.fixture(scope="session")
 def bundled(swift: Swift) -> Callable[..., Path]:
     """Cases as a phone would be given them."""
+
     def make(*cases: str) -> Path:
         out = swift.builds / "Resources"
         bundle.bundle(select(cases), out, ROOT / "golden")
