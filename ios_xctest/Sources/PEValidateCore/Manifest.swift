@@ -22,17 +22,19 @@ public struct Manifest: Decodable, Sendable {
         public let artifacts: [Artifact]
     }
 
-    /// - Throws: `PEValidateError` when the file is missing or is not a manifest.
-    public init(contentsOf url: URL) throws {
+    /// For JSON that Python wrote: `snake_case`, and strings for numbers that are not finite.
+    public static func decoder() -> JSONDecoder {
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
         decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-            positiveInfinity: "Infinity",
-            negativeInfinity: "-Infinity",
-            nan: "NaN"
-        )
+            positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+        return decoder
+    }
+
+    /// - Throws: `PEValidateError` when the file is missing or is not a manifest.
+    public init(contentsOf url: URL) throws {
         do {
-            self = try decoder.decode(Manifest.self, from: Data(contentsOf: url))
+            self = try Self.decoder().decode(Manifest.self, from: Data(contentsOf: url))
         } catch {
             throw PEValidateError("'\(url.path)' is missing or is not a manifest of goldens: \(error)")
         }
