@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from apple_check import MODULES, check
 from apple_check import STUBS as APPLE_STUBS
-from conftest import PACKAGE, Swift
+from swift_package import PACKAGE, Swift
 
 STUBS = PACKAGE / "Stubs"
 

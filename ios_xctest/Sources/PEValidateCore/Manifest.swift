@@ -22,8 +22,8 @@ public struct Manifest: Decodable, Sendable {
         public let artifacts: [Artifact]
     }
 
-    /// - Throws: `PEValidateError` when the file is missing or is not a manifest.
-    public init(contentsOf url: URL) throws {
+    /// For JSON that Python wrote: `snake_case`, and strings for numbers that are not finite.
+    public static func decoder() -> JSONDecoder {
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
         decoder.nonConformingFloatDecodingStrategy = .convertFromString(
@@ -31,8 +31,13 @@ public struct Manifest: Decodable, Sendable {
             negativeInfinity: "-Infinity",
             nan: "NaN"
         )
+        return decoder
+    }
+
+    /// - Throws: `PEValidateError` when the file is missing or is not a manifest.
+    public init(contentsOf url: URL) throws {
         do {
-            self = try decoder.decode(Manifest.self, from: Data(contentsOf: url))
+            self = try Self.decoder().decode(Manifest.self, from: Data(contentsOf: url))
         } catch {
             throw PEValidateError("'\(url.path)' is missing or is not a manifest of goldens: \(error)")
         }

@@ -11,13 +11,13 @@ final class ConversionTests: ArtifactTestCase {
                 let answer = try subject.runtime.run(ImagePreprocessor.normalize(rgb: input.pixels))
                 let judged = try subject.golden.judge(answer, of: input)
                 numbers[input.name] = judged.numbers
-                if let breach = judged.breach { breaches.append("\(breach)") }
+                if let breach = judged.breach { breaches.append(breach) }
             }
             record.comparisons = numbers
             if let breach = breaches.first {
                 return (.fail, "\(breach) \(breaches.count) of \(numbers.count) inputs fail.")
             }
-            let worst = numbers.values.map(\.snrDb).min() ?? .nan
+            let worst = Comparison.worst(Array(numbers.values))?.snrDb ?? .nan
             return (
                 .pass,
                 "\(subject.artifact) passes loss on \(numbers.count) inputs: \(subject.runtime.producer) is at worst "

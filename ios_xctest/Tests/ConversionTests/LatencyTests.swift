@@ -48,8 +48,8 @@ final class LatencyTests: ArtifactTestCase {
     }
 
     #if canImport(Darwin)
-        /// For Xcode's own baselines, which are kept for each device.
-        func testMetricsOfOneArtifact() throws {
+        /// For Xcode's own baselines, which are kept for each device; one test measures one thing: the first artifact.
+        func testMetricsOfTheFirstArtifact() throws {
             let folder = try Fixtures.resources()
             var subject: Subject?
             try forEachArtifact("metrics") { found, _ in

@@ -51,6 +51,6 @@ final class DeviceTests: XCTestCase {
             negativeInfinity: "-Infinity",
             nan: "NaN"
         )
-        XCTAssertEqual(try decoder.decode(Report.self, from: report.json()), report)
+        XCTAssertEqual(try Manifest.decoder().decode(Report.self, from: report.json()), report)
     }
 }

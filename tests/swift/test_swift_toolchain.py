@@ -1,0 +1,92 @@
+"""The folder that a toolchain lives in: there whole or not at all, and never with something mounted into it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import swift_toolchain
+from swift_package import PACKAGE, Swift
+from swift_toolchain import Toolchain, main, toolchain
+
+from pe_validate.arm64.environment import MIRROR
+from pe_validate.errors import SetupError
+
+
+@pytest.fixture
+def without_swift(monkeypatch: pytest.MonkeyPatch) -> None:
+    which = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "swift" else which(name))
+
+
+@pytest.mark.usefixtures("without_swift")
+def test_a_download_that_fails_is_one_sentence_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(MIRROR, f"file://{tmp_path}/nowhere/debian")
+    monkeypatch.setenv("PE_VALIDATE_CACHE", str(tmp_path))
+    assert main() == 3
+    assert capsys.readouterr().err.startswith("swift_toolchain: debootstrap failed: ")
+    assert [path.name for path in (tmp_path / "swift").iterdir()] == ["lock"]
+
+
+@pytest.mark.usefixtures("without_swift")
+def test_another_user_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(SetupError, match="needs root; as another user, put Swift 6 or newer on PATH and install"):
+        toolchain(tmp_path)
+
+
+def test_what_a_killed_attempt_left_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".room-1-abandoned/usr").mkdir(parents=True)
+    monkeypatch.setattr(swift_toolchain, "_debootstrap", lambda scratch: (["false"], dict(os.environ)))
+    monkeypatch.setenv(MIRROR, "file:///nowhere/debian")
+    with pytest.raises(SetupError, match="debootstrap failed: it gives no reason"):
+        swift_toolchain._make(tmp_path / "room-1", lambda line: None)
+    assert list(tmp_path.iterdir()) == []
+
+
+NAP = ("sleep", "86399")
+
+
+def _sleep(made: Toolchain) -> None:
+    made.run(NAP, PACKAGE, {})
+
+
+def test_a_killed_command_leaves_no_mount_and_no_process(swift: Swift) -> None:
+    if swift.toolchain.room is None:
+        pytest.skip("the Swift on PATH is entered by nothing")
+    child = multiprocessing.get_context("fork").Process(target=_sleep, args=(swift.toolchain,))
+    child.start()
+    _wait(lambda: _napping() == {str(swift.toolchain.room)})
+    (entered,) = Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text(encoding="ascii").split()
+    os.kill(int(entered), signal.SIGKILL)
+    child.join(30)
+    assert child.exitcode == 0
+    _wait(lambda: not _napping())
+    assert str(swift.toolchain.room) not in Path("/proc/self/mountinfo").read_text(encoding="utf-8")
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def _napping() -> set[str]:
+    """Root folders of the processes that execute :data:`NAP`."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cmdline").read_bytes().split(b"\0")[:-1] == [word.encode() for word in NAP]:
+                found.add(os.readlink(process / "root"))
+        except OSError:  # it has ended
+            continue
+    return found
