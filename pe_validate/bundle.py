@@ -87,12 +87,12 @@ def bundle(
     if tables.keys() - set(models):
         raise UsageError(f"Class embeddings are of {min(tables.keys() - set(models))}, which is not bundled.")
     entries = {model: _golden(goldens, model, weights) for model in models}
+    stored = replace(golden.read_manifest(goldens), goldens=entries)
     artifacts = export_all(
         cases, weights, calibration=calibration, cache_dir=cache_dir, progress=progress, jobs=jobs
     ).values()
     listed = {model: hashlib.sha256(table).hexdigest() for model, table in tables.items()}
     made = Bundle(tuple(map(_bundled, artifacts)), listed, _tools(artifacts))
-    manifest = replace(golden.read_manifest(goldens), goldens=entries)
     with writable(out.parent), tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
         staged = Path(scratch) / out.name
         for artifact in artifacts:
@@ -101,7 +101,9 @@ def bundle(
             replace_file(staged / entry.file, (goldens / entry.file).read_bytes())
         for model, table in tables.items():
             replace_file(staged / model / CLASSES, table)
-        replace_file(staged / golden.MANIFEST, _manifest(manifest, made))
+        replace_file(staged / golden.MANIFEST, _manifest(stored, made))
+        for model in models:
+            golden.read(staged, model)  # the export took its time, and they were read again
         if out.exists():
             exchange(staged, out)
         else:
