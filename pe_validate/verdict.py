@@ -49,9 +49,9 @@ class Verdict:
     """Whose weights are wrong."""
 
 
-def judge(case: Case, gate: Gate, reference: Outputs, actual: Outputs) -> Verdict:
-    """Hold what an artifact computed against a reference, input by input."""
-    row = tolerance(case, gate)
+def judge(case: Case, gate: Gate, reference: Outputs, actual: Outputs, where: str | None = None) -> Verdict:
+    """Hold what an artifact computed, ``where`` it did (see :func:`tolerance`), against a reference, input by input."""
+    row = tolerance(case, gate, where)
     for name, expected in reference.features.items():
         if name in actual.features and (found := actual.features[name].shape) != expected.shape:
             reason = f"it answers with shape {list(found)}, the model with {list(expected.shape)}"

@@ -53,6 +53,9 @@ XNNPACK: Final = {
 }
 """Where KleidiAI has no kernel: with which instruction XNNPACK's, in which the program spends most, must multiply."""
 
+ARM64: Final = "arm64"
+"""Rows of the table of limits: Arm's kernels round otherwise than those of x86-64."""
+
 SHARE: Final = 0.99
 """Least share of the products of a precision; a single row of activations has a kernel of its own."""
 
@@ -63,7 +66,7 @@ SLOWER: Final = 0.03
 def required(case: Case, profile: Profile, costs: Mapping[str, Mapping[str, int]]) -> tuple[GateName, ...]:
     """Gates without which a program has not passed on an emulated ``profile``."""
     stored = str(case) in costs.get(profile.name, {})
-    return ("arm64", "fidelity", "loss", "kernels", *(("instructions",) if stored else ()))
+    return ("parity", "fidelity", "loss", "kernels", *(("instructions",) if stored else ()))
 
 
 def answers_here(artifact: Artifact, model: Reference) -> Outputs | None:
@@ -93,10 +96,10 @@ def examine(
     first = run(runtime, model.inputs[:1])
     found = execution_of(runtime, machine)
     answers = Outputs(runtime.producer, first.features | run(runtime, model.inputs[1:]).features)
-    verdicts: tuple[Verdict, ...] = (judge(case, "arm64", here, answers),) if here else ()
+    verdicts: tuple[Verdict, ...] = (judge(case, "parity", here, answers, ARM64),) if here else ()
     verdicts += (
-        judge(case, "fidelity", model.lowered(case), answers),
-        judge(case, "loss", model.trained, answers),
+        judge(case, "fidelity", model.lowered(case), answers, ARM64),
+        judge(case, "loss", model.trained, answers, ARM64),
     )
     if machine.emulated and artifact.delegation:
         verdicts += (judge_kernels(case, profile, artifact.delegation, found),)

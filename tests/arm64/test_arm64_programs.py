@@ -45,7 +45,7 @@ def test_every_program_passes_every_gate_on_every_profile(
     result = results[profile, precision]
     said = [verdict.sentence for verdict in result.verdicts if verdict.status != "pass"]
     assert result.status == "pass", (result.error, said, result.missing)
-    wanted = {"arm64", "fidelity", "loss", "kernels"} | ({"instructions"} if profile in COUNTED else set())
+    wanted = {"parity", "fidelity", "loss", "kernels"} | ({"instructions"} if profile in COUNTED else set())
     assert {verdict.gate for verdict in result.verdicts} == wanted
 
 
