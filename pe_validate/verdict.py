@@ -49,7 +49,7 @@ class Verdict:
     """Whose weights are wrong."""
 
 
-def judge(case: Case, gate: Gate, reference: Outputs, actual: Outputs, where: str | None = None) -> Verdict:
+def judge(case: Case, gate: Gate, reference: Outputs, actual: Outputs, *, where: str | None = None) -> Verdict:
     """Hold what an artifact computed, ``where`` it did (see :func:`tolerance`), against a reference, input by input."""
     row = tolerance(case, gate, where)
     for name, expected in reference.features.items():

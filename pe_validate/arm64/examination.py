@@ -96,10 +96,10 @@ def examine(
     first = run(runtime, model.inputs[:1])
     found = execution_of(runtime, machine)
     answers = Outputs(runtime.producer, first.features | run(runtime, model.inputs[1:]).features)
-    verdicts: tuple[Verdict, ...] = (judge(case, "parity", here, answers, ARM64),) if here else ()
+    verdicts: tuple[Verdict, ...] = (judge(case, "parity", here, answers, where=ARM64),) if here else ()
     verdicts += (
-        judge(case, "fidelity", model.lowered(case), answers, ARM64),
-        judge(case, "loss", model.trained, answers, ARM64),
+        judge(case, "fidelity", model.lowered(case), answers, where=ARM64),
+        judge(case, "loss", model.trained, answers, where=ARM64),
     )
     if machine.emulated and artifact.delegation:
         verdicts += (judge_kernels(case, profile, artifact.delegation, found),)
