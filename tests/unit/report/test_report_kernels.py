@@ -45,6 +45,12 @@ def test_profiles_are_kept_apart_and_the_runtime_is_named() -> None:
     assert "arm64 programs were run by ExecuTorch 1.3.1, emulated; no phone ran them." in report().headlines
 
 
+def test_what_this_machine_cannot_compute_is_said_in_the_first_lines() -> None:
+    alone = [line for line in report().headlines if line.startswith("Not held to this machine")]
+    assert len(alone) == 1
+    assert "PE-Core-T16-384/pte/fp32 on iphone-11" in alone[0]
+
+
 def test_the_terminal_names_the_kernels_in_full() -> None:
     console = Console(file=io.StringIO(), width=80)
     console.print(to_terminal(report()))
