@@ -16,14 +16,14 @@ from pe_validate.retrieval import Agreement
 
 TABLE: Final = Path(__file__).with_name("tolerances.toml")
 
-Gate = Literal["rewrite", "fidelity", "identity", "loss", "extremes", "batch", "backends", "arm64"]
+Gate = Literal["rewrite", "fidelity", "identity", "loss", "extremes", "batch", "backends", "parity"]
 """What an artifact's numbers are held to.
 
 `rewrite`: not the artifact but the form of the model that is lowered, before anything is rounded, against the model.
 `fidelity`: the very graph that was lowered. `identity`: the model's mathematics, for a file whose graph is
 not known. `loss`: the float32 model a user trained, as the phone will compute it; `extremes` and `batch` are loss on
 black and white images, and on several at once. `backends`: the same model in the other delegate of ExecuTorch.
-`arm64`: the same program on another CPU.
+`parity`: the same program on this machine's own CPU, for one that ran on arm64.
 """
 
 LIKE_LOSS: Final = frozenset({"extremes", "batch"})
@@ -77,7 +77,7 @@ class Rows:
     form: Tolerance | None = None
     """Of identity, where it is known of which graph a float16 Core ML package was made."""
     backends: Tolerance | None = None
-    arm64: Tolerance | None = None
+    parity: Tolerance | None = None
     retrieval: AgreementTolerance | None = None
     accuracy: AccuracyTolerance | None = None
 
@@ -96,11 +96,15 @@ def rows(case: Case) -> Rows:
     return table()[case.target][case.precision]
 
 
-def tolerance(case: Case, gate: Gate) -> Tolerance:
-    """One row of a case. A case without it is a mistake in the table and raises ``KeyError``."""
+def tolerance(case: Case, gate: Gate, where: str | None = None) -> Tolerance:
+    """One row of a case, as computed on arm64 if ``where`` says so.
+
+    A case without it is a mistake in the table and raises ``KeyError``.
+    """
     if gate == "rewrite":
         return table()["rewrite"][recipe(case).style].loss
-    row: Tolerance | None = getattr(rows(case), "loss" if gate in LIKE_LOSS else gate)
+    found = table()[where or case.target][case.precision]
+    row: Tolerance | None = getattr(found, "loss" if gate in LIKE_LOSS else gate)
     if row is None:
         raise KeyError(f"tolerances.toml has no row for {case} {gate}")
     return row

@@ -83,8 +83,8 @@ def _judged(
     try:
         guest, native = machine.guest(), here(case)
         execution, verdicts = examine(artifact, model, native, guest, costs.get(profile.name, {}).get(str(case)))
-        wanted = required(case, profile, costs) if guest.emulated else ("arm64", "fidelity", "loss")
-        wanted = tuple(gate for gate in wanted if native or gate != "arm64")
+        wanted = required(case, profile, costs) if guest.emulated else ("parity", "fidelity", "loss")
+        wanted = tuple(gate for gate in wanted if native or gate != "parity")
         result = replace(result, execution=execution, verdicts=verdicts, required=wanted)
     except RunError as error:
         result = replace(result, error=str(error))

@@ -100,7 +100,9 @@ class Report:
             f"{counts['error']} could not be run."
         ]
         ran = sorted({result.execution.producer for result in self.results if result.execution})
-        lines += [f"arm64 programs were run by {'; '.join(ran)}; no phone was."] if ran else []
+        lines += [f"arm64 programs were run by {'; '.join(ran)}; no phone ran them."] if ran else []
+        alone = [r.name for r in self.results if r.execution and "parity" not in {v.gate for v in r.verdicts}]
+        lines += [f"Not held to this machine, whose CPU does not compute it: {', '.join(alone)}."] if alone else []
         judged = [verdict for r in self.results for verdict in r.verdicts if r.case.target in CORE_ML]
         producers = sorted({v.producer for v in judged if v.producer.startswith("Core ML")})
         if producers:

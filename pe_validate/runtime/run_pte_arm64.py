@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from collections import Counter
@@ -45,8 +46,10 @@ class Guest:
         self._file = Path(self._folder.name) / "counts"
         variables = None
         if environment.path is not None and environment.home is not None:
-            # The guest sees this package alone, and not what is installed beside it for another CPU.
-            (Path(self._folder.name) / "pe_validate").symlink_to(Path(pe_validate.__file__).parent)
+            # The guest sees this package alone, and not what is installed beside it for another CPU; it sees a copy,
+            # for it writes compiled modules beside those that it imports.
+            package, unneeded = Path(pe_validate.__file__).parent, shutil.ignore_patterns("__pycache__", "fixtures")
+            shutil.copytree(package, Path(self._folder.name) / "pe_validate", ignore=unneeded)
             variables = {"PYTHONPATH": f"{self._folder.name}:{environment.path}", "PYTHONHOME": environment.home}
             variables |= {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
         self._child = Child(interpreter=environment.command(self._file), environment=variables)

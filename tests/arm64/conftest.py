@@ -9,20 +9,16 @@ from contextlib import ExitStack
 from functools import cache
 
 import pytest
+from nano import case
 
 from pe_validate.arm64.environment import setup
 from pe_validate.arm64.profiles import PROFILES, Profile
-from pe_validate.case import Case
 from pe_validate.export.artifact import Artifact
 from pe_validate.export.cache import export
 from pe_validate.runtime.run_pte_arm64 import Guest
 
 collect_ignore_glob = [] if (sys.platform, platform.machine()) == ("linux", "x86_64") else ["test_*"]
 """Elsewhere arm64 is not emulated, see tests/unit/arm64 for what is asked of a machine that is one."""
-
-
-def case(precision: str, model: str = "PE-Nano") -> Case:
-    return Case(model, "pte", precision)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import case
+from nano import IMAGES, case
 
 from pe_validate.arm64.examination import execution_of, judge_cost, judge_kernels, stored_costs
 from pe_validate.arm64.execution import Execution
@@ -17,14 +17,11 @@ from pe_validate.arm64.walk import validate_all
 from pe_validate.case import PRECISIONS
 from pe_validate.errors import RunError
 from pe_validate.export.artifact import Artifact
-from pe_validate.inputs.images import default_pixels, samples
-from pe_validate.models.config import MODELS
 from pe_validate.report.model import Result
 from pe_validate.runtime.run_pte_arm64 import Arm64Runtime, Guest
 
 COSTS = stored_costs(Path(__file__).parents[2] / "golden" / "arm64-instructions.json")
 COUNTED = [name for name, profile in PROFILES.items() if profile.counts]
-IMAGES = samples(default_pixels(MODELS["PE-Nano"].image_size))
 
 pytestmark = pytest.mark.xdist_group("programs")
 
@@ -45,7 +42,7 @@ def test_every_program_passes_every_gate_on_every_profile(
     result = results[profile, precision]
     said = [verdict.sentence for verdict in result.verdicts if verdict.status != "pass"]
     assert result.status == "pass", (result.error, said, result.missing)
-    wanted = {"arm64", "fidelity", "loss", "kernels"} | ({"instructions"} if profile in COUNTED else set())
+    wanted = {"parity", "fidelity", "loss", "kernels"} | ({"instructions"} if profile in COUNTED else set())
     assert {verdict.gate for verdict in result.verdicts} == wanted
 
 

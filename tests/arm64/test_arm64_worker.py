@@ -12,19 +12,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import case
+from nano import IMAGES, case
 
 from pe_validate.arm64.environment import Environment
 from pe_validate.arm64.profiles import PROFILES, Profile
 from pe_validate.arm64.walk import validate_all
 from pe_validate.errors import RunError
 from pe_validate.export.artifact import Artifact
-from pe_validate.inputs.images import default_pixels, samples
-from pe_validate.models.config import MODELS
 from pe_validate.runtime.isolation import IsolatedRuntime
 from pe_validate.runtime.run_pte_arm64 import Arm64Runtime, Guest
 
-IMAGES = samples(default_pixels(MODELS["PE-Nano"].image_size))
 PHONE = PROFILES["iphone-14"]
 
 pytestmark = pytest.mark.xdist_group("worker")

@@ -66,6 +66,9 @@ def test_a_prefix_selects_many(pe_validate: Callable[..., Done]) -> None:
         ("latency", "PE-Core-X"),
         ("golden", "--check", "--update"),
         ("golden", "--weights", "seed:8"),
+        ("arm64", "run", f"{MODEL}/onnx"),
+        ("arm64", "run", f"{MODEL}/pte", "--profile", "iphone-3"),
+        ("arm64", "setup", "--profile", "iphone-3"),
     ],
     ids=" ".join,
 )
@@ -73,7 +76,9 @@ def test_a_request_that_means_nothing_exits_2(pe_validate: Callable[..., Done], 
     assert_one_sentence(pe_validate(*arguments), 2)
 
 
-@pytest.mark.parametrize("arguments", [("run", "--no-such-option"), ("fly",), ("check", "model.onnx")], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [("run", "--no-such-option"), ("fly",), ("check", "model.onnx"), ("arm64", "run")], ids=" ".join
+)
 def test_a_mistyped_option_exits_2(pe_validate: Callable[..., Done], arguments: tuple[str, ...]) -> None:
     done = pe_validate(*arguments)
     assert done.returncode == 2

@@ -9,6 +9,7 @@ import pytest
 from pe_validate.arm64.examination import (
     KERNELS,
     XNNPACK,
+    answers_here,
     judge_cost,
     judge_kernels,
     required,
@@ -18,8 +19,9 @@ from pe_validate.arm64.examination import (
 from pe_validate.arm64.execution import Execution
 from pe_validate.arm64.profiles import PROFILES, features_in, profile_named
 from pe_validate.case import PRECISIONS, Case
-from pe_validate.errors import GoldenError, UsageError
-from pe_validate.export.artifact import Delegation
+from pe_validate.errors import GoldenError, RunError, UsageError
+from pe_validate.export.artifact import Artifact, Delegation
+from pe_validate.reference import reference
 from pe_validate.verdict import ARITHMETIC, Verdict
 
 I8MM = "kai_run_matmul_clamp_f32_qai8dxp4x8_qsi8cxp4x8_16x4_neon_i8mm"
@@ -127,6 +129,19 @@ def test_instructions_are_required_where_they_are_stored() -> None:
     assert "instructions" in required(case("int8"), PHONE, costs)
     assert "instructions" not in required(case("int4"), PHONE, costs)
     assert "instructions" not in required(case("int8"), PROFILES["iphone-11"], costs)
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_only_float16_may_be_more_than_this_cpu_can_compute(precision: str, tmp_path: Path) -> None:
+    path = tmp_path / "refused.pte"
+    path.write_bytes(b"what no runtime takes")
+    artifact = Artifact(case(precision), path, "", 0, (), (), "", "", {}, 0.0)
+    model = reference("PE-Nano")
+    if precision == "fp16":
+        assert answers_here(artifact, model) is None
+    else:
+        with pytest.raises(RunError):
+            answers_here(artifact, model)
 
 
 def test_features_are_read_from_the_auxiliary_vector() -> None:
