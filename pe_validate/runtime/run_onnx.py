@@ -39,8 +39,9 @@ class OnnxRuntime(Runtime):
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except LOAD_ERRORS as error:
+            said = " ".join(str(error).split()).rstrip(".")  # some of its messages end with an end of line
             raise RunError(
-                f"'{path}' cannot be loaded by ONNX Runtime, it is truncated or not a model: {error}"
+                f"'{path}' cannot be loaded by ONNX Runtime, it is truncated or not a model: {said}."
             ) from error
         self.producer = f"ONNX Runtime {onnxruntime.__version__}"
         self.inputs = tuple(_spec(value) for value in self._session.get_inputs())

@@ -300,3 +300,11 @@ def test_a_runtime_that_dies_while_it_runs_is_one_sentence_that_names_the_signal
 def test_a_program_whose_runtime_aborts_is_one_sentence_that_says_so(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"bytes\.pte' cannot be loaded: its process was ended by SIGABRT\.$"):
         IsolatedRuntime(garbage(tmp_path / "bytes.pte"), "pte", "exact")
+
+
+def test_what_onnx_runtime_says_in_two_lines_is_one_sentence(tmp_path: Path) -> None:
+    """Fuzzing found it: its message on an output that nothing computes ends with an end of line."""
+    path = saved(tmp_path / "nothing.onnx", [helper.make_node("Identity", ["image"], ["other"])], [])
+    with pytest.raises(RunError, match=r"nothing\.onnx' cannot be loaded by ONNX Runtime.*[^\\n.]\.$") as failure:
+        IsolatedRuntime(path, "onnx", "exact")
+    assert "\\n" not in str(failure.value)
