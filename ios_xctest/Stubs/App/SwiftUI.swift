@@ -20,6 +20,8 @@ public struct Drawn: View {
 @resultBuilder @MainActor public struct ViewBuilder {
     public static func buildBlock<each Content: View>(_ content: repeat each Content) -> Drawn { Drawn() }
     public static func buildOptional(_ content: Drawn?) -> Drawn { Drawn() }
+    public static func buildEither(first content: Drawn) -> Drawn { content }
+    public static func buildEither(second content: Drawn) -> Drawn { content }
     public static func buildExpression<Content: View>(_ content: Content) -> Content { content }
 }
 

@@ -206,6 +206,14 @@ final class LiveClassifierTests: XCTestCase {
     }
 }
 
+final class TestHostTests: XCTestCase {
+    func testTheAppLeavesTheCameraAloneWhenItIsStartedForTests() {
+        XCTAssertTrue(isTestHost(environment: ["HOME": "/", "XCTestConfigurationFilePath": ""]))
+        XCTAssertTrue(isTestHost(environment: ["XCTestSessionIdentifier": "1"]))
+        XCTAssertFalse(isTestHost(environment: ["HOME": "/", "NOT_XCTest": "1"]))
+    }
+}
+
 final class LiveReadoutTests: XCTestCase {
     private static let counts = LiveClassifier.Counts(taken: 9, late: 2, early: 1)
 
