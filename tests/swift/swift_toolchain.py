@@ -38,8 +38,9 @@ while [ "$1" != -- ]; do mkdir -p "$root$1"; mount --bind "$1" "$root$1"; shift;
 shift
 exec chroot "$root" "$@"
 """
-ISOLATED: Final = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--")
-"""Mounts and processes of the command end with it, however it ends: nothing is left that ``rm -rf`` could follow."""
+ALONE: Final = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--")
+ISOLATED: Final = ("setpriv", "--pdeathsig", "KILL", *ALONE)
+"""Processes and mounts of a command end with this one, however it ends: no mount is left that `rm -rf` could follow."""
 
 Progress = Callable[[str], None]
 
@@ -134,8 +135,9 @@ def _make(room: Path, progress: Progress) -> None:
         command += [SUITE, str(made), mirror()]
         done = subprocess.run([*ISOLATED, *command], env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
-            lines = [line for line in done.stdout.splitlines() + done.stderr.splitlines() if line.startswith("E:")]
-            raise SetupError(f"debootstrap failed: {(lines or ['it gives no reason'])[-1].removeprefix('E: ')}.")
+            said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+            wrong = [line.removeprefix("E: ") for line in said if line.startswith("E: ")]
+            raise SetupError(f"debootstrap failed: {(wrong or said or ['it gives no reason'])[-1]}.")
         # Only what was downloaded to be unpacked.
         shutil.rmtree(made / "var/cache/apt/archives")
         made.rename(room)

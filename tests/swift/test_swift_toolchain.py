@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
-import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +35,24 @@ def test_a_download_that_fails_is_one_sentence_and_leaves_nothing(
     assert [path.name for path in (tmp_path / "swift").iterdir()] == ["lock"]
 
 
+@pytest.mark.parametrize(("version", "wanted"), [("6.1.2", True), ("5.10", False)])
+def test_a_swift_on_path_is_taken_when_it_is_new_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, wanted: bool
+) -> None:
+    program = tmp_path / "swift"
+    program.write_text(f'#!/bin/sh\necho "Swift version {version} ($*)"\n', encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(swift_toolchain, "HEADERS", [program])
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    if wanted:
+        assert toolchain(tmp_path) == Toolchain(None, version)
+        assert toolchain(tmp_path).run(["swift", "a"], tmp_path, {}).stdout == f"Swift version {version} (a)\n"
+    else:
+        with pytest.raises(SetupError, match="needs root"):
+            toolchain(tmp_path)
+
+
 @pytest.mark.usefixtures("without_swift")
 def test_another_user_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
@@ -59,16 +76,14 @@ def _sleep(made: Toolchain) -> None:
     made.run(NAP, PACKAGE, {})
 
 
-def test_a_killed_command_leaves_no_mount_and_no_process(swift: Swift) -> None:
+def test_a_killed_process_leaves_no_mount_and_no_process(swift: Swift) -> None:
     if swift.toolchain.room is None:
         pytest.skip("the Swift on PATH is entered by nothing")
     child = multiprocessing.get_context("fork").Process(target=_sleep, args=(swift.toolchain,))
     child.start()
     _wait(lambda: _napping() == {str(swift.toolchain.room)})
-    (entered,) = Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text(encoding="ascii").split()
-    os.kill(int(entered), signal.SIGKILL)
+    child.kill()
     child.join(30)
-    assert child.exitcode == 0
     _wait(lambda: not _napping())
     assert str(swift.toolchain.room) not in Path("/proc/self/mountinfo").read_text(encoding="utf-8")
 
