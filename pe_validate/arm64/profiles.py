@@ -16,7 +16,8 @@ Emulator = Literal["emulator", "emulator-sme"]
 class Profile:
     """One kind of phone. ``cpu`` is how QEMU is told; ``features`` is what a guest must then see, no more, no less.
 
-    Sources: the processors of each chip as LLVM's ``AArch64Processors.td`` lists them.
+    Sources: the processors of each chip as LLVM's ``AArch64Processors.td`` lists them; 512-bit streaming vectors, which
+    that does not say, from measurements of Apple's M4 (arXiv:2409.18779), of the A18's generation.
     """
 
     name: str

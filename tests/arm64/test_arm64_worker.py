@@ -81,15 +81,12 @@ from pe_validate.runtime.run_pte_arm64 import Guest
 profile = PROFILES["iphone-14"]
 with Guest(setup(profile), profile) as guest:
     print(guest._child._process.pid, flush=True)
-    guest.call({work})
+    guest.call(sum, range(10**11))
 """
 
 
-@pytest.mark.parametrize("work", ["__import__('time').sleep, 600", "sum, range(10**11)"], ids=["idle", "busy"])
-def test_it_ends_with_its_parent_whatever_it_is_doing(work: str) -> None:
-    parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT.format(work=work.rstrip())], stdout=subprocess.PIPE, text=True
-    )
+def test_it_ends_with_its_parent_in_the_middle_of_its_work() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
     assert parent.stdout
     process = int(parent.stdout.readline())
     time.sleep(0.5)

@@ -19,6 +19,8 @@ from pe_validate.arm64.kernels import _product
         (0x4E420C20, "fmla .8h"),  # fmla v0.8h, v1.8h, v2.8h
         (0x4F321820, "fmla .8h"),  # fmla v0.8h, v1.8h, v2.h[7]
         (0x0E628020, "smlal"),  # smlal v0.4s, v1.4h, v2.4h
+        (0x4F722820, "smlal"),  # smlal2 v0.4s, v1.8h, v2.h[7]
+        (0x0E22C020, "smull"),  # smull v0.8h, v1.8b, v2.8b
     ],
 )
 def test_a_function_is_told_by_its_most_telling_product(word: int, name: str) -> None:
