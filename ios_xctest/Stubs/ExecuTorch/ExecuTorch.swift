@@ -56,6 +56,22 @@ extension Tensor: ValueConvertible, ValueSequenceConstructible {
     public static func from(_ values: [Value]) throws -> Self { fatalError() }
 }
 
+public protocol ValueConstructible {
+    static func from(_ value: Value) throws -> Self
+}
+
+extension AnyTensor: ValueConstructible {
+    public static func from(_ value: Value) throws -> Self { fatalError() }
+}
+
+extension Tensor: ValueConstructible {
+    public static func from(_ value: Value) throws -> Self { fatalError() }
+}
+
+extension Array: ValueSequenceConstructible where Element: ValueConstructible {
+    public static func from(_ values: [Value]) throws -> [Element] { fatalError() }
+}
+
 public final class TensorMetadata: NSObject {
     public var shape: [Int] { fatalError() }
     public var dataType: DataType { fatalError() }
@@ -74,6 +90,9 @@ open class Module: NSObject {
 }
 
 extension Module {
+    public func forward() throws -> [Value] { fatalError() }
+    public func forward(_ inputs: [ValueConvertible]) throws -> [Value] { fatalError() }
+    public func forward(_ inputs: ValueConvertible...) throws -> [Value] { fatalError() }
     public func forward<Output: ValueSequenceConstructible>(_ inputs: [ValueConvertible]) throws -> Output {
         fatalError()
     }
