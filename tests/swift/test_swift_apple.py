@@ -18,7 +18,7 @@ CHANGES = {
     "an argument has another type": ("CoreML", "PEValidateRuntimes", "S, shape: [Int]", "S, shape: [NSNumber]"),
     "a function is asynchronous": ("CoreML", "PEValidateRuntimes", "throws -> URL", "async throws -> URL"),
     "an enumeration has no such case": ("UIKit", "PEValidateCore", "nominal, fair", "nominal, warm"),
-    "an argument is no pointer": ("Darwin", "PEValidateCore", "*task_info_outCnt", "task_info_outCnt"),
+    "a constant has another type": ("Darwin", "PEValidateCore", "KERN_SUCCESS 0", 'KERN_SUCCESS "0"'),
     "a block takes no argument": ("XCTest", "ConversionTests", "(any XCTActivity) throws", "() throws"),
 }
 """The stub that is changed, the module that must notice, and what is written instead of what."""
