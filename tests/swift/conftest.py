@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from apple_check import check
 from swift_package import PACKAGE, ROOT, Swift
 from swift_toolchain import Toolchain, toolchain
 
@@ -53,3 +54,17 @@ def bundled(swift: Swift) -> Callable[..., Path]:
         return out
 
     return make
+
+
+@pytest.fixture(scope="session")
+def checked(swift: Swift, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Stubs and modules as they were compiled, and what the compiler had against them."""
+    scratch = tmp_path_factory.mktemp("modules")
+    return scratch, check(swift.toolchain, PACKAGE, PACKAGE / "Stubs", scratch)
+
+
+@pytest.fixture(scope="session")
+def compiled(checked: tuple[Path, str]) -> Path:
+    """Compiled stubs and modules that fit."""
+    assert checked[1] == ""
+    return checked[0]
