@@ -8,6 +8,7 @@ import pytest
 
 from pe_validate.arm64.examination import (
     KERNELS,
+    RIVALS,
     XNNPACK,
     answers_here,
     judge_cost,
@@ -93,10 +94,25 @@ def test_a_kernel_of_xnnpack_is_known_by_the_instruction_that_it_multiplies_with
     assert judged(precision, {}, {most: 0.6, "another": 0.2}).status == status
 
 
+@pytest.mark.parametrize(
+    ("shares", "status"),
+    [
+        ({"attention (fmla .4s)": 0.57, "layers (smmla)": 0.25, "a row (sdot)": 0.01}, "pass"),
+        ({"attention (fmla .4s)": 0.57, "layers (sdot)": 0.25, "some (smmla)": 0.1}, "fail"),
+        ({"attention (fmla .4s)": 0.57, "some (smmla)": 0.05}, "fail"),
+        ({"everything (fmla .4s)": 0.9}, "fail"),
+        ({}, "fail"),
+    ],
+)
+def test_float32_attention_does_not_hide_which_kernel_computes_int8(shares: dict[str, float], status: str) -> None:
+    assert judged("int8-static", {}, shares).status == status
+
+
 def test_every_precision_has_its_kernels_on_every_profile() -> None:
     every = {(precision, profile) for precision in PRECISIONS["pte"] for profile in PROFILES}
     assert KERNELS.keys() | XNNPACK.keys() == every
     assert not KERNELS.keys() & XNNPACK.keys()
+    assert all(instruction in RIVALS[precision] for (precision, _), instruction in XNNPACK.items())
 
 
 @pytest.mark.parametrize(("instructions", "status"), [(900, "pass"), (1000, "pass"), (1030, "pass"), (1031, "fail")])
