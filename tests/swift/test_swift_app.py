@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from apple_check import MODULES, check
-from conftest import PACKAGE, Swift
+from swift_package import PACKAGE, Swift
 
 STUBS = PACKAGE / "Stubs"
 RENEWED = ("AVFoundation", "SwiftUI")
@@ -37,14 +37,6 @@ CHANGES = {
     ),
 }
 """The stub that is changed, and what is written instead of what."""
-
-
-@pytest.fixture(scope="module")
-def compiled(swift: Swift, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Compiled stubs and modules."""
-    scratch = tmp_path_factory.mktemp("modules")
-    assert check(swift.toolchain, PACKAGE, STUBS, scratch) == ""
-    return scratch
 
 
 @pytest.mark.parametrize("change", CHANGES)
