@@ -50,6 +50,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if placed:
         right = sum(cell.found == cell.expected for cell in placed)
         terminalreporter.write_line(
-            f"{len(_collected)} faults planted, {sum(bool(cell.killed) for cell in _collected)} caught; "
+            f"{len(_collected)} faults planted, {sum(bool(cell.killed or cell.error) for cell in _collected)} caught; "
             f"the place named was right for {right} of {len(placed)}, of which {WANTED:.0%} are wanted"
         )

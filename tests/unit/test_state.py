@@ -68,4 +68,6 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_old_state(action: str, tmp_p
     sys.path.insert(0, str(KILLING.parent))
     import killing
 
-    assert killing.ACTIONS[action][1](tmp_path / "after") == "old"
+    look = killing.ACTIONS[action][1]
+    look(tmp_path / "before")  # which remembers it
+    assert look(tmp_path / "after") == "old"
