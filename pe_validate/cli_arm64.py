@@ -14,7 +14,7 @@ from pe_validate.cli_report import finish
 
 app = typer.Typer(help="Run ExecuTorch programs on iPhone-class cores.", no_args_is_help=True)
 
-COSTS: Final = Path("golden/arm64-instructions.json")
+COSTS: Final = Path("golden/arm64-costs.json")
 
 Profiles = Annotated[
     list[str] | None,
@@ -28,8 +28,8 @@ def run(
     profiles: Profiles = None,
     weights: Weights = DEFAULT_WEIGHTS,
     inputs: Annotated[int, typer.Option(min=1, max=6, help="Images that each program is shown.")] = 2,
-    costs: Annotated[Path, typer.Option(help="File of the numbers of instructions to be held to.")] = COSTS,
-    update: Annotated[bool, typer.Option("--update", help="Write those numbers instead.")] = False,
+    costs: Annotated[Path, typer.Option(help="File of the costs to be held to.")] = COSTS,
+    update: Annotated[bool, typer.Option("--update", help="Write those costs instead.")] = False,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that one inference may take.")] = 600,
     report: Annotated[Path, typer.Option("--report", help="Folder that the report is written to.")] = Path(
         "build/report-arm64"
@@ -38,7 +38,7 @@ def run(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Hold programs on arm64 to this machine and to the model; name their kernels and count their instructions."""
+    """Hold programs on arm64 to this machine and to the model; name their kernels and count what they cost."""
     from pe_validate.arm64 import examination, walk
     from pe_validate.arm64.profiles import DEFAULT_PROFILE, profile_named
     from pe_validate.report.progress import show
@@ -62,8 +62,7 @@ def run(
         )
     if update:
         found = [(result.case, result.execution) for result in results if result.execution and result.status == "pass"]
-        counted = {(ran.profile, case): ran.instructions for case, ran in found if ran.instructions}
-        examination.store_costs(costs, counted)
+        examination.store_costs(costs, {(ran.profile, case): ran.cost for case, ran in found})
     options = [part for core in cores for part in ("--profile", core.name)]
     finish(shlex.join(["pe-validate", "arm64", "run", *cases, *options]), weights, results, start, report, as_json)
 

@@ -25,7 +25,7 @@ Status = Literal["pass", "fail"]
 GateName = (
     Gate
     | Literal["interface", "determinism", "weights", "retrieval", "accuracy", "delegation", "arithmetic", "compression"]
-    | Literal["kernels", "instructions"]
+    | Literal["kernels", "cost"]
 )
 """Every gate: those with limits on numbers, and those that ask something else."""
 

@@ -20,6 +20,11 @@ class Execution:
     """Of the runtime, with what it sets up when it is first called; none where they cannot be counted."""
 
     @property
+    def cost(self) -> int:
+        """What does not wobble: its instructions; where they cannot be counted, the products of KleidiAI's kernels."""
+        return self.instructions or sum(self.products.values())
+
+    @property
     def kernels(self) -> list[str]:
         """What computed most, most first: KleidiAI's kernels, without any the functions that took a tenth."""
         named = sorted(self.products, key=lambda name: -self.products[name])

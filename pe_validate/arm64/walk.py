@@ -24,7 +24,7 @@ from pe_validate.runtime import Outputs
 from pe_validate.runtime.run_pte_arm64 import TIMEOUT, Guest
 
 Costs = Mapping[str, Mapping[str, int]]
-"""Instructions by profile and case."""
+""":attr:`Execution.cost` by profile and case."""
 
 
 def programs(patterns: Sequence[str]) -> tuple[Case, ...]:

@@ -117,9 +117,18 @@ def test_every_precision_has_its_kernels_on_every_profile() -> None:
 
 @pytest.mark.parametrize(("instructions", "status"), [(900, "pass"), (1000, "pass"), (1030, "pass"), (1031, "fail")])
 def test_three_percent_more_instructions_are_allowed(instructions: int, status: str) -> None:
-    verdict = judge_cost(case("int8"), PHONE, instructions, 1000)
+    found = Execution("iphone-14", "it", {I8MM: 5}, instructions=instructions)
+    verdict = judge_cost(case("int8"), found, 1000)
     assert verdict.status == status
-    assert f"{instructions:,}" in verdict.sentence
+    assert f"{instructions:,} instructions" in verdict.sentence
+
+
+@pytest.mark.parametrize(("products", "status"), [(969, "fail"), (970, "pass"), (1030, "pass"), (1031, "fail")])
+def test_where_none_are_counted_kleidiai_must_compute_as_much_as_it_did(products: int, status: str) -> None:
+    found = Execution("iphone-16", "it", {I8MM: products - 1, DOTPROD: 1})
+    verdict = judge_cost(case("int8"), found, 1000)
+    assert verdict.status == status
+    assert f"{products:,} products" in verdict.sentence
 
 
 def test_stored_costs_are_replaced_one_by_one(tmp_path: Path) -> None:
@@ -140,11 +149,11 @@ def test_damaged_costs_are_one_sentence(tmp_path: Path) -> None:
         stored_costs(path)
 
 
-def test_instructions_are_required_where_they_are_stored() -> None:
+def test_a_cost_is_required_where_one_is_stored() -> None:
     costs = {"iphone-14": {"PE-Nano/pte/int8": 5}}
-    assert "instructions" in required(case("int8"), PHONE, costs)
-    assert "instructions" not in required(case("int4"), PHONE, costs)
-    assert "instructions" not in required(case("int8"), PROFILES["iphone-11"], costs)
+    assert "cost" in required(case("int8"), PHONE, costs)
+    assert "cost" not in required(case("int4"), PHONE, costs)
+    assert "cost" not in required(case("int8"), PROFILES["iphone-11"], costs)
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from pe_validate.arm64.execution import Execution
 from pe_validate.report.model import Report
+from pe_validate.report.page import to_html
 from pe_validate.report.render import to_junit, to_markdown, to_terminal
 
 I8MM = "kai_run_matmul_clamp_f32_qai8dxp4x8_qsi8cxp4x8_16x4_neon_i8mm"
@@ -20,7 +21,7 @@ ASSEMBLY = "XNNPACK, in assembly (fmla .4s)"
 def report() -> Report:
     """The same case on two profiles; KleidiAI computed the first."""
     quantised = Execution("iphone-14", "ExecuTorch 1.3.1, emulated", {I8MM: 999, SINGLE: 1}, {ASSEMBLY: 0.6}, 1_500_000)
-    plain = Execution("iphone-11", "ExecuTorch 1.3.1, emulated", {}, {ASSEMBLY: 0.88, "another": 0.04})
+    plain = Execution("iphone-11", "ExecuTorch 1.3.1, emulated", {}, {ASSEMBLY: 0.88, "another": 0.04}, 9_000_000)
     return sample.report(
         *(replace(sample.passing(sample.PTE), profile=found.profile, execution=found) for found in (quantised, plain))
     )
@@ -30,12 +31,18 @@ def test_markdown_has_a_row_for_each_program_on_each_profile() -> None:
     lines = to_markdown(report()).splitlines()
     name = "PE-Core-T16-384/pte/fp32"
     kernels = f"`{I8MM}` 99.9% of products, `{SINGLE}` 0.1% of products"
-    assert f"| {name} | iphone-14 | {kernels} | 1.5 million |" in lines
-    assert f"| {name} | iphone-11 | `{ASSEMBLY}` 88% of instructions | not counted |" in lines
+    assert f"| {name} | iphone-14 | {kernels} | 1.5 million instructions |" in lines
+    assert f"| {name} | iphone-11 | `{ASSEMBLY}` 88% of instructions | 9.0 million instructions |" in lines
+
+
+def test_the_page_has_the_same_table() -> None:
+    page = to_html(report())
+    assert f"<td>iphone-14</td><td>{I8MM} 99.9% of products\n{SINGLE} 0.1% of products</td>" in page
 
 
 def test_a_report_of_this_machine_alone_has_no_such_table() -> None:
     assert "iphone" not in to_markdown(sample.mixed())
+    assert "Kernels" not in to_html(sample.mixed())
 
 
 def test_profiles_are_kept_apart_and_the_runtime_is_named() -> None:
