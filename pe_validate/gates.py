@@ -20,7 +20,7 @@ from pe_validate.retrieval import agreement
 from pe_validate.runtime import Outputs, Runtime, run
 from pe_validate.runtime.base import Reading, best_reading
 from pe_validate.runtime.isolation import IsolatedRuntime
-from pe_validate.tolerance import Gate, rows
+from pe_validate.tolerance import Gate, of_rewrite, rows
 from pe_validate.verdict import (
     GateName,
     Verdict,
@@ -41,6 +41,7 @@ def required(case: Case, weights: str, *, made_here: bool) -> tuple[GateName, ..
     row, program = rows(case), case.target.startswith("pte")
     wanted: dict[GateName, bool] = {
         "rewrite": made_here,
+        "gelu": made_here and "gelu" in of_rewrite(case),
         "fidelity": made_here,
         "identity": not made_here,
         "loss": True,
@@ -55,6 +56,15 @@ def required(case: Case, weights: str, *, made_here: bool) -> tuple[GateName, ..
         "compression": made_here and case.target == "mlpackage",
     }
     return tuple(gate for gate, needed in wanted.items() if needed)
+
+
+def judge_rewrite(case: Case, model: Reference) -> tuple[Verdict, ...]:
+    """The form of the model that is lowered, before anything is rounded: exact algebra, and its GELU by itself."""
+    exact = model.rewritten(case)
+    verdicts: tuple[Verdict, ...] = (judge(case, "rewrite", model.trained, exact),)
+    if "gelu" in of_rewrite(case):
+        verdicts += (judge(case, "gelu", exact, model.rewritten(case, erf=False)),)
+    return verdicts
 
 
 def prove(

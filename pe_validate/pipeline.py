@@ -18,7 +18,7 @@ from pe_validate.export.artifact import Artifact
 from pe_validate.export.cache import export
 from pe_validate.export.delegation import isolated_delegation
 from pe_validate.export.embedded import BACKEND
-from pe_validate.gates import answers_further, prove, reading_for, required, structure
+from pe_validate.gates import answers_further, judge_rewrite, prove, reading_for, required, structure
 from pe_validate.identity import judge_identity
 from pe_validate.inputs.images import Sample
 from pe_validate.mil.inspection import inspect
@@ -73,7 +73,7 @@ def examine(artifact: Artifact, model: Reference) -> tuple[Verdict, ...]:
     case = artifact.case
     against: dict[Gate, Outputs] = {"fidelity": model.lowered(case), "loss": model.trained}
     verdicts = (
-        judge(case, "rewrite", model.trained, model.rewritten(case)),
+        *judge_rewrite(case, model),
         *prove(case, artifact.path, model.inputs, against, answered=partial(answers_further, case, model, True)),
     )
     if case.target == "mlpackage":

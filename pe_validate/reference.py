@@ -13,7 +13,7 @@ from pe_validate.case import Case
 from pe_validate.export.constants import of_graph
 from pe_validate.export.precision import Recipe, calibration_images, lowered, recipe
 from pe_validate.inputs.images import Sample, crops, default_pixels, samples
-from pe_validate.models.deploy import Style, deploy
+from pe_validate.models.deploy import Style, deploy, with_erf
 from pe_validate.models.tower import VisionTower
 from pe_validate.models.weights import DEFAULT_WEIGHTS, Weights, load_model, load_weights
 from pe_validate.runtime import Outputs, run
@@ -29,7 +29,7 @@ class Reference:
     inputs: tuple[Sample, ...]
     photographs: Path | None = None
     calibration: Path | None = None
-    _rewritten: dict[Style, Outputs] = field(default_factory=dict, init=False, repr=False)
+    _rewritten: dict[tuple[Style, bool], Outputs] = field(default_factory=dict, init=False, repr=False)
     _graphs: dict[Recipe, EagerRuntime] = field(default_factory=dict, init=False, repr=False)
     _lowered: dict[Recipe, Outputs] = field(default_factory=dict, init=False, repr=False)
 
@@ -65,17 +65,19 @@ class Reference:
     def _answer(self, inputs: tuple[Sample, ...]) -> Outputs:
         return run(EagerRuntime(self.tower, self.tower.config), inputs)
 
-    def rewrite(self, case: Case) -> EagerRuntime:
-        """The rewrite that ``case`` is made of, before anything is rounded."""
-        return EagerRuntime(deploy(self.tower, style=recipe(case).style), self.tower.config)
+    def rewrite(self, case: Case, *, erf: bool) -> EagerRuntime:
+        """The rewrite that ``case`` is made of, before anything is rounded; ``erf`` is how its GELU is computed."""
+        module = deploy(self.tower, style=recipe(case).style)
+        return EagerRuntime(with_erf(module) if erf else module, self.tower.config)
 
-    def rewritten(self, case: Case) -> Outputs:
+    def rewritten(self, case: Case, *, erf: bool = True) -> Outputs:
         """What :meth:`rewrite` answers to the inputs."""
-        style = recipe(case).style
-        if style not in self._rewritten:
-            answers = run(self.rewrite(case), self.inputs)
-            self._rewritten[style] = replace(answers, producer=f"{answers.producer}, {style} rewrite")
-        return self._rewritten[style]
+        key = recipe(case).style, erf
+        if key not in self._rewritten:
+            plain = recipe(case).scheme == "float32"  # nothing is rounded: what is lowered is the rewrite
+            answers = self.lowered(case) if plain else run(self.rewrite(case, erf=erf), self.inputs)
+            self._rewritten[key] = replace(answers, producer=f"{answers.producer}, {key[0]} rewrite")
+        return self._rewritten[key]
 
     def graph(self, case: Case) -> EagerRuntime:
         """The very graph that is handed to the exporter of ``case``, before it is exported."""

@@ -16,17 +16,23 @@ from pe_validate.retrieval import Agreement
 
 TABLE: Final = Path(__file__).with_name("tolerances.toml")
 
-Gate = Literal["rewrite", "fidelity", "identity", "loss", "extremes", "batch", "backends", "parity"]
+Gate = Literal["rewrite", "gelu", "fidelity", "identity", "loss", "extremes", "batch", "backends", "parity"]
 """What an artifact's numbers are held to.
 
-`rewrite`: not the artifact but the form of the model that is lowered, before anything is rounded, against the model.
+`rewrite`: not the artifact but the form of the model that is lowered, before anything is rounded, against the model;
+its GELU is by erf, and `gelu` is what a polynomial in its place costs, for the style that has one.
 `fidelity`: the very graph that was lowered. `identity`: the model's mathematics, for a file whose graph is
 not known. `loss`: the float32 model a user trained, as the phone will compute it; `extremes` and `batch` are loss on
 black and white images, and on several at once. `backends`: the same model in the other delegate of ExecuTorch.
 `parity`: the same program on this machine's own CPU, for one that ran on arm64.
 """
 
-LIKE_LOSS: Final = frozenset({"extremes", "batch"})
+LIKE_LOSS: Final = frozenset({"rewrite", "extremes", "batch"})
+
+
+def of_rewrite(case: Case) -> tuple[Gate, ...]:
+    """The gates on the form that is lowered, whose rows are those of its style."""
+    return ("rewrite", "gelu") if recipe(case).style == "half" else ("rewrite",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,7 @@ class Rows:
     identity: Tolerance | None = None
     form: Tolerance | None = None
     """Of identity, where it is known of which graph a float16 Core ML package was made."""
+    gelu: Tolerance | None = None
     backends: Tolerance | None = None
     parity: Tolerance | None = None
     retrieval: AgreementTolerance | None = None
@@ -101,9 +108,10 @@ def tolerance(case: Case, gate: Gate, where: str | None = None) -> Tolerance:
 
     A case without it is a mistake in the table and raises ``KeyError``.
     """
-    if gate == "rewrite":
-        return table()["rewrite"][recipe(case).style].loss
-    found = table()[where or case.target][case.precision]
+    if gate in ("rewrite", "gelu"):
+        found = table()["rewrite"][recipe(case).style]
+    else:
+        found = table()[where or case.target][case.precision]
     row: Tolerance | None = getattr(found, "loss" if gate in LIKE_LOSS else gate)
     if row is None:
         raise KeyError(f"tolerances.toml has no row for {case} {gate}")

@@ -25,7 +25,7 @@ from pe_validate.explain.places import Array, centred, places_of
 from pe_validate.gates import reading_for
 from pe_validate.inputs.images import Sample
 from pe_validate.reference import Reference
-from pe_validate.tolerance import Gate, tolerance
+from pe_validate.tolerance import Gate, of_rewrite, tolerance
 from pe_validate.verdict import Verdict
 
 MARGIN_DB: Final = 3.0
@@ -78,7 +78,7 @@ def explain(case: Case, path: Path, model: Reference, verdicts: Sequence[Verdict
     """
     by_gate = {verdict.gate: verdict for verdict in verdicts}
     weights = by_gate.get("weights")
-    for gate in ("rewrite", "fidelity", "identity", "loss", "extremes"):
+    for gate in ("rewrite", "gelu", "fidelity", "identity", "loss", "extremes"):
         failed = by_gate.get(gate)
         if failed and failed.status == "fail" and failed.comparisons:
             name = min(failed.comparisons, key=lambda name: failed.comparisons[name].snr_db)  # type: ignore[index]
@@ -89,7 +89,7 @@ def explain(case: Case, path: Path, model: Reference, verdicts: Sequence[Verdict
                 )
             found = look(case, path, model, gate, name)
             place = found.place or steepest(found.steps)
-            if gate != "rewrite" and weights and weights.layers:
+            if gate not in of_rewrite(case) and weights and weights.layers:
                 place = place_of_layer(weights.layers[0]) or place
             return Explanation(case, found.gate, found.reference, name, found.limit_db, found.steps, place)
     if weights and weights.layers:
@@ -107,8 +107,9 @@ def look(case: Case, path: Path, model: Reference, gate: Gate, name: str) -> Exp
     image = next(s for s in (*model.inputs, *model.extremes.images) if s.name == name).image
     limit = tolerance(case, gate).limit.snr_db
     wanted, reference = _expected(case, model, gate, image)
-    if gate == "rewrite":
-        steps = [_same_place(place, value, _rewritten(case, model, image)) for place, value in wanted.items()]
+    if gate in of_rewrite(case):
+        found = _rewritten(case, model, image, erf=gate == "rewrite")
+        steps = [_same_place(place, value, found) for place, value in wanted.items()]
     else:
         given = image.astype(model.graph(case).inputs[0].dtype)
         sizes = frozenset(value.size for value in wanted.values())
@@ -124,7 +125,7 @@ def first_departure(case: Case, path: Path, model: Reference, sample: Sample, *,
     Raises:
         ExplainError: see :func:`look`.
     """
-    gates: tuple[Gate, ...] = ("rewrite", "fidelity", "loss") if made_here else ("identity", "loss")
+    gates: tuple[Gate, ...] = (*of_rewrite(case), "fidelity", "loss") if made_here else ("identity", "loss")
     for gate in gates:
         found = look(case, path, model, gate, sample.name)
         if found.place:
@@ -153,12 +154,14 @@ def _expected(case: Case, model: Reference, gate: Gate, image: np.ndarray) -> tu
         graph = model.graph(case)
         if places := places_of(graph.module, image.astype(graph.inputs[0].dtype)):
             return places, "the graph that was lowered"
-        return _rewritten(case, model, image), "the float32 form of its graph"
+        return _rewritten(case, model, image, erf=False), "the float32 form of its graph"
+    if gate == "gelu":
+        return _rewritten(case, model, image, erf=True), "its rewrite with GELU by erf"
     return places_of(model.tower, image), "the model"
 
 
-def _rewritten(case: Case, model: Reference, image: np.ndarray) -> dict[str, Array]:
-    return places_of(model.rewrite(case).module, image)
+def _rewritten(case: Case, model: Reference, image: np.ndarray, *, erf: bool) -> dict[str, Array]:
+    return places_of(model.rewrite(case, erf=erf).module, image)
 
 
 def _same_place(place: str, expected: Array, found: Mapping[str, Array]) -> Step:

@@ -59,6 +59,14 @@ def deploy(tower: VisionTower, *, style: Style, image_size: int | None = None) -
         return Deployable(tower, grid, style).to(tower.conv1.weight.dtype).eval().requires_grad_(False)
 
 
+def with_erf(module: nn.Module) -> nn.Module:
+    """``module``, a rewrite, with every GELU by erf in place, also in the half style: exact algebra again."""
+    for part in module.modules():
+        if isinstance(part, Gelu):
+            part.style = "fused"
+    return module
+
+
 def _linear(weight: Tensor, bias: Tensor | None, like: Tensor) -> nn.Linear:
     layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
     # Copies even where there was nothing to fold: the tower's own parameters are never shared.

@@ -123,6 +123,7 @@ def test_every_case_needs_the_gates_that_see_most(case: Case, made_here: bool) -
     wanted = set(required(case, "seed:7", made_here=made_here))
     assert {"loss", "extremes", "determinism"} < wanted
     assert {"rewrite", "fidelity", "interface"} <= wanted if made_here else "identity" in wanted
+    assert ("gelu" in wanted) == (made_here and (case.target, case.precision) == ("pte", "fp16"))
     assert ("delegation" in wanted) == case.target.startswith("pte")
     assert "accuracy" not in wanted
     assert ("accuracy" in required(case, "trained", made_here=made_here)) == (case.target != "eager")

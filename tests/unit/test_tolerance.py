@@ -8,7 +8,7 @@ import pytest
 
 from pe_validate.case import MATRIX, PRECISIONS, Case
 from pe_validate.models.deploy import Style
-from pe_validate.tolerance import Gate, Limits, Rows, Tolerance, rows, table, tolerance
+from pe_validate.tolerance import Gate, Limits, Rows, Tolerance, of_rewrite, rows, table, tolerance
 
 GATES: tuple[Gate, ...] = get_args(Gate)
 OWN: tuple[Gate, ...] = tuple(gate for gate in GATES if gate in Rows.__dataclass_fields__)
@@ -40,7 +40,8 @@ every_row_by_kind = pytest.mark.parametrize(
 
 
 def gates(case: Case) -> list[Gate]:
-    return [gate for gate in GATES if gate != "parity" and (gate != "backends" or case.target == "pte-coreml")]
+    having = {"parity": False, "backends": case.target == "pte-coreml", "gelu": "gelu" in of_rewrite(case)}
+    return [gate for gate in GATES if having.get(gate, True)]
 
 
 @pytest.mark.parametrize("case", MATRIX, ids=str)
@@ -53,9 +54,15 @@ def test_the_model_itself_is_held_to_its_goldens() -> None:
 
 
 def test_every_row_is_for_something_that_is_validated() -> None:
-    wanted = {(case.target, case.precision, gate) for case in MATRIX for gate in gates(case) if gate in OWN}
+    wanted = {
+        (case.target, case.precision, gate) for case in MATRIX for gate in gates(case) if gate in OWN and gate != "gelu"
+    }
     wanted |= {("mlpackage", "fp16", "form"), ("pte-coreml", "fp16", "form")}
-    wanted |= {("eager", "fp32", "loss")} | {("rewrite", style, "loss") for style in get_args(Style)}
+    wanted |= (
+        {("eager", "fp32", "loss")}
+        | {("rewrite", style, "loss") for style in get_args(Style)}
+        | {("rewrite", "half", "gelu")}
+    )
     wanted |= {("arm64", precision, gate) for precision in PRECISIONS["pte"] for gate in ("parity", "fidelity", "loss")}
     assert {(target, precision, gate) for target, precision, gate, _ in ROWS} == wanted
 
