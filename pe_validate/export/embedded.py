@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Literal
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from pe_validate.errors import RunError
 from pe_validate.export.artifact import memory_for
@@ -48,7 +48,10 @@ def unpack(path: Path, folder: Path) -> Path:
     found = [delegate for plan in plans for delegate in plan.delegates if delegate.id == BACKEND]
     if len(found) != 1:
         raise RunError(f"'{path}' has {len(found)} Core ML delegates where one is wanted; export it again.")
-    return write_package(program.backend_delegate_data[found[0].processed.index].data, folder)
+    try:
+        return write_package(program.backend_delegate_data[found[0].processed.index].data, folder)
+    except RunError as error:
+        raise RunError(f"In '{path}': {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,8 @@ _PLAIN: Final = re.compile(r"(?!\.)[\w.-]{1,200}", re.ASCII)
 
 
 def _said(error: Exception) -> str:
+    if isinstance(error, ValidationError):  # it would name our types
+        return "their listing is not one"
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 

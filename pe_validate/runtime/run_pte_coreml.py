@@ -28,7 +28,11 @@ class CoreMLProgramRuntime(Runtime):
                 self.inputs, self.outputs = declared(executorch._load_program(str(path)))
             except RuntimeError as error:
                 raise RunError(f"'{path}' cannot be loaded by ExecuTorch: {error}.") from error
-            self._package = CoreMLRuntime(unpack(path, Path(folder)), reading)
+            package = unpack(path, Path(folder))
+            try:
+                self._package = CoreMLRuntime(package, reading)
+            except RunError as error:
+                raise RunError(str(error).replace(str(package), f"{path}:{package.name}")) from error
         self.producer = f"{self._package.producer}, from an ExecuTorch program"
 
     def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:

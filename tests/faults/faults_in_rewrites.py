@@ -128,11 +128,20 @@ def scale_queries(patch: pytest.MonkeyPatch, factor: Callable[[Any], float]) -> 
     after_init(patch, deploy.RotatedAttention, scale)
 
 
+TANH = ((8 / math.pi) ** 0.5, 0.044715 * (8 / math.pi) ** 0.5, 0.0)
+"""Coefficients that make the half style's GELU the tanh approximation."""
+
+
 @fault("rewrite", "block 0 MLP")
 def tanh_gelu(patch: pytest.MonkeyPatch) -> None:
     """GELU is the tanh approximation."""
-    slope = (8 / math.pi) ** 0.5
-    other_gelu(patch, lambda x: F.gelu(x, approximate="tanh"), (slope, 0.044715 * slope, 0.0))
+    other_gelu(patch, lambda x: F.gelu(x, approximate="tanh"), TANH)
+
+
+@fault("rewrite", "block 0 MLP", kinds=("pte/fp16",))
+def polynomial_of_tanh_gelu(patch: pytest.MonkeyPatch) -> None:
+    """The polynomial in place of GELU was fitted to the tanh approximation."""
+    patch.setattr(deploy, "GELU_LOGIT", TANH)
 
 
 @fault("rewrite", "block 0 MLP")

@@ -11,7 +11,7 @@ from planting import FAULTS, MODEL, Level, import_catalogue
 
 from pe_validate.case import Case
 from pe_validate.compare import Comparison
-from pe_validate.tolerance import Limits, Tolerance, tolerance
+from pe_validate.tolerance import Limits, Tolerance, of_rewrite, tolerance
 from pe_validate.verdict import Verdict
 
 INVISIBLE = {
@@ -155,17 +155,15 @@ def times(value: float) -> str:
     return "> 10⁶" if value > 1e6 else f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 
-MEASURED: Final = ("rewrite", "fidelity", "loss")
-"""Gates whose limits were set between what sound conversions keep and what faults do."""
-
-
 def headroom(cells: Sequence[Cell]) -> list[str]:
-    """For each limit the distance to sound conversions, and to the nearest fault that no other gate sees better."""
+    """For each limit that was set between the two, the distance to sound conversions, and to the nearest fault that no
+    other gate sees better."""
     lines = ["| case | gate | sound conversions | nearest fault | |", "| --- | --- | --- | --- | --- |"]
     for kind in sorted({cell.case.partition("/")[2] for cell in cells} - {"eager/fp32"}):
         mine = [cell for cell in cells if cell.case.endswith(f"/{kind}")]
-        for gate in MEASURED:
-            row = tolerance(Case(MODEL, *kind.split("/")), gate)
+        case = Case(MODEL, *kind.split("/"))
+        for gate in (*of_rewrite(case), "fidelity", "loss"):
+            row = tolerance(case, gate)
             needed = [(cell.killed[gate], words(cell.fault)) for cell in mine if _needs(cell, gate)]
             nearest, name = min(needed, default=(inf, "none that others do not see as well"))
             sides = (1 / max(over_measured(row), 1e-9), nearest)
