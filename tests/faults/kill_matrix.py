@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import Final, get_args
+from typing import get_args
 
 from planting import FAULTS, MODEL, Level, import_catalogue
 
