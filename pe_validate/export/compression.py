@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import redirect_stderr
 from io import StringIO
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,6 @@ Compression = Literal["int8-weights", "int4-weights", "palette-8", "palette-6"]
 `palette`: a table of 2ⁿ values for each layer, found by k-means.
 """
 
-COMPRESSIONS: Final = frozenset(get_args(Compression))
 BLOCK: Final = 32
 
 _SCALE: Final = "_COREML_/weight/quantization_scale"

@@ -19,11 +19,6 @@ class DataType:
     bits: int
     memory: torch.dtype
 
-    @property
-    def floating(self) -> bool:
-        """Whether values of this type are computed in float32."""
-        return self.memory is torch.float32
-
     def stored_bytes(self, count: int) -> int:
         """Bytes that ``count`` values take; values narrower than a byte are packed without gaps."""
         return (count * self.bits + 7) // 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from pe_validate.verdict import ARITHMETIC, Verdict
 I8MM = "kai_run_matmul_clamp_f32_qai8dxp4x8_qsi8cxp4x8_16x4_neon_i8mm"
 DOTPROD = "kai_run_matmul_clamp_f32_qai8dxp4x4_qsi8cxp4x4_16x4_neon_dotprod"
 PRODUCTS = 1_000_000
+GOLDENS = Path(__file__).parents[3] / "golden"
 PHONE = PROFILES["iphone-14"]
 
 
@@ -147,6 +149,15 @@ def test_damaged_costs_are_one_sentence(tmp_path: Path) -> None:
     path.write_text('{"iphone-14": {"PE-Nano/pte/int8": "many"}}')
     with pytest.raises(GoldenError, match="restore it"):
         stored_costs(path)
+
+
+def test_the_page_shows_what_is_stored() -> None:
+    stored = stored_costs(GOLDENS / "arm64-costs.json")
+    page = (GOLDENS.parent / "docs" / "arm64.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (PE-\S+) \|" + r" ([\d.,]+|–) \|" * len(PROFILES) + "$", page, re.MULTILINE)
+    found = {(profile, case): shown for case, *cells in rows for profile, shown in zip(PROFILES, cells, strict=True)}
+    wanted = {(profile, case): f"{n / 1e6:,.1f}" for profile, costs in stored.items() for case, n in costs.items()}
+    assert {at: shown for at, shown in found.items() if shown != "–"} == wanted
 
 
 def test_a_cost_is_required_where_one_is_stored() -> None:
