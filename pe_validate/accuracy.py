@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.numpy import load_file
 
-from pe_validate.files import fixtures
+from pe_validate.files import shipped
 from pe_validate.inputs.images import Sample, normalize, squash
 from pe_validate.models.config import NANO
 from pe_validate.runtime.base import Outputs
@@ -40,7 +40,7 @@ class Accuracy:
 @cache
 def held_out() -> HeldOut:
     """The held-out images of PE-Nano (``fixtures/nano/README.md``)."""
-    tensors = load_file(fixtures() / "nano" / FILE)
+    tensors = load_file(shipped("fixtures") / "nano" / FILE)
     pixels = [squash(Image.fromarray(image), NANO.image_size) for image in tensors["images"]]
     inputs = tuple(Sample(f"held-out {i}", normalize(image)) for i, image in enumerate(pixels))
     return HeldOut(inputs, tensors["labels"], tensors["classes"])

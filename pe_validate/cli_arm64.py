@@ -5,16 +5,16 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from pe_validate.cli_options import DEFAULT_WEIGHTS, CacheDir, Json, Quiet, Weights
 from pe_validate.cli_report import finish
+from pe_validate.errors import UsageError
+from pe_validate.files import shipped
 
 app = typer.Typer(help="Run ExecuTorch programs on iPhone-class cores.", no_args_is_help=True)
-
-COSTS: Final = Path("golden/arm64-costs.json")
 
 Profiles = Annotated[
     list[str] | None,
@@ -28,8 +28,8 @@ def run(
     profiles: Profiles = None,
     weights: Weights = DEFAULT_WEIGHTS,
     inputs: Annotated[int, typer.Option(min=1, max=6, help="Images that each program is shown.")] = 2,
-    costs: Annotated[Path, typer.Option(help="File of the costs to be held to.")] = COSTS,
-    update: Annotated[bool, typer.Option("--update", help="Write those costs instead.")] = False,
+    costs: Annotated[Path | None, typer.Option(help="Costs to be held to. [default: those of this project]")] = None,
+    update: Annotated[bool, typer.Option("--update", help="Store the costs, in golden/ unless --costs.")] = False,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that one inference may take.")] = 600,
     report: Annotated[Path, typer.Option("--report", help="Folder that the report is written to.")] = Path(
         "build/report-arm64"
@@ -40,13 +40,19 @@ def run(
 ) -> None:
     """Hold programs on arm64 to this machine and to the model; name their kernels and count what they cost."""
     from pe_validate.arm64 import examination, walk
-    from pe_validate.arm64.profiles import DEFAULT_PROFILE, profile_named
+    from pe_validate.arm64.environment import native
+    from pe_validate.arm64.profiles import DEFAULT_PROFILE, HOST, profile_named
     from pe_validate.report.progress import show
     from pe_validate.report.render import make_room
+    from pe_validate.seals import COSTS
 
     chosen = walk.programs(cases)
     cores = [profile_named(name) for name in profiles or [DEFAULT_PROFILE]]
-    stored = {} if update else examination.stored_costs(costs)
+    if native():
+        if profiles or update:
+            raise UsageError("This machine is arm64 and runs programs itself: --profile and --update are for others.")
+        cores = [HOST]
+    stored = {} if update else examination.stored_costs(costs or shipped("golden") / COSTS)
     make_room(report)
     start = perf_counter()
     with show(plain=quiet) as progress:
@@ -62,8 +68,8 @@ def run(
         )
     if update:
         found = [(result.case, result.execution) for result in results if result.execution and result.status == "pass"]
-        examination.store_costs(costs, {(ran.profile, case): ran.cost for case, ran in found})
-    options = [part for core in cores for part in ("--profile", core.name)]
+        examination.store_costs(costs or Path("golden") / COSTS, {(ran.profile, case): ran.cost for case, ran in found})
+    options = [part for name in profiles or () for part in ("--profile", name)]
     finish(shlex.join(["pe-validate", "arm64", "run", *cases, *options]), weights, results, start, report, as_json)
 
 

@@ -27,7 +27,7 @@ def replace_file(path: Path, content: bytes) -> None:
         os.replace(temporary, path)
         sync(path.parent)
     except BaseException:
-        os.unlink(temporary)
+        Path(temporary).unlink(missing_ok=True)  # renamed already, if it is the folder that cannot be flushed
         raise
 
 
@@ -78,7 +78,7 @@ def plain_file(path: Path, largest: int | None = None) -> Path:
     return path
 
 
-def fixtures() -> Path:
-    """The folder of fixtures: inside an installed package, or beside it in a checkout."""
-    packaged, checkout = (Path(__file__).parents[depth] / "fixtures" for depth in (0, 1))
+def shipped(name: str) -> Path:
+    """A folder of the project: inside an installed package, or beside it in a checkout."""
+    packaged, checkout = (Path(__file__).parents[depth] / name for depth in (0, 1))
     return packaged if packaged.is_dir() else checkout

@@ -52,7 +52,7 @@ def required(case: Case, weights: str, *, made_here: bool) -> tuple[GateName, ..
         "accuracy": row.accuracy is not None and weights == TRAINED,
         "delegation": program,
         "arithmetic": program,
-        "weights": program,
+        "weights": case.target == "pte",
         "compression": made_here and case.target == "mlpackage",
     }
     return tuple(gate for gate, needed in wanted.items() if needed)
@@ -157,11 +157,9 @@ def structure(
     case: Case, delegation: Delegation, graph: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[Verdict, ...]:
     """The gates that read an ExecuTorch program instead of running it; ``graph``: digests of its layers, if known."""
-    return (
-        judge_delegation(case, delegation),
-        judge_arithmetic(case, delegation),
-        judge_weights(case, delegation, graph),
-    )
+    verdicts = (judge_delegation(case, delegation), judge_arithmetic(case, delegation))
+    # Core ML's are in the package inside, which keeps no digests; fidelity sees them, to 120 dB.
+    return verdicts + ((judge_weights(case, delegation, graph),) if case.target == "pte" else ())
 
 
 def reading_for(case: Case, gate: Gate) -> Reading:

@@ -9,13 +9,15 @@ Only ``--update`` writes here.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
@@ -25,7 +27,7 @@ from pe_validate.case import MATRIX, Case
 from pe_validate.errors import GoldenError
 from pe_validate.files import replace_file
 from pe_validate.inputs.images import Pixels, default_pixels, samples
-from pe_validate.models.config import MODELS
+from pe_validate.models.config import MODELS, ModelConfig
 from pe_validate.models.weights import DEFAULT_WEIGHTS, Weights, load_model, load_weights
 from pe_validate.runtime import Outputs, run
 from pe_validate.runtime.run_eager import EagerRuntime
@@ -71,12 +73,14 @@ class Manifest:
 
     goldens: dict[str, Entry]
     sealed: dict[str, str]
-    """Sha256 of what verdicts rest on besides: the tables of limits and every fixture."""
+    """Sha256 of what verdicts rest on besides: the tables of limits, every fixture, and the costs on arm64."""
     budgets: dict[str, tuple[PhoneBudget, ...]] = field(default_factory=dict, hash=False)
     """What an iPhone may take, by model."""
 
 
 _MANIFEST = TypeAdapter(Manifest)
+_OURS: Final = re.compile("[0-9a-f]{16}")
+"""How files of goldens are named, see :func:`_store`."""
 
 
 def update(
@@ -101,11 +105,12 @@ def update(
             tell(model)
             entries[model] = _store(folder, model, load_weights(model, weights), entries.get(model))
         ordered = {model: entries[model] for model in MODELS if model in entries}
-        manifest = Manifest(ordered, sealed(), _budgets(ordered))
+        manifest = Manifest(ordered, sealed(folder), _budgets(ordered))
         replace_file(folder / MANIFEST, _MANIFEST.dump_json(manifest, indent=1) + b"\n")
         named = {folder / entry.file for entry in ordered.values()}
         for stale in set(folder.glob("*/*.safetensors")) - named:
-            stale.unlink()
+            if stale.parent.name in MODELS and _OURS.fullmatch(stale.stem):
+                stale.unlink()
     except OSError as error:
         raise GoldenError(
             f"Cannot write goldens to '{folder}' ({error.strerror or error}); those that were there still are."
@@ -118,7 +123,7 @@ def check_seals(folder: Path) -> None:
     Raises:
         GoldenError: a limit or a fixture was altered, is missing or is new.
     """
-    before, today = read_manifest(folder).sealed, sealed()
+    before, today = read_manifest(folder).sealed, sealed(folder)
     changed = sorted(name for name in before.keys() | today.keys() if before.get(name) != today.get(name))
     if changed:
         raise GoldenError(
@@ -166,6 +171,8 @@ def unaltered(folder: Path, model: str) -> tuple[Entry, Golden]:
 def _check_pixels(model: str, stored: dict[str, Pixels]) -> None:
     today = default_pixels(MODELS[model].image_size)
     for name, pixels in stored.items():
+        if name not in today:
+            raise GoldenError(f"The golden of {model} is of an image '{name}' that there is none of any more.")
         off = int(np.abs(pixels.astype(int) - today[name]).max())
         if off > ROUNDING:
             raise GoldenError(
@@ -196,11 +203,22 @@ def read(folder: Path, model: str) -> Golden:
         )
     try:
         tensors = load(content)
+        _check_shapes(tensors, MODELS[model], len(entry.inputs))
         pixels = dict(zip(entry.inputs, tensors["images"], strict=True))
         features = dict(zip(entry.inputs, np.split(tensors["features"], len(entry.inputs)), strict=True))
     except (SafetensorError, KeyError, ValueError) as error:
         raise GoldenError(f"Golden '{path}' does not hold the inputs of its manifest: {error}.") from error
     return Golden(pixels, Outputs(f"golden {entry.sha256[:12]}", features))
+
+
+def _check_shapes(tensors: Mapping[str, NDArray[np.generic]], config: ModelConfig, count: int) -> None:
+    wanted = {
+        "images": (np.uint8, (count, config.image_size, config.image_size, 3)),
+        "features": (np.float32, (count, *config.output_shape[1:])),
+    }
+    for name, (dtype, shape) in wanted.items():
+        if tensors[name].dtype != dtype or tensors[name].shape != shape or not count:
+            raise ValueError(f"'{name}' is {tensors[name].dtype}{list(tensors[name].shape)}")
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -68,6 +68,7 @@ class Child:
             self._pipe.send((function, args, kwargs))
             if not self._pipe.poll(timeout):
                 self._process.kill()
+                self._process.wait()
                 raise ChildError(f"it did not finish within {timeout:g} s")
             succeeded, value = self._pipe.recv()
         except (EOFError, BrokenPipeError, ConnectionResetError) as error:

@@ -54,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _cases(config)
     except UsageError as error:
         raise pytest.UsageError(f"--pe-cases: {error}") from error
-    if config.getoption("--pe-require") and not hasattr(config, "workerinput"):
+    if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Requirement(config), "pe_validate requirement")
 
 
@@ -135,7 +135,9 @@ class Requirement:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Compare with what was asked for."""
-        if session.config.option.collectonly or session.exitstatus == pytest.ExitCode.INTERRUPTED:
+        # Asked only now: a conftest that pytest meets while collecting may require it.
+        idle = not self._config.getoption("--pe-require") or session.config.option.collectonly
+        if idle or session.exitstatus == pytest.ExitCode.INTERRUPTED:
             return
         self._missing = self._ledger.missing(_cases(self._config), self._config.getoption("--pe-weights"))
         if self._missing and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):

@@ -1,4 +1,4 @@
-"""What verdicts rest on besides goldens: tables of limits and fixtures, each known by its sha256."""
+"""What verdicts rest on besides goldens: tables of limits, fixtures and costs, each known by its sha256."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ from typing import Final
 
 from pe_validate import budget, tolerance
 from pe_validate.export.artifact import digest
-from pe_validate.files import fixtures
+from pe_validate.files import shipped
 
 SEALED: Final = frozenset({"images", "nano"})
 """Folders of fixtures that come with the package."""
 
 
-def sealed() -> dict[str, str]:
-    """Sha256 of the tables of limits and of every fixture, by name."""
-    root = fixtures()
+COSTS: Final = "arm64-costs.json"
+"""What programs cost on arm64 cores, in a folder of goldens."""
+
+
+def sealed(goldens: Path) -> dict[str, str]:
+    """Sha256 of the tables of limits, of every fixture and of the costs among ``goldens``, by name."""
+    root = shipped("fixtures")
     files = {f"fixtures/{path.relative_to(root).as_posix()}": path for path in sorted(root.rglob("*")) if _kept(path)}
     files |= {table.name: table for table in (budget.TABLE, tolerance.TABLE)}
+    files |= {path.name: path for path in [goldens / COSTS] if path.exists()}
     return {name: digest(path) for name, path in files.items()}
 
 

@@ -25,7 +25,7 @@ Status = Literal["pass", "fail"]
 GateName = (
     Gate
     | Literal["interface", "determinism", "weights", "retrieval", "accuracy", "delegation", "arithmetic", "compression"]
-    | Literal["kernels", "cost"]
+    | Literal["kernels", "cost", "products"]
 )
 """Every gate: those with limits on numbers, and those that ask something else."""
 
@@ -193,14 +193,17 @@ def judge_weights(case: Case, delegation: Delegation, graph: Mapping[str, str]) 
     """
     lost = [name for name, digest in graph.items() if digest not in delegation.constants]
     wrong = lost or list(delegation.altered)
-    sentence = f"{case} {'fails' if wrong else 'passes'} weights: "
-    if wrong:
+    passes = bool(delegation.constants) and not wrong
+    sentence = f"{case} {'passes' if passes else 'fails'} weights: "
+    if not delegation.constants:
+        sentence += "it stores none."
+    elif wrong:
         what = "was altered since it was written" if delegation.altered else "of the graph is not in the program"
         sentence += f"'{wrong[0]}' {what}, one of {len(wrong)} of its {len(delegation.constants)} constants."
     else:
         sentence += f"{len(delegation.constants)} constants are as written"
         sentence += f", and all {len(graph)} of the graph's layers are among them." if graph else "."
-    return Verdict(case, "weights", "fail" if wrong else "pass", sentence, layers=tuple(lost))
+    return Verdict(case, "weights", "pass" if passes else "fail", sentence, layers=tuple(lost))
 
 
 STORAGE: Final = {

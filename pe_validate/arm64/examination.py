@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PositiveInt, TypeAdapter, ValidationError
 
 from pe_validate.arm64.execution import Execution
 from pe_validate.arm64.kernels import OUTSIDE
@@ -77,22 +77,27 @@ SLOWER: Final = 0.03
 def required(case: Case, profile: Profile, costs: Mapping[str, Mapping[str, int]]) -> tuple[GateName, ...]:
     """Gates without which a program has not passed on an emulated ``profile``."""
     stored = str(case) in costs.get(profile.name, {})
-    return ("parity", "fidelity", "loss", "kernels", *(("cost",) if stored else ()))
+    return ("parity", "fidelity", "loss", "kernels", *((_gate(profile.counts),) if stored else ()))
+
+
+def _gate(counted: bool) -> Literal["cost", "products"]:
+    return "cost" if counted else "products"
 
 
 def answers_here(artifact: Artifact, model: Reference) -> Outputs | None:
-    """What ``artifact`` answers on this machine's own CPU; None if that cannot compute in float16.
+    """What ``artifact`` answers on this machine's own CPU; None if that does not take float16.
 
     Raises:
         RunError: the program cannot be loaded or executed.
     """
     try:
-        with IsolatedRuntime(artifact.path, artifact.case.target, "declared") as here:
-            return run(here, model.inputs)
+        here = IsolatedRuntime(artifact.path, artifact.case.target, "declared")
     except RunError:
-        if artifact.case.precision == "fp16":
+        if artifact.case.precision == "fp16":  # XNNPACK refuses what the CPU lacks when it loads a program
             return None
         raise
+    with here:
+        return run(here, model.inputs)
 
 
 def examine(
@@ -167,27 +172,31 @@ def judge_cost(case: Case, found: Execution, expected: int) -> Verdict:
 
     Where only KleidiAI's products are counted, fewer are as bad as more: other kernels, uncounted, compute the rest.
     """
-    more, unit = found.cost - expected, "instructions" if found.instructions else "products in KleidiAI's kernels"
+    gate, more = _gate(bool(found.instructions)), found.cost - expected
+    unit, allowed = ("instructions", "more") if found.instructions else ("products by KleidiAI", "more or fewer")
     passes = (more if found.instructions else abs(more)) <= SLOWER * expected
-    allowed = "more" if found.instructions else "more or fewer"
     sentence = (
-        f"{case} {'passes' if passes else 'fails'} cost on {found.profile}: {found.cost:,} {unit} for its first image, "
-        f"{more / expected:+.2%} against the stored {expected:,}; {SLOWER:.0%} {allowed} are allowed."
+        f"{case} {'passes' if passes else 'fails'} {gate} on {found.profile}: {found.cost:,} {unit} for its first "
+        f"image, {more / expected:+.2%} against the stored {expected:,}; {SLOWER:.0%} {allowed} are allowed."
     )
-    return Verdict(case, "cost", "pass" if passes else "fail", sentence, producer=found.producer)
+    return Verdict(case, gate, "pass" if passes else "fail", sentence, producer=found.producer)
 
 
-_COSTS: Final = TypeAdapter(dict[str, dict[str, int]])
+_COSTS: Final = TypeAdapter(dict[str, dict[str, PositiveInt]])
 
 
 def stored_costs(path: Path) -> dict[str, dict[str, int]]:
-    """Instructions of a first inference, by profile and case; nothing where there is no file.
+    """What a first inference costs, by profile and case.
 
     Raises:
-        GoldenError: it is unreadable.
+        GoldenError: it is missing or unreadable.
     """
     try:
-        return _COSTS.validate_json(path.read_bytes()) if path.exists() else {}
+        return _COSTS.validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise GoldenError(
+            f"There are no costs at '{path}': name them by --costs, or store them by --update."
+        ) from error
     except (OSError, ValidationError) as error:
         raise GoldenError(f"'{path}' does not hold costs: restore it from version control.") from error
 
@@ -198,7 +207,7 @@ def store_costs(path: Path, counted: Mapping[tuple[str, Case], int]) -> None:
     Raises:
         GoldenError: the file cannot be written.
     """
-    costs = stored_costs(path)
+    costs = stored_costs(path) if path.exists() else {}
     for (profile, case), cost in counted.items():
         costs.setdefault(profile, {})[str(case)] = cost
     ordered = {profile: dict(sorted(costs[profile].items())) for profile in sorted(costs)}

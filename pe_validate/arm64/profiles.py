@@ -21,7 +21,6 @@ class Profile:
     """
 
     name: str
-    chip: str
     cpu: str
     features: frozenset[str]
     emulator: Emulator = "emulator"
@@ -49,11 +48,10 @@ PROFILES: Final = {
     profile.name: profile
     for profile in (
         # Apple's A13 is an ARMv8.4 core; what kernels choose by, this ARMv8.2 core has, too.
-        Profile("iphone-11", "A13", "cortex-a76", frozenset({"neon", "fp16", "dotprod"})),
-        Profile("iphone-14", "A15, A16", "max,sve=off,sme=off", frozenset({"neon", "fp16", "dotprod", "i8mm", "bf16"})),
+        Profile("iphone-11", "cortex-a76", frozenset({"neon", "fp16", "dotprod"})),
+        Profile("iphone-14", "max,sve=off,sme=off", frozenset({"neon", "fp16", "dotprod", "i8mm", "bf16"})),
         Profile(
             "iphone-16",
-            "A18",
             "max,sve=off,sme512=on",
             frozenset({"neon", "fp16", "dotprod", "i8mm", "bf16", "sme", "sme2", "512-bit streaming"}),
             "emulator-sme",
@@ -61,6 +59,9 @@ PROFILES: Final = {
     )
 }
 DEFAULT_PROFILE: Final = "iphone-14"
+
+HOST: Final = Profile("this CPU", "", frozenset())
+"""Of a machine that is arm64: whatever it is, it runs programs as they are."""
 
 
 def profile_named(name: str) -> Profile:

@@ -12,7 +12,7 @@ from time import perf_counter
 
 from pe_validate.arm64.environment import setup
 from pe_validate.arm64.examination import answers_here, examine, required
-from pe_validate.arm64.profiles import Profile
+from pe_validate.arm64.profiles import HOST, Profile
 from pe_validate.case import Case, select
 from pe_validate.errors import RunError, UsageError
 from pe_validate.export.artifact import Artifact
@@ -78,7 +78,8 @@ def _judged(
     artifact: Artifact, model: Reference, here: Callable[[Case], Outputs | None], machine: _Machine, costs: Costs
 ) -> Result:
     case, profile, start = artifact.case, machine.profile, perf_counter()
-    again = ["pe-validate", "arm64", "run", str(case), "--profile", profile.name, "--weights", model.weights.spec]
+    again = ["pe-validate", "arm64", "run", str(case), "--weights", model.weights.spec]
+    again += [] if profile is HOST else ["--profile", profile.name]
     result = Result(case, {}, model.weights.sha256, shlex.join(again), (), artifact, profile=profile.name)
     try:
         guest, native = machine.guest(), here(case)

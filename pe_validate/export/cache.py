@@ -171,6 +171,7 @@ def _key(case: Case, weights: Weights, tools: dict[str, str], images: tuple[Samp
 
 @cache
 def _code_digest(package: Path = Path(__file__).parents[1]) -> str:
-    """Identity of the code that decides what is exported: the models and the exporters, not this cache."""
-    sources = sorted({*package.glob("models/*.py"), *package.glob("export/*.py")} - {package / "export" / "cache.py"})
+    """Identity of the code that decides what is exported and said of it: models, exporters, the reader of packages."""
+    rooms = ("models", "export", "mil")
+    sources = sorted({path for room in rooms for path in package.glob(f"{room}/*.py")} - {package / "export/cache.py"})
     return hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()

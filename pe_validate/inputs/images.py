@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from pe_validate.errors import LoadError
-from pe_validate.files import fixtures
+from pe_validate.files import shipped
 
 Pixels = NDArray[np.uint8]
 Tensor = NDArray[np.float32]
@@ -56,7 +56,7 @@ def photographs(folder: Path | None = None) -> dict[str, Path]:
     Raises:
         LoadError: the folder does not exist, holds no image, or two inputs would have the same name.
     """
-    folder = folder or fixtures() / "images"
+    folder = folder or shipped("fixtures") / "images"
     if not folder.is_dir():
         raise LoadError(f"No folder of photographs at '{folder}'.")
     paths = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]

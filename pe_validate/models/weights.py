@@ -12,6 +12,7 @@ import math
 import pickle
 import struct
 import warnings
+import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from torch import Tensor
 
 from pe_validate.case import model_config
 from pe_validate.errors import LoadError, UsageError
-from pe_validate.files import fixtures
+from pe_validate.files import shipped
 from pe_validate.models.config import NANO, ModelConfig
 from pe_validate.models.outliers import add_outliers
 from pe_validate.models.tower import VisionTower
@@ -45,6 +46,7 @@ DAMAGE = (
     TypeError,
     ValueError,
     struct.error,
+    zipfile.BadZipFile,
 )
 """What the readers were seen to raise for files that are cut short or altered."""
 
@@ -144,7 +146,7 @@ def _seeded_tensor(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
 
 
 def _trained(config: ModelConfig) -> Path:
-    path = fixtures() / "nano" / f"{config.name}.safetensors"
+    path = shipped("fixtures") / "nano" / f"{config.name}.safetensors"
     if not path.is_file():
         raise UsageError(f"Only {NANO.name} comes with trained weights; for {config.name} pass file:PATH or hf:REPO.")
     return path
@@ -177,6 +179,10 @@ def _read(path: Path) -> Mapping[str, object]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+                    raise ValueError("it is compressed, which torch.save does not do, and may be of any size")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pickle protocols; what cannot be read is an error below
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -201,13 +207,24 @@ def _fitted(content: Mapping[str, object], config: ModelConfig, spec: str) -> di
     problems = [f"missing {name}" for name in expected if name not in found]
     problems += [f"surplus {name}" for name in found if name not in expected]
     problems += [
+        f"{name} is not a plain tensor of floating-point numbers"
+        for name in expected
+        if name in found and not _plain(found[name])
+    ]
+    problems += [
         f"mis-shaped {name} {list(found[name].shape)} instead of {list(tensor.shape)}"
         for name, tensor in expected.items()
-        if name in found and found[name].shape != tensor.shape
+        if name in found and _plain(found[name]) and found[name].shape != tensor.shape
     ]
     if problems:
         raise LoadError(f"'{spec}' is not a {config.name}; {len(problems)} tensors disagree: {'; '.join(problems)}.")
     return {name: found[name].detach().to(torch.float32).contiguous() for name in expected}
+
+
+def _plain(tensor: Tensor) -> bool:
+    """Whether its values are here, one after the other: not sparse, nested, quantised or without storage."""
+    dense = tensor.layout is torch.strided and not tensor.is_nested and not tensor.is_quantized
+    return dense and tensor.device.type == "cpu" and tensor.is_floating_point()
 
 
 def _unnested(content: Mapping[str, object]) -> dict[str, Tensor]:

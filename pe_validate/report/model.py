@@ -103,6 +103,12 @@ class Report:
         lines += [f"arm64 programs were run by {'; '.join(ran)}; no phone ran them."] if ran else []
         alone = [r.name for r in self.results if r.execution and "parity" not in {v.gate for v in r.verdicts}]
         lines += [f"Not held to this machine, whose CPU does not compute it: {', '.join(alone)}."] if alone else []
+        free = [
+            r.name
+            for r in self.results
+            if r.execution and r.execution.cost and not {v.gate for v in r.verdicts} & {"cost", "products"}
+        ]
+        lines += [f"No stored cost to be held to (--update stores it): {', '.join(free)}."] if free else []
         judged = [verdict for r in self.results for verdict in r.verdicts if r.case.target in CORE_ML]
         producers = sorted({v.producer for v in judged if v.producer.startswith("Core ML")})
         if producers:

@@ -17,6 +17,10 @@ RUN_TIMEOUT = 300.0
 """Seconds for one load or one inference; the largest model takes about ten."""
 
 
+LARGEST = 2**26
+"""Bytes of an answer; the largest model's, to six images at once, has 19 million."""
+
+
 class IsolatedRuntime(Runtime):
     """A runtime of any target, behind a process boundary.
 
@@ -81,4 +85,6 @@ def _open(
 
 def _run(image: NDArray[np.generic]) -> tuple[NDArray[np.generic], tuple[str, ...]]:
     features = _runtime.run(image.astype(np.float32, copy=False))  # it rounds again, to the same
+    if features.nbytes > LARGEST:  # the parent has no limit of its own, and keeps dozens of them
+        raise RunError(f"{_runtime.producer} answered with {features.size:,} values, which no encoder does.")
     return features, _runtime.notes

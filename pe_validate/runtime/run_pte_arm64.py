@@ -63,15 +63,17 @@ class Guest:
                         f"The guest of {profile.name} has {', '.join(sorted(found))}; its cores have "
                         f"{', '.join(sorted(profile.features))}, so it would not run the kernels that they run."
                     )
-            producer, library, mapped = self.call(guest.start)
+            self.producer, library, mapped = self.call(guest.start)
+            if self.emulated:
+                self.producer += f", {profile.name} by {environment.emulator}"
+                if missing := {library, guest.LENDER} - mapped.keys():
+                    raise RunError(f"The guest of {profile.name} has not loaded {min(missing)}.")
+                self._functions = Functions(Path(library), mapped[library][0], mapped[guest.LENDER])
+                self.matrix_kernels = tuple(self._functions.matrix_kernels)
+                self.call(guest.watch, list(self._functions.matrix_kernels.values()))
         except BaseException:
             self.close()
             raise
-        self.producer = f"{producer}, {profile.name} by {environment.emulator}" if self.emulated else producer
-        if self.emulated:
-            self._functions = Functions(Path(library), mapped[library][0], mapped[guest.LENDER])
-            self.matrix_kernels = tuple(self._functions.matrix_kernels)
-            self.call(guest.watch, list(self._functions.matrix_kernels.values()))
 
     @property
     def alive(self) -> bool:
@@ -90,10 +92,17 @@ class Guest:
             raise RunError(f"The arm64 guest of {self.profile.name} failed: {error}.") from error
 
     def instructions(self) -> Counter[str]:
-        """What the last run executed, by function; empty where the emulator cannot count."""
+        """What the last run executed, by function; empty where the emulator cannot count.
+
+        Raises:
+            RunError: the emulator has counted nothing.
+        """
         if not self.profile.counts or not self.emulated:
             return Counter()
-        return self._functions.counted(self._file.read_text(encoding="ascii"))
+        try:
+            return self._functions.counted(self._file.read_text(encoding="ascii"))
+        except FileNotFoundError as error:
+            raise RunError(f"The emulator of {self.profile.name} has not counted its instructions.") from error
 
     def close(self) -> None:
         """End the process."""

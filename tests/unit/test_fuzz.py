@@ -36,6 +36,8 @@ FEW, MANY = 40, 2000
 SECONDS = 30.0
 """For one mutation; most take a hundredth of one."""
 ROOM = 4 * 2**30
+OF_THE_KILLED = ("pe_validate-", "tmp", "torchinductor_")
+"""Temporary folders of a child that a mutation has killed, and of torch."""
 
 every_count = pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.full)])
 
@@ -83,14 +85,19 @@ def lasting() -> Iterator[Lasting]:
 @pytest.fixture
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder to be in, in which nothing may appear."""
-    here, home = tmp_path / "here", tmp_path / "home"
-    here.mkdir()
-    home.mkdir()
+    here, home, temporary = (tmp_path / name for name in ("here", "home", "there/temporary"))
+    for folder in (here, home, temporary):
+        folder.mkdir(parents=True)
     monkeypatch.chdir(here)
     monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("TMPDIR", str(temporary))  # of the children, which unpack there
     yield here
     assert not os.listdir(here)
     assert not os.listdir(home)
+    assert os.listdir(temporary.parent) == ["temporary"]
+    left = [path.name for path in temporary.iterdir() if not path.name.startswith(OF_THE_KILLED)]
+    assert not left
+    assert set(os.listdir(tmp_path)) <= {"here", "home", "there", "mutated"}
 
 
 @every_count

@@ -58,7 +58,7 @@ def still_computes_the_model(artifact: Artifact, path: Path) -> bool:
 
 
 @pytest.mark.parametrize("count", [3, pytest.param(60, marks=pytest.mark.full)])
-@pytest.mark.parametrize("kind", ["onnx/fp32", "pte/int8", "mlpackage/fp16"])
+@pytest.mark.parametrize("kind", ["onnx/fp32", "pte/int8", "mlpackage/fp16", "pte-coreml/fp16"])
 def test_a_mutated_model_exits_0_only_if_it_still_computes_the_model(
     kind: str, count: int, command: Child, tmp_path: Path
 ) -> None:

@@ -12,12 +12,13 @@ from safetensors.numpy import load_file, save
 
 from pe_validate import budget, golden, seals, tolerance
 from pe_validate.errors import GoldenError
-from pe_validate.files import fixtures
+from pe_validate.files import shipped
 from pe_validate.inputs import images
 from pe_validate.models.config import MODELS
 from pe_validate.models.weights import load_weights
 
 MODEL = "PE-Core-T16-384"
+Tensors = dict[str, np.ndarray]
 COMMITTED = Path(__file__).parents[2] / "golden"
 
 
@@ -78,10 +79,9 @@ def test_every_committed_golden_is_whole(model: str) -> None:
 
 def test_every_limit_and_every_fixture_is_sealed() -> None:
     golden.check_seals(COMMITTED)
-    names = seals.sealed()
-    assert {"tolerances.toml", "budgets.toml", "fixtures/images/china.jpg", "fixtures/nano/PE-Nano.safetensors"} < set(
-        names
-    )
+    names = seals.sealed(COMMITTED)
+    fixtures = {"fixtures/images/china.jpg", "fixtures/nano/PE-Nano.safetensors"}
+    assert {"tolerances.toml", "budgets.toml", "arm64-costs.json", *fixtures} < set(names)
 
 
 def alter_a_limit(root: Path) -> None:
@@ -119,15 +119,25 @@ def test_a_limit_or_a_fixture_that_was_touched_is_noticed(
     change: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in seals.SEALED:
-        shutil.copytree(fixtures() / name, tmp_path / name)
+        shutil.copytree(shipped("fixtures") / name, tmp_path / name)
     for table in (tolerance, budget):
         copy = shutil.copyfile(table.TABLE, tmp_path / table.TABLE.name)
         monkeypatch.setattr(table, "TABLE", copy)
-    monkeypatch.setattr(seals, "fixtures", lambda: tmp_path)
+    monkeypatch.setattr(seals, "shipped", lambda name: tmp_path)
     golden.check_seals(COMMITTED)
     change(tmp_path)
     with pytest.raises(GoldenError, match="is not what it was"):
         golden.check_seals(COMMITTED)
+
+
+@pytest.mark.parametrize("content", [None, b"{}"], ids=["deleted", "emptied"])
+def test_costs_that_were_touched_are_noticed(content: bytes | None, tmp_path: Path) -> None:
+    for file in (golden.MANIFEST, seals.COSTS):
+        shutil.copyfile(COMMITTED / file, tmp_path / file)
+    golden.check_seals(tmp_path)
+    (tmp_path / seals.COSTS).write_bytes(content) if content else (tmp_path / seals.COSTS).unlink()
+    with pytest.raises(GoldenError, match=r"'arm64-costs\.json' is not what it was"):
+        golden.check_seals(tmp_path)
 
 
 def test_preprocessing_that_makes_other_pixels_is_noticed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,6 +201,47 @@ def test_an_update_replaces_what_the_model_does_not_say_any_more(folder: Path, m
     edit(folder, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
     golden.update(folder, [MODEL])
     assert file_of(folder).read_bytes() == file_of(made).read_bytes()
+
+
+def test_an_update_takes_away_its_own_leftovers_and_no_other_file(folder: Path) -> None:
+    theirs = [folder / MODEL / "my-checkpoint.safetensors", folder / "mine" / f"{0:016x}.safetensors"]
+    for path in (*theirs, left := folder / MODEL / f"{0:016x}.safetensors"):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    golden.update(folder, [MODEL])
+    assert all(path.exists() for path in theirs)
+    assert not left.exists()
+
+
+HOSTILE: dict[str, Callable[[Tensors], Tensors]] = {
+    "no features": lambda t: {"images": t["images"]},
+    "no inputs": lambda t: {name: tensor[:0] for name, tensor in t.items()},
+    "scalars": lambda t: {name: np.float32(1) for name in t},
+    "other pixels": lambda t: t | {"images": t["images"][:, :7]},
+    "pixels of another type": lambda t: t | {"images": t["images"].astype(np.float64)},
+    "features of another type": lambda t: t | {"features": t["features"].astype(np.int8)},
+    "features of another width": lambda t: t | {"features": t["features"][:, :5]},
+}
+
+
+@pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE)
+def test_a_golden_of_another_shape_is_refused_although_its_manifest_agrees(
+    folder: Path, change: Callable[[Tensors], Tensors]
+) -> None:
+    path = file_of(folder)
+    path.write_bytes(save({name: np.array(tensor) for name, tensor in change(load_file(path)).items()}))
+    edit(folder, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    with pytest.raises(GoldenError, match="does not hold the inputs of its manifest"):
+        list(golden.check(folder, [MODEL]))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"), [(["china", "none"], "an image 'none' that"), (["china"], "does not hold"), ([], "does not")]
+)
+def test_a_golden_of_other_images_is_refused(folder: Path, inputs: list[str], said: str) -> None:
+    edit(folder, inputs=inputs)
+    with pytest.raises(GoldenError, match=said):
+        list(golden.check(folder, [MODEL]))
 
 
 def test_goldens_are_made_of_the_weights_that_were_asked_for(folder: Path) -> None:

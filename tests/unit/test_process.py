@@ -121,6 +121,7 @@ def test_an_endless_loop_ends_at_the_timeout_which_is_named(child: Child) -> Non
     start = time.monotonic()
     with pytest.raises(ChildError, match=r"^it did not finish within 0\.5 s$"):
         child.call(errands.loop_forever, 0.5)
+    assert not child.alive
     assert 0.5 <= time.monotonic() - start < 0.5 + PATIENCE
     assert wait_until(lambda: not is_alive(process_id))
 

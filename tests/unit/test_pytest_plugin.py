@@ -75,7 +75,8 @@ def run_suite(tmp_path: Path) -> Callable[..., Done]:
 
     def call(*arguments: str, spoiling: str = "") -> Done:
         (tmp_path / "conftest.py").write_text(spoiling)
-        command = [sys.executable, "-m", "pytest", "-q", str(suite), "--pe-cases", CASE, *arguments]
+        named = arguments if str(tmp_path) in arguments else (str(suite), *arguments)
+        command = [sys.executable, "-m", "pytest", "-q", "--pe-cases", CASE, *named]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
 
     return call
@@ -123,6 +124,16 @@ def test_a_run_that_did_not_judge_what_it_was_asked_for_is_red(
     done = run_suite(*arguments, spoiling=spoiling)
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
     assert f"{CASE}: nothing that passed has judged rewrite, fidelity, loss" in done.stdout
+
+
+def test_the_suite_requires_its_gates_also_where_it_is_one_of_several(
+    run_suite: Callable[..., Done], tmp_path: Path
+) -> None:
+    """Its conftest is met only when its folder is collected."""
+    (tmp_path / "test_other.py").write_text("def test_trivial(): pass")
+    done = run_suite(str(tmp_path), "-k", "trivial")
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
+    assert f"{CASE}: nothing that passed has judged" in done.stdout
 
 
 def test_a_gate_that_is_no_longer_asked_for_makes_the_run_red(run_suite: Callable[..., Done]) -> None:

@@ -129,13 +129,12 @@ def test_three_percent_more_instructions_are_allowed(instructions: int, status: 
 def test_where_none_are_counted_kleidiai_must_compute_as_much_as_it_did(products: int, status: str) -> None:
     found = Execution("iphone-16", "it", {I8MM: products - 1, DOTPROD: 1})
     verdict = judge_cost(case("int8"), found, 1000)
-    assert verdict.status == status
+    assert (verdict.gate, verdict.status) == ("products", status)
     assert f"{products:,} products" in verdict.sentence
 
 
 def test_stored_costs_are_replaced_one_by_one(tmp_path: Path) -> None:
     path = tmp_path / "costs.json"
-    assert stored_costs(path) == {}
     store_costs(path, {("iphone-14", case("int8")): 5, ("iphone-11", case("fp32")): 6})
     store_costs(path, {("iphone-14", case("int4")): 7, ("iphone-11", case("fp32")): 8})
     assert stored_costs(path) == {
@@ -146,9 +145,15 @@ def test_stored_costs_are_replaced_one_by_one(tmp_path: Path) -> None:
 
 def test_damaged_costs_are_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "costs.json"
-    path.write_text('{"iphone-14": {"PE-Nano/pte/int8": "many"}}')
-    with pytest.raises(GoldenError, match="restore it"):
-        stored_costs(path)
+    for cost in ('"many"', "0", "-1"):
+        path.write_text(f'{{"iphone-14": {{"PE-Nano/pte/int8": {cost}}}}}')
+        with pytest.raises(GoldenError, match="restore it"):
+            stored_costs(path)
+
+
+def test_costs_that_are_not_there_are_missed(tmp_path: Path) -> None:
+    with pytest.raises(GoldenError, match="There are no costs at"):
+        stored_costs(tmp_path / "costs.json")
 
 
 def test_the_page_shows_what_is_stored() -> None:
@@ -163,6 +168,7 @@ def test_the_page_shows_what_is_stored() -> None:
 def test_a_cost_is_required_where_one_is_stored() -> None:
     costs = {"iphone-14": {"PE-Nano/pte/int8": 5}}
     assert "cost" in required(case("int8"), PHONE, costs)
+    assert "products" in required(case("int8"), PROFILES["iphone-16"], {"iphone-16": costs["iphone-14"]})
     assert "cost" not in required(case("int4"), PHONE, costs)
     assert "cost" not in required(case("int8"), PROFILES["iphone-11"], costs)
 

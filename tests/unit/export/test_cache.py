@@ -217,7 +217,9 @@ def test_another_version_of_a_tool_is_another_key(case: Case, weights: Weights, 
     assert _key(case, weights, ONNX_TOOLS | {tool: "0.0.1"}) != _key(case, weights, ONNX_TOOLS)
 
 
-@pytest.mark.parametrize("changed", ["models/deploy.py", "models/tower.py", "export/precision.py", "export/to_pte.py"])
+@pytest.mark.parametrize(
+    "changed", ["models/deploy.py", "models/tower.py", "export/precision.py", "export/to_pte.py", "mil/inspection.py"]
+)
 def test_other_code_is_another_key(tmp_path: Path, changed: str) -> None:
     """So what other code has made is never looked at."""
     package = tmp_path / "pe_validate"

@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,6 +78,38 @@ def test_disagreements_are_all_listed(tensors: Tensors, saved: Callable[[object]
     assert "missing ln_pre.weight" in message
     assert "surplus extra" in message
     assert "mis-shaped proj [512, 192] instead of [192, 512]" in message
+
+
+ODD: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "sparse": lambda t: t.to_sparse(),
+    "sparse by rows": lambda t: t.to_sparse_csr(),
+    "without storage": lambda t: t.to("meta"),
+    "quantised": lambda t: torch.quantize_per_tensor(t, 0.1, 0, torch.qint8),
+    "complex": lambda t: t.to(torch.complex64),
+    "whole numbers": lambda t: t.to(torch.int32),
+    "nested": lambda t: torch.nested.nested_tensor([t[0], t[1]]),
+}
+
+
+@pytest.mark.filterwarnings("ignore")  # of what torch has deprecated
+@pytest.mark.parametrize("change", ODD.values(), ids=ODD)
+def test_a_tensor_that_is_not_plain_floating_point_is_refused(
+    tensors: Tensors, saved: Callable[[object], str], change: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    with pytest.raises(LoadError, match=r"proj is not a plain tensor|not a plain state dict|cannot be read"):
+        load_weights(MODEL, saved(tensors | {"proj": change(tensors["proj"])}))
+
+
+def test_a_compressed_checkpoint_is_refused_unread(tensors: Tensors, tmp_path: Path) -> None:
+    """A megabyte of it may be a gigabyte of zeros; what torch.save writes is as large as what it holds."""
+    torch.save(tensors, tmp_path / "plain.pt")
+    with zipfile.ZipFile(tmp_path / "plain.pt") as plain:
+        parts = {name: plain.read(name) for name in plain.namelist()}
+    with zipfile.ZipFile(tmp_path / "small.pt", "w", zipfile.ZIP_DEFLATED) as small:
+        for name, content in parts.items():
+            small.writestr(name, content)
+    with pytest.raises(LoadError, match=r"small\.pt' cannot be read, .* it is compressed"):
+        load_weights(MODEL, f"file:{tmp_path / 'small.pt'}")
 
 
 def test_a_checkpoint_of_another_model_is_refused(saved: Callable[[object], str]) -> None:

@@ -52,6 +52,11 @@ def test_profiles_are_kept_apart_and_the_runtime_is_named() -> None:
     assert "arm64 programs were run by ExecuTorch 1.3.1, emulated; no phone ran them." in report().headlines
 
 
+def test_what_is_held_to_no_cost_is_said_in_the_first_lines() -> None:
+    (line,) = [line for line in report().headlines if line.startswith("No stored cost")]
+    assert "PE-Core-T16-384/pte/fp32 on iphone-11" in line
+
+
 def test_what_this_machine_cannot_compute_is_said_in_the_first_lines() -> None:
     alone = [line for line in report().headlines if line.startswith("Not held to this machine")]
     assert len(alone) == 1

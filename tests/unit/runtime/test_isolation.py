@@ -21,7 +21,7 @@ from pe_validate.errors import RunError, UsageError
 from pe_validate.export.artifact import MEMORY
 from pe_validate.runtime import load
 from pe_validate.runtime.base import Array, Runtime
-from pe_validate.runtime.isolation import IsolatedRuntime
+from pe_validate.runtime.isolation import LARGEST, IsolatedRuntime
 from pe_validate.runtime.run_eager import EagerRuntime
 
 TARGETS = ("onnx", "pte", "pte-coreml")
@@ -283,6 +283,24 @@ def test_an_artifact_that_asks_for_more_memory_than_it_may_have_is_one_sentence(
         with pytest.raises(RunError, match=r"bomb\.onnx' failed in .*[Ff]ailed to allocate memory") as failure:
             runtime.run(FOUR)
         assert str(failure.value).isprintable()
+
+
+def test_an_answer_that_would_fill_the_memory_of_who_asked_is_refused_where_it_was_made(tmp_path: Path) -> None:
+    count = LARGEST // 4 + 1
+    image, features = (
+        helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in (("image", [1, 1]), ("features", [1, count]))
+    )
+    shape = helper.make_tensor("shape", TensorProto.INT64, [2], [1, count])
+    graph = helper.make_graph(
+        [helper.make_node("Expand", ["image", "shape"], ["features"])], "large", [image], [features], [shape]
+    )
+    path = tmp_path / "large.onnx"
+    onnx.save(helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 18)]), path)
+    with (
+        IsolatedRuntime(path, "onnx", "exact") as runtime,
+        pytest.raises(RunError, match=r"answered with 16,777,217 values"),
+    ):
+        runtime.run(np.ones((1, 1), np.float32))
 
 
 @pytest.mark.parametrize(
