@@ -170,7 +170,8 @@ class _Parts:
             url = f"{mirror().rstrip('/')}/{path}"
             return Path(pooch.retrieve(url, f"sha256:{sha256}", name, self._folder / "downloads"))
         except (ValueError, OSError) as error:  # another content, no connection, no such file
-            raise SetupError(f"'{name}' cannot be downloaded: {' '.join(str(error).split())}.") from error
+            gone = f"; a snapshot of Debian's archive keeps it, name one in ${MIRROR}" * ("404" in str(error))
+            raise SetupError(f"'{name}' cannot be downloaded: {' '.join(str(error).split())}{gone}.") from error
 
 
 def mirror() -> str:
