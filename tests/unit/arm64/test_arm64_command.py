@@ -1,0 +1,44 @@
+"""``pe-validate arm64 run`` where nothing is emulated, and where it cannot begin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import typer
+
+from pe_validate import cli_arm64
+from pe_validate.arm64 import environment
+from pe_validate.errors import GoldenError, UsageError
+from pe_validate.report.model import read
+
+CASE = "PE-Nano/pte/fp32"
+
+
+@pytest.fixture
+def native(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine that is arm64: here its code runs on x86-64."""
+    monkeypatch.setattr(environment, "native", lambda: True)
+
+
+@pytest.mark.usefixtures("native")
+def test_a_machine_that_is_arm64_answers_under_no_phones_name(tmp_path: Path) -> None:
+    with pytest.raises(typer.Exit) as ended:
+        cli_arm64.run([CASE], report=tmp_path, quiet=True)
+    assert ended.value.exit_code == 0
+    (result,) = read(tmp_path).results
+    assert result.name == f"{CASE} on this CPU"
+    assert "--profile" not in result.again
+    assert {verdict.gate for verdict in result.verdicts} == {"parity", "fidelity", "loss"}
+
+
+@pytest.mark.usefixtures("native")
+@pytest.mark.parametrize("options", [{"profiles": ["iphone-14"]}, {"update": True}], ids=["profile", "update"])
+def test_a_machine_that_is_arm64_stands_for_no_phone(tmp_path: Path, options: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match="This machine is arm64"):
+        cli_arm64.run([CASE], report=tmp_path, **options)  # type: ignore[arg-type]
+
+
+def test_costs_that_were_named_and_are_not_there_are_missed_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(GoldenError, match=r"There are no costs at .*mistyped\.json"):
+        cli_arm64.run([CASE], costs=tmp_path / "mistyped.json", report=tmp_path)
