@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from pe_validate.accuracy import Accuracy, held_out, top1
 from pe_validate.case import CORE_ML, Case
 from pe_validate.errors import RunError
-from pe_validate.export.artifact import Delegation
+from pe_validate.export.artifact import Delegation, memory_for
 from pe_validate.inputs.images import Sample
 from pe_validate.models.weights import TRAINED
+from pe_validate.process import Child
 from pe_validate.reference import Reference
 from pe_validate.retrieval import agreement
 from pe_validate.runtime import Outputs, Runtime, run
@@ -84,9 +85,10 @@ def prove(
     """
     verdicts: dict[Gate, Verdict] = {}
     more: tuple[Verdict, ...] = ()
-    for reading in sorted({reading_for(case, gate) for gate in against}):
-        gates = [gate for gate in against if reading_for(case, gate) == reading]
-        with IsolatedRuntime(path, case.target, reading, output) as runtime:
+    with Child(memory=memory_for(path)) as child:
+        for reading in sorted({reading_for(case, gate) for gate in against}):
+            gates = [gate for gate in against if reading_for(case, gate) == reading]
+            runtime = IsolatedRuntime(path, case.target, reading, output, child=child)
             wanted = runtime.image_spec()
             if not wanted.accepts(inputs[0].image.shape):
                 reason = f"it takes {wanted}, the model an image of {list(inputs[0].image.shape)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import resource
 import signal
@@ -16,7 +17,7 @@ from io import TextIOWrapper
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from types import TracebackType
-from typing import Final, ParamSpec, Self, TypeVar
+from typing import Final, NoReturn, ParamSpec, Self, TypeVar
 
 from pe_validate.errors import PEValidateError
 
@@ -128,8 +129,16 @@ def serve(descriptor: int, log: str, memory: str) -> None:
         try:
             function, args, kwargs = pipe.recv()
         except EOFError:
-            return
+            _leave()
         pipe.send(_attempt(function, args, kwargs))
+
+
+def _leave() -> NoReturn:
+    """End as ``sys.exit`` does, but for taking apart every module that was imported, which takes a second."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _attempt(
