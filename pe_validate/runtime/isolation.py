@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +16,14 @@ from pe_validate.process import Child, ChildError
 from pe_validate.runtime import load
 from pe_validate.runtime.base import Reading, Runtime
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 RUN_TIMEOUT = 300.0
 """Seconds for one load or one inference; the largest model takes about ten."""
+
+BUDGET = 3600.0
+"""Seconds for all of them together: a file that answers dozens of images in the nick of time is as bad as none."""
 
 
 LARGEST = 2**26
@@ -38,11 +47,11 @@ class IsolatedRuntime(Runtime):
         timeout: float = RUN_TIMEOUT,
     ) -> None:
         self._name = f"'{path}'"
-        self._timeout = timeout
+        self._timeout, self._left = timeout, BUDGET
         self._child = child or Child(memory=memory_for(path))
         self._borrowed = child is not None
         try:
-            opened = self._child.call(_open, timeout, path, target, reading, output)
+            opened = self._call(_open, path, target, reading, output)
         except ChildError as error:
             self.close()
             raise RunError(f"'{path}' cannot be loaded: {error}.") from error
@@ -54,10 +63,19 @@ class IsolatedRuntime(Runtime):
 
     def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
         try:
-            features, self.notes = self._child.call(_run, self._timeout, image)
+            features, self.notes = self._call(_run, image)
         except ChildError as error:
             raise RunError(f"{self._name} failed in {self.producer}: {error}.") from error
         return features
+
+    def _call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if self._left <= 0:
+            raise ChildError(f"its answers took more than {BUDGET:g} s in all")
+        start = monotonic()
+        try:
+            return self._child.call(function, self._timeout, *args, **kwargs)
+        finally:
+            self._left -= monotonic() - start
 
     def close(self) -> None:
         """End the child process, unless it is somebody else's."""

@@ -19,7 +19,7 @@ from pe_validate.case import SUFFIXES
 from pe_validate.compare import compare
 from pe_validate.errors import RunError, UsageError
 from pe_validate.export.artifact import MEMORY
-from pe_validate.runtime import load
+from pe_validate.runtime import isolation, load
 from pe_validate.runtime.base import Array, Runtime
 from pe_validate.runtime.isolation import LARGEST, IsolatedRuntime
 from pe_validate.runtime.run_eager import EagerRuntime
@@ -269,6 +269,17 @@ def test_an_artifact_that_never_finishes_is_ended_and_the_sentence_says_when(tmp
         runtime._timeout = 1.0
         with pytest.raises(RunError, match=r"endless\.onnx' failed in .*: it did not finish within 1 s\.$"):
             runtime.run(FOUR)
+
+
+def test_an_artifact_that_answers_in_the_nick_of_time_each_time_is_ended_too(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolation, "BUDGET", 2.0)
+    with IsolatedRuntime(tiny / "tiny.onnx", "onnx", "exact") as runtime:
+        runtime.run(IMAGE)
+        runtime._left -= 2.0
+        with pytest.raises(RunError, match=r"tiny\.onnx' failed in .*: its answers took more than 2 s in all\.$"):
+            runtime.run(IMAGE)
 
 
 def test_an_artifact_that_asks_for_more_memory_than_it_may_have_is_one_sentence(tmp_path: Path) -> None:
