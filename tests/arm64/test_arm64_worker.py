@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from nano import IMAGES, case
+from processes import is_alive, wait_until
 
 from pe_validate.arm64.environment import Environment
 from pe_validate.arm64.profiles import PROFILES, Profile
@@ -92,19 +93,7 @@ def test_it_ends_with_its_parent_in_the_middle_of_its_work() -> None:
     time.sleep(0.5)
     parent.send_signal(signal.SIGKILL)
     parent.communicate()
-    assert wait_until(lambda: not alive(process))
-
-
-def alive(process: int) -> bool:
-    listed = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False)
-    return bool(listed.stdout.strip()) and not listed.stdout.startswith("Z")
-
-
-def wait_until(reached: Callable[[], bool], seconds: float = 10.0) -> bool:
-    end = time.monotonic() + seconds
-    while not (done := reached()) and time.monotonic() < end:
-        time.sleep(0.1)
-    return done
+    assert wait_until(lambda: not is_alive(process))
 
 
 def test_an_interpreter_of_this_machine_answers_without_an_emulator(program: Callable[[str], Artifact]) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of ``process.py`` ask a child process to do, and how they wait for one.
+"""What the tests of ``process.py`` ask a child process to do.
 
 Imports nothing heavy: every child imports it.
 """
@@ -9,7 +9,6 @@ import ctypes
 import os
 import sys
 import time
-from collections.abc import Callable
 
 from pe_validate.errors import RunError, UsageError
 
@@ -91,16 +90,3 @@ def print_and_crash() -> None:
 def print_and_hang() -> None:
     print("the last words")
     loop_forever()
-
-
-PATIENCE = 60.0
-"""Seconds for what takes a few on an idle machine."""
-
-
-def wait_until(condition: Callable[[], object]) -> bool:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True

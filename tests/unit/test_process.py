@@ -12,7 +12,7 @@ from pathlib import Path
 
 import errands
 import pytest
-from errands import PATIENCE, wait_until
+from processes import PATIENCE, is_alive, wait_until
 
 from pe_validate.errors import PEValidateError, RunError, UsageError
 from pe_validate.process import Child, ChildError
@@ -29,12 +29,6 @@ def lasting_child() -> Iterator[Child]:
     """For tests that leave it as it was."""
     with Child() as started:
         yield started
-
-
-def is_alive(process_id: int) -> bool:
-    """Whether the process exists and is not a zombie."""
-    listed = subprocess.run(["ps", "-o", "stat=", "-p", str(process_id)], capture_output=True, text=True, check=False)
-    return bool(listed.stdout.strip()) and not listed.stdout.startswith("Z")
 
 
 def test_values_travel_there_and_back(lasting_child: Child) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 
 import platformdirs
 import pytest
-from errands import PATIENCE, wait_until
 from exporting import start_export
+from processes import PATIENCE, is_alive, wait_until
 from safetensors.torch import save_file
 
 from pe_validate.case import MATRIX, Case
@@ -33,11 +33,6 @@ def living_children(parent: int) -> set[int]:
     listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True).stdout
     rows = [line.split() for line in listed.splitlines()]
     return {int(pid) for pid, ppid, state, *_ in rows if int(ppid) == parent and not state.startswith("Z")}
-
-
-def is_alive(process: int) -> bool:
-    listed = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False)
-    return bool(listed.stdout.strip()) and not listed.stdout.startswith("Z")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
