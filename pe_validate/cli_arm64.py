@@ -28,7 +28,9 @@ def run(
     profiles: Profiles = None,
     weights: Weights = DEFAULT_WEIGHTS,
     inputs: Annotated[int, typer.Option(min=1, max=6, help="Images that each program is shown.")] = 2,
-    costs: Annotated[Path | None, typer.Option(help="Costs to be held to. [default: those of this project]")] = None,
+    costs: Annotated[
+        Path | None, typer.Option(help="Costs to be held to. [default: those in golden/, or this project's]")
+    ] = None,
     update: Annotated[bool, typer.Option("--update", help="Store the costs, in golden/ unless --costs.")] = False,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that one inference may take.")] = 600,
     report: Annotated[Path, typer.Option("--report", help="Folder that the report is written to.")] = Path(
@@ -52,7 +54,12 @@ def run(
         if profiles or update:
             raise UsageError("This machine is arm64 and runs programs itself: --profile and --update are for others.")
         cores = [HOST]
-    stored = {} if update else examination.stored_costs(costs or shipped("golden") / COSTS)
+    own = Path("golden") / COSTS
+    stored = (
+        {}
+        if update
+        else examination.stored_costs(costs or next(filter(Path.exists, (own, shipped("golden") / COSTS)), own))
+    )
     make_room(report)
     start = perf_counter()
     with show(plain=quiet) as progress:
@@ -68,7 +75,7 @@ def run(
         )
     if update:
         found = [(result.case, result.execution) for result in results if result.execution and result.status == "pass"]
-        examination.store_costs(costs or Path("golden") / COSTS, {(ran.profile, case): ran.cost for case, ran in found})
+        examination.store_costs(costs or own, {(ran.profile, case): ran.cost for case, ran in found})
     options = [part for name in profiles or () for part in ("--profile", name)]
     finish(shlex.join(["pe-validate", "arm64", "run", *cases, *options]), weights, results, start, report, as_json)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +69,10 @@ def judge_rewrite(case: Case, model: Reference) -> tuple[Verdict, ...]:
     return verdicts
 
 
+BUDGET: Final = 3600.0
+"""Seconds that the answers of one artifact may take, in each way of reading it; the largest model's take minutes."""
+
+
 def prove(
     case: Case,
     path: Path,
@@ -88,7 +93,7 @@ def prove(
     with Child(memory=memory_for(path)) as child:
         for reading in sorted({reading_for(case, gate) for gate in against}):
             gates = [gate for gate in against if reading_for(case, gate) == reading]
-            runtime = IsolatedRuntime(path, case.target, reading, output, child=child)
+            runtime = IsolatedRuntime(path, case.target, reading, output, child=child, budget=BUDGET)
             wanted = runtime.image_spec()
             if not wanted.accepts(inputs[0].image.shape):
                 reason = f"it takes {wanted}, the model an image of {list(inputs[0].image.shape)}"

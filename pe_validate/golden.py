@@ -121,7 +121,7 @@ def check_seals(folder: Path) -> None:
     """What verdicts rest on must be what it was when the goldens were last written.
 
     Raises:
-        GoldenError: a limit or a fixture was altered, is missing or is new.
+        GoldenError: a limit, a fixture or the costs were altered, are missing or new.
     """
     before, today = read_manifest(folder).sealed, sealed(folder)
     changed = sorted(name for name in before.keys() | today.keys() if before.get(name) != today.get(name))
@@ -172,7 +172,10 @@ def _check_pixels(model: str, stored: dict[str, Pixels]) -> None:
     today = default_pixels(MODELS[model].image_size)
     for name, pixels in stored.items():
         if name not in today:
-            raise GoldenError(f"The golden of {model} is of an image '{name}' that there is none of any more.")
+            raise GoldenError(
+                f"The golden of {model} is of an image '{name}', which is none of today's inputs: "
+                f"run 'pe-validate golden --update {model}'."
+            )
         off = int(np.abs(pixels.astype(int) - today[name]).max())
         if off > ROUNDING:
             raise GoldenError(

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -56,6 +56,12 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--pe-cases: {error}") from error
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Requirement(config), "pe_validate requirement")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of xdist alone may have met the conftest that requires the gates."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["pe_require"] = session.config.getoption("--pe-require")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -124,6 +130,12 @@ class Requirement:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config, self._ledger, self._missing = config, Ledger(), list[str]()
+        self._required_by_a_worker = False
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Hear what a worker of xdist was asked for."""
+        self._required_by_a_worker |= bool(getattr(node, "workeroutput", {}).get("pe_require"))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Enter what a test has recorded, if it passed and was not expected to fail."""
@@ -136,8 +148,8 @@ class Requirement:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Compare with what was asked for."""
         # Asked only now: a conftest that pytest meets while collecting may require it.
-        idle = not self._config.getoption("--pe-require") or session.config.option.collectonly
-        if idle or session.exitstatus == pytest.ExitCode.INTERRUPTED:
+        required = self._config.getoption("--pe-require") or self._required_by_a_worker
+        if not required or session.config.option.collectonly or session.exitstatus == pytest.ExitCode.INTERRUPTED:
             return
         self._missing = self._ledger.missing(_cases(self._config), self._config.getoption("--pe-weights"))
         if self._missing and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):

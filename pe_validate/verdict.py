@@ -193,10 +193,10 @@ def judge_weights(case: Case, delegation: Delegation, graph: Mapping[str, str]) 
     """
     lost = [name for name, digest in graph.items() if digest not in delegation.constants]
     wrong = lost or list(delegation.altered)
-    passes = bool(delegation.constants) and not wrong
+    passes = not wrong and (bool(delegation.constants) or not graph)
     sentence = f"{case} {'passes' if passes else 'fails'} weights: "
     if not delegation.constants:
-        sentence += "it stores none."
+        sentence += "it names none of its constants" + (", and its graph has some." if graph else ".")
     elif wrong:
         what = "was altered since it was written" if delegation.altered else "of the graph is not in the program"
         sentence += f"'{wrong[0]}' {what}, one of {len(wrong)} of its {len(delegation.constants)} constants."

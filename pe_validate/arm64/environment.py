@@ -10,6 +10,7 @@ import hashlib
 import logging
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -170,7 +171,9 @@ class _Parts:
             url = f"{mirror().rstrip('/')}/{path}"
             return Path(pooch.retrieve(url, f"sha256:{sha256}", name, self._folder / "downloads"))
         except (ValueError, OSError) as error:  # another content, no connection, no such file
-            gone = f"; a snapshot of Debian's archive keeps it, name one in ${MIRROR}" * ("404" in str(error))
+            gone = f"; a snapshot of Debian's archive keeps it, name one in ${MIRROR}" * bool(
+                re.search(r"\b404\b", str(error))
+            )
             raise SetupError(f"'{name}' cannot be downloaded: {' '.join(str(error).split())}{gone}.") from error
 
 

@@ -41,6 +41,7 @@ DAMAGE = (
     AttributeError,
     EOFError,
     LookupError,
+    MemoryError,
     OSError,
     RuntimeError,
     TypeError,
@@ -179,13 +180,18 @@ def _read(path: Path) -> Mapping[str, object]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        if zipfile.is_zipfile(path):
+        archived = zipfile.is_zipfile(path)
+        if archived:
             with zipfile.ZipFile(path) as archive:
                 if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
-                    raise ValueError("it is compressed, which torch.save does not do, and may be of any size")
+                    raise LoadError(
+                        f"Checkpoint '{path}' is a compressed archive, which may unpack to any size: save the tensors "
+                        "alone, as .safetensors or with torch.save(model.state_dict(), …)."
+                    )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pickle protocols; what cannot be read is an error below
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            # Mapped: tensors take no more memory than the file has bytes, whatever it says of them.
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=archived)
     except DAMAGE as error:
         raise LoadError(
             f"Checkpoint '{path}' cannot be read, it is truncated or damaged: {_first_line(error)}."
@@ -218,13 +224,13 @@ def _fitted(content: Mapping[str, object], config: ModelConfig, spec: str) -> di
     ]
     if problems:
         raise LoadError(f"'{spec}' is not a {config.name}; {len(problems)} tensors disagree: {'; '.join(problems)}.")
-    return {name: found[name].detach().to(torch.float32).contiguous() for name in expected}
+    return {name: found[name].detach().to(torch.float32, copy=True).contiguous() for name in expected}
 
 
 def _plain(tensor: Tensor) -> bool:
-    """Whether its values are here, one after the other: not sparse, nested, quantised or without storage."""
-    dense = tensor.layout is torch.strided and not tensor.is_nested and not tensor.is_quantized
-    return dense and tensor.device.type == "cpu" and tensor.is_floating_point()
+    """Whether its values are here, as numbers of a common type: not sparse, nested, quantised or without storage."""
+    dense = tensor.layout is torch.strided and not tensor.is_nested and tensor.device.type == "cpu"
+    return dense and tensor.dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def _unnested(content: Mapping[str, object]) -> dict[str, Tensor]:

@@ -108,7 +108,7 @@ class Report:
             for r in self.results
             if r.execution and r.execution.cost and not {v.gate for v in r.verdicts} & {"cost", "products"}
         ]
-        lines += [f"No stored cost to be held to (--update stores it): {', '.join(free)}."] if free else []
+        lines += [f"Not held to a stored cost: {', '.join(free)}."] if free else []
         judged = [verdict for r in self.results for verdict in r.verdicts if r.case.target in CORE_ML]
         producers = sorted({v.producer for v in judged if v.producer.startswith("Core ML")})
         if producers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from time import monotonic
 from typing import ParamSpec, TypeVar
@@ -22,18 +23,16 @@ T = TypeVar("T")
 RUN_TIMEOUT = 300.0
 """Seconds for one load or one inference; the largest model takes about ten."""
 
-BUDGET = 3600.0
-"""Seconds for all of them together: a file that answers dozens of images in the nick of time is as bad as none."""
 
-
-LARGEST = 2**26
-"""Bytes of an answer; the largest model's, to six images at once, has 19 million."""
+LARGEST = 2**25
+"""Bytes of an answer to one image; the largest model's has three million."""
 
 
 class IsolatedRuntime(Runtime):
     """A runtime of any target, behind a process boundary.
 
-    ``child`` is one to use instead of a new one; ``timeout`` is in seconds, of the load and of each inference.
+    ``child`` is one to use instead of a new one; ``timeout`` is in seconds, of the load and of each inference, and
+    ``budget`` of all of them: a file that answers every image in the nick of time does not end, either.
     """
 
     def __init__(
@@ -45,9 +44,10 @@ class IsolatedRuntime(Runtime):
         *,
         child: Child | None = None,
         timeout: float = RUN_TIMEOUT,
+        budget: float = inf,
     ) -> None:
         self._name = f"'{path}'"
-        self._timeout, self._left = timeout, BUDGET
+        self._timeout, self._budget, self._left = timeout, budget, budget
         self._child = child or Child(memory=memory_for(path))
         self._borrowed = child is not None
         try:
@@ -70,7 +70,7 @@ class IsolatedRuntime(Runtime):
 
     def _call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if self._left <= 0:
-            raise ChildError(f"its answers took more than {BUDGET:g} s in all")
+            raise ChildError(f"its answers took more than {self._budget:g} s in all")
         start = monotonic()
         try:
             return self._child.call(function, self._timeout, *args, **kwargs)
@@ -89,20 +89,22 @@ class IsolatedRuntime(Runtime):
         self.close()
 
 
-_runtime: Runtime  # the child's own, set by _open
+_runtime: Runtime | None = None  # the child's own, set by _open
 
 
 def _open(
     path: Path, target: str, reading: Reading, output: str | None
 ) -> tuple[str, tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
     global _runtime
+    _runtime = None  # two at once may be more than the child's memory
     _runtime = load(path, target, reading)
     _runtime.output_name = output
     return _runtime.producer, _runtime.inputs, _runtime.outputs
 
 
 def _run(image: NDArray[np.generic]) -> tuple[NDArray[np.generic], tuple[str, ...]]:
+    assert _runtime
     features = _runtime.run(image.astype(np.float32, copy=False))  # it rounds again, to the same
-    if features.nbytes > LARGEST:  # the parent has no limit of its own, and keeps dozens of them
+    if features.nbytes > LARGEST * len(image):  # the parent has no limit of its own, and keeps dozens of them
         raise RunError(f"{_runtime.producer} answered with {features.size:,} values, which no encoder does.")
     return features, _runtime.notes

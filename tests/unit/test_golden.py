@@ -236,7 +236,7 @@ def test_a_golden_of_another_shape_is_refused_although_its_manifest_agrees(
 
 
 @pytest.mark.parametrize(
-    ("inputs", "said"), [(["china", "none"], "an image 'none' that"), (["china"], "does not hold"), ([], "does not")]
+    ("inputs", "said"), [(["china", "none"], "an image 'none', which"), (["china"], "does not hold"), ([], "does not")]
 )
 def test_a_golden_of_other_images_is_refused(folder: Path, inputs: list[str], said: str) -> None:
     edit(folder, inputs=inputs)

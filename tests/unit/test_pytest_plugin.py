@@ -126,12 +126,13 @@ def test_a_run_that_did_not_judge_what_it_was_asked_for_is_red(
     assert f"{CASE}: nothing that passed has judged rewrite, fidelity, loss" in done.stdout
 
 
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "with workers"])
 def test_the_suite_requires_its_gates_also_where_it_is_one_of_several(
-    run_suite: Callable[..., Done], tmp_path: Path
+    run_suite: Callable[..., Done], tmp_path: Path, workers: tuple[str, ...]
 ) -> None:
     """Its conftest is met only when its folder is collected."""
     (tmp_path / "test_other.py").write_text("def test_trivial(): pass")
-    done = run_suite(str(tmp_path), "-k", "trivial")
+    done = run_suite(str(tmp_path), "-k", "trivial", *workers)
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
     assert f"{CASE}: nothing that passed has judged" in done.stdout
 

@@ -333,10 +333,9 @@ def test_a_program_that_stores_its_graphs_weights_passes() -> None:
     assert judge_weights(PTE, PROGRAM, {}).status == "pass"
 
 
-def test_a_program_that_stores_no_weights_fails() -> None:
-    verdict = judge_weights(PTE, Delegation(1, ()), {})
-    assert verdict.status == "fail"
-    assert "it stores none" in verdict.sentence
+def test_a_program_that_names_no_constants_is_not_the_graphs() -> None:
+    assert judge_weights(PTE, Delegation(1, ()), {"one.weight": "aa"}).status == "fail"
+    assert "names none" in judge_weights(PTE, Delegation(1, ()), {}).sentence
 
 
 def test_a_weight_that_is_not_in_the_program_is_named() -> None:

@@ -53,7 +53,7 @@ def test_profiles_are_kept_apart_and_the_runtime_is_named() -> None:
 
 
 def test_what_is_held_to_no_cost_is_said_in_the_first_lines() -> None:
-    (line,) = [line for line in report().headlines if line.startswith("No stored cost")]
+    (line,) = [line for line in report().headlines if line.startswith("Not held to a stored cost")]
     assert "PE-Core-T16-384/pte/fp32 on iphone-11" in line
 
 
