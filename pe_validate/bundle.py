@@ -25,6 +25,7 @@ from pe_validate.export.cache import place, writable
 from pe_validate.files import exchange, replace_file
 from pe_validate.models.weights import DEFAULT_WEIGHTS, load_weights
 from pe_validate.pipeline import Progress, export_all, quiet
+from pe_validate.seals import COSTS
 
 SECTION: Final = "bundle"
 CLASSES: Final = "classes.safetensors"
@@ -161,7 +162,8 @@ def _tools(artifacts: Iterable[Artifact]) -> dict[str, str]:
 
 def _manifest(goldens: golden.Manifest, made: Bundle) -> bytes:
     models = goldens.goldens
-    held = replace(goldens, budgets={model: goldens.budgets[model] for model in models})
+    sealed = {name: sha256 for name, sha256 in goldens.sealed.items() if name != COSTS}  # no phone is emulated
+    held = replace(goldens, sealed=sealed, budgets={model: goldens.budgets[model] for model in models})
     plain = TypeAdapter(golden.Manifest).dump_python(held, mode="json")
     plain[SECTION] = TypeAdapter(Bundle).dump_python(made, mode="json")
     return json.dumps(plain, indent=1).encode() + b"\n"
