@@ -55,11 +55,8 @@ def run(
             raise UsageError("This machine is arm64 and runs programs itself: --profile and --update are for others.")
         cores = [HOST]
     own = Path("golden") / COSTS
-    stored = (
-        {}
-        if update
-        else examination.stored_costs(costs or next(filter(Path.exists, (own, shipped("golden") / COSTS)), own))
-    )
+    known = costs or (own if own.exists() else shipped("golden") / COSTS)
+    stored = {} if update else examination.stored_costs(known)
     make_room(report)
     start = perf_counter()
     with show(plain=quiet) as progress:

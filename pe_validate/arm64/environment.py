@@ -171,10 +171,10 @@ class _Parts:
             url = f"{mirror().rstrip('/')}/{path}"
             return Path(pooch.retrieve(url, f"sha256:{sha256}", name, self._folder / "downloads"))
         except (ValueError, OSError) as error:  # another content, no connection, no such file
-            gone = f"; a snapshot of Debian's archive keeps it, name one in ${MIRROR}" * bool(
-                re.search(r"\b404\b", str(error))
-            )
-            raise SetupError(f"'{name}' cannot be downloaded: {' '.join(str(error).split())}{gone}.") from error
+            reason = " ".join(str(error).split())
+            if re.search(r"\b404\b", reason):
+                reason += f"; a snapshot of Debian's archive keeps it, name one in ${MIRROR}"
+            raise SetupError(f"'{name}' cannot be downloaded: {reason}.") from error
 
 
 def mirror() -> str:

@@ -33,10 +33,10 @@ def test_a_machine_that_is_arm64_answers_under_no_phones_name(tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("native")
-@pytest.mark.parametrize("options", [{"profiles": ["iphone-14"]}, {"update": True}], ids=["profile", "update"])
-def test_a_machine_that_is_arm64_stands_for_no_phone(tmp_path: Path, options: dict[str, object]) -> None:
+@pytest.mark.parametrize(("profiles", "update"), [(["iphone-14"], False), (None, True)], ids=["profile", "update"])
+def test_a_machine_that_is_arm64_stands_for_no_phone(tmp_path: Path, profiles: list[str] | None, update: bool) -> None:
     with pytest.raises(UsageError, match="This machine is arm64"):
-        cli_arm64.run([CASE], report=tmp_path, **options)  # type: ignore[arg-type]
+        cli_arm64.run([CASE], profiles, update=update, report=tmp_path)
 
 
 def test_costs_that_were_named_and_are_not_there_are_missed_before_the_work(tmp_path: Path) -> None:
