@@ -54,10 +54,10 @@ def unjudged(result: Result) -> str:
 
 def to_terminal(report: Report) -> RenderableType:
     """For people at a prompt, 80 columns wide: a row for each case, its worst SNR in dB under each gate."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("case", no_wrap=True)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False, show_edge=False)
+    table.add_column("case", overflow="fold")
     for heading in ("result", "fidelity\ndB", "loss\ndB", "loss\ncosine", "time\ns"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for result in report.results:
         graph, loss = _of_gates(result, "fidelity", "identity"), _of_gates(result, "loss")
         table.add_row(
@@ -65,12 +65,12 @@ def to_terminal(report: Report) -> RenderableType:
             Text(result.status, COLOUR[result.status]),
             f"{graph.snr_db:.1f}" if graph else "–",
             f"{loss.snr_db:.1f}" if loss else "–",
-            f"{loss.cosine:.6f}" if loss else "–",
+            f"{loss.cosine:.5f}" if loss else "–",
             f"{sum(result.seconds.values()):.0f}",
         )
     charts = [Text(f"\n{to_chart(explanation)}", no_wrap=True) for explanation in explanations(report)]
     kernels = [Text(line) for line in kernel_lines(report.results)]
-    return Group(*report.headlines, table, *kernels, *map(Text, sentences(report)), *charts)
+    return Group(*report.headlines, "", table, "", *kernels, *map(Text, sentences(report)), *charts)
 
 
 def explanations(report: Report) -> list[Explanation]:

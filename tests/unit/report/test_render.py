@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -15,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from pe_validate.case import MATRIX
+from pe_validate.case import MATRIX, Case
 from pe_validate.errors import ReportError
 from pe_validate.report.model import Report
 from pe_validate.report.page import to_html
@@ -230,6 +231,14 @@ def test_the_terminal_shows_every_case_unbroken_within_eighty_columns() -> None:
     assert max(map(len, lines)) <= 80
     for case in MATRIX:
         assert sum(line.split()[:1] == [str(case)] for line in lines) == 1, case
+
+
+def test_the_terminal_breaks_a_long_name_before_a_number() -> None:
+    long = Case("PE-Spatial-T16-512", "pte", "int8-static")
+    lines = printed(sample.report(replace(sample.passing(long), profile="iphone-14"))).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(line.split()[:3] == [str(long), "on", "pass"] for line in lines), lines
+    assert any("fidelity" in line for line in lines)
 
 
 def test_the_terminal_shows_a_sentence_as_it_is_without_taking_it_for_markup() -> None:
