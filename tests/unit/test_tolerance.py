@@ -63,13 +63,21 @@ def test_every_row_is_for_something_that_is_validated() -> None:
         | {("rewrite", style, "loss") for style in get_args(Style)}
         | {("rewrite", "half", "gelu")}
     )
-    wanted |= {("arm64", precision, gate) for precision in PRECISIONS["pte"] for gate in ("parity", "fidelity", "loss")}
+    machines = [("iphone-16", "fp16"), *(("arm64", precision) for precision in PRECISIONS["pte"])]
+    wanted |= {(*machine, gate) for machine in machines for gate in ("parity", "fidelity", "loss")}
     assert {(target, precision, gate) for target, precision, gate, _ in ROWS} == wanted
 
 
 def test_a_case_without_a_row_is_an_error() -> None:
     with pytest.raises(KeyError):
         tolerance(EAGER, "fidelity")
+
+
+def test_a_machine_with_rows_of_its_own_is_held_to_them_and_any_other_to_those_of_arm64() -> None:
+    half, where = Case("PE-Nano", "pte", "fp16"), ("iphone-16", "arm64")
+    assert tolerance(half, "loss", where) is table()["iphone-16"]["fp16"].loss
+    assert tolerance(half, "loss", ("iphone-14", "arm64")) is table()["arm64"]["fp16"].loss
+    assert tolerance(Case("PE-Nano", "pte", "int8"), "loss", where) is table()["arm64"]["int8"].loss
 
 
 @every_row_by_kind
