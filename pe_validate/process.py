@@ -12,8 +12,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
@@ -156,6 +156,20 @@ def _attempt(
             sys.stderr.flush()
         lines = str(error).strip().splitlines() or ["no message"]
         return False, ChildError(f"{type(error).__name__}: {lines[0]}")
+
+
+@contextmanager
+def memory_limited(extra: int) -> Iterator[None]:
+    """Let this process allocate at most ``extra`` bytes more; only Linux keeps it to that."""
+    limits = soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if sys.platform == "linux":
+        pages = int(Path("/proc/self/statm").read_text().split()[5])
+        most = pages * resource.getpagesize() + extra
+        resource.setrlimit(resource.RLIMIT_DATA, (most if soft == resource.RLIM_INFINITY else min(soft, most), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, limits)
 
 
 def _die_with(parent: int) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import pickle
+import re
 import struct
 import warnings
 import zipfile
@@ -30,8 +31,10 @@ from pe_validate.files import shipped
 from pe_validate.models.config import NANO, ModelConfig
 from pe_validate.models.outliers import add_outliers
 from pe_validate.models.tower import VisionTower
+from pe_validate.process import memory_limited
 
 DEFAULT_WEIGHTS = "seed:7"
+_FAMILIES = ("", "+outliers")
 TRAINED = "trained"
 SPECS = ("'seed:N'", "'seed:N+outliers'", "'trained'", "'file:PATH'", "'hf:REPO[@REVISION][:FILE]'")
 
@@ -50,6 +53,12 @@ DAMAGE = (
     zipfile.BadZipFile,
 )
 """What the readers were seen to raise for files that are cut short or altered."""
+
+_TOLD = 12
+"""Disagreements that an error lists."""
+
+_SLACK = 2**28
+"""Bytes that reading a checkpoint may take besides its tensors."""
 
 NESTS = ("state_dict", "weights")
 """Keys under which training code is known to bury the state dict."""
@@ -78,7 +87,7 @@ def load_weights(model: str, spec: str = DEFAULT_WEIGHTS) -> Weights:
     config = model_config(model)
     kind, _, rest = spec.partition(":")
     seed, plus, family = rest.partition("+")
-    if kind == "seed" and seed.isdecimal() and int(seed) < 2**32 and (plus + family) in ("", "+outliers"):
+    if kind == "seed" and re.fullmatch("[0-9]{1,10}", seed) and int(seed) < 2**32 and plus + family in _FAMILIES:
         tensors = seeded(config, int(seed))
         if family:
             add_outliers(tensors, config, int(seed))
@@ -188,9 +197,10 @@ def _read(path: Path) -> Mapping[str, object]:
                         f"Checkpoint '{path}' is a compressed archive, which may unpack to any size: save the tensors "
                         "alone, as .safetensors or with torch.save(model.state_dict(), …)."
                     )
-        with warnings.catch_warnings():
+        with memory_limited(2 * path.stat().st_size + _SLACK), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pickle protocols; what cannot be read is an error below
-            # Mapped: tensors take no more memory than the file has bytes, whatever it says of them.
+            # Mapped: tensors take no more memory than the file has bytes, whatever it says of them. Other values that
+            # a pickle may hold without code are not: five bytes of one make a bytearray of any size.
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=archived)
     except DAMAGE as error:
         raise LoadError(
@@ -223,7 +233,8 @@ def _fitted(content: Mapping[str, object], config: ModelConfig, spec: str) -> di
         if name in found and _plain(found[name]) and found[name].shape != tensor.shape
     ]
     if problems:
-        raise LoadError(f"'{spec}' is not a {config.name}; {len(problems)} tensors disagree: {'; '.join(problems)}.")
+        told = "; ".join(problems[:_TOLD]) + (f"; and {len(problems) - _TOLD} more" if len(problems) > _TOLD else "")
+        raise LoadError(f"'{spec}' is not a {config.name}; {len(problems)} tensors disagree: {told}.")
     return {name: found[name].detach().to(torch.float32, copy=True).contiguous() for name in expected}
 
 

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import resource
 import subprocess
 import sys
 import zipfile
@@ -14,6 +15,7 @@ from safetensors.torch import save_file
 
 from pe_validate.errors import LoadError, UsageError
 from pe_validate.models.weights import load_model, load_weights
+from pe_validate.process import Child
 
 MODEL = "PE-Core-T16-384"
 Tensors = dict[str, torch.Tensor]
@@ -116,6 +118,40 @@ def test_a_compressed_checkpoint_is_refused_unread(tensors: Tensors, tmp_path: P
         load_weights(MODEL, f"file:{tmp_path / 'small.pt'}")
 
 
+class Zeros:
+    def __reduce__(self) -> tuple[object, ...]:
+        return (bytearray, (3_000_000_000,))
+
+
+def _peak_of_loading(path: Path) -> int:
+    with pytest.raises(LoadError, match="cannot be read"):
+        load_weights(MODEL, f"file:{path}")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps a process to a limit")
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_small_checkpoint_does_not_fill_the_memory(tmp_path: Path, legacy: bool) -> None:
+    """Among what a pickle may hold without any code of its own are zeros, as many as it says."""
+    path = tmp_path / "bomb.pt"
+    torch.save({"zeros": Zeros()}, path, _use_new_zipfile_serialization=not legacy)
+    assert path.stat().st_size < 2000
+    with Child() as child:
+        assert child.call(_peak_of_loading, 60, path) < 1_500_000_000
+
+
+def test_the_limit_on_memory_is_lifted_again(tensors: Tensors, saved: Callable[[object], str]) -> None:
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    load_weights(MODEL, saved(tensors))
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+
+
+def test_many_disagreements_are_counted_and_the_first_are_listed(saved: Callable[[object], str]) -> None:
+    with pytest.raises(LoadError, match=r"(1\d+) tensors disagree: missing .*; and 1\d+ more\.$") as caught:
+        load_weights(MODEL, saved({f"x{i}": torch.empty(0) for i in range(1000)}))
+    assert len(str(caught.value)) < 1000
+
+
 def test_what_is_loaded_stays_when_the_file_changes(tensors: Tensors, saved: Callable[[object], str]) -> None:
     loaded = load_weights(MODEL, saved(tensors))
     path = Path(loaded.spec.removeprefix("file:"))
@@ -178,7 +214,22 @@ def test_a_missing_file_is_named() -> None:
         load_weights(MODEL, "file:/no/such.pt")
 
 
-@pytest.mark.parametrize("spec", ["", "seed:", "seed:-1", "seed:x", f"seed:{2**32}", "file:", "hf:", "PE-Core", "s3:x"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "",
+        "seed:",
+        "seed:-1",
+        "seed:x",
+        f"seed:{2**32}",
+        f"seed:{'7' * 5000}",
+        "seed:٣",
+        "file:",
+        "hf:",
+        "PE-Core",
+        "s3:x",
+    ],
+)
 def test_a_spec_that_means_nothing_is_a_usage_error(spec: str) -> None:
     with pytest.raises(UsageError, match=r"are not 'seed:N', .* 'file:PATH' or 'hf:REPO"):
         load_weights(MODEL, spec)
