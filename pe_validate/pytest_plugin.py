@@ -55,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except UsageError as error:
         raise pytest.UsageError(f"--pe-cases: {error}") from error
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Requirement(config), "pe_validate requirement")
+        config.pluginmanager.register(Requirement(config))  # without a name, by which it could be blocked
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -131,6 +131,7 @@ class Requirement:
     def __init__(self, config: pytest.Config) -> None:
         self._config, self._ledger, self._missing = config, Ledger(), list[str]()
         self._required_by_a_worker = False
+        self._named = config.getoption("--pe-require")  # and not by a conftest, whose tests may be listed
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -149,7 +150,8 @@ class Requirement:
         """Compare with what was asked for."""
         # Asked only now: a conftest that pytest meets while collecting may require it.
         required = self._config.getoption("--pe-require") or self._required_by_a_worker
-        if not required or session.config.option.collectonly or session.exitstatus == pytest.ExitCode.INTERRUPTED:
+        listed = session.config.option.collectonly and not self._named
+        if not required or listed or session.exitstatus == pytest.ExitCode.INTERRUPTED:
             return
         self._missing = self._ledger.missing(_cases(self._config), self._config.getoption("--pe-weights"))
         if self._missing and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):

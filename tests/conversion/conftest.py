@@ -5,6 +5,6 @@ from __future__ import annotations
 import pytest
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     config.option.pe_require = True

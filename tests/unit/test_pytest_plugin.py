@@ -126,6 +126,21 @@ def test_a_run_that_did_not_judge_what_it_was_asked_for_is_red(
     assert f"{CASE}: nothing that passed has judged rewrite, fidelity, loss" in done.stdout
 
 
+@pytest.mark.parametrize(
+    "arguments", [("-p", "no:pe_validate requirement"), ("--collect-only", "--pe-require")], ids=["blocked", "listed"]
+)
+def test_what_requires_the_gates_cannot_be_switched_off(
+    run_suite: Callable[..., Done], arguments: tuple[str, ...]
+) -> None:
+    done = run_suite("-k", "tells_images_apart", *arguments)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
+    assert f"{CASE}: nothing that passed has judged" in done.stdout
+
+
+def test_tests_may_be_listed(run_suite: Callable[..., Done]) -> None:
+    assert run_suite("--collect-only").returncode == 0
+
+
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "with workers"])
 def test_the_suite_requires_its_gates_also_where_it_is_one_of_several(
     run_suite: Callable[..., Done], tmp_path: Path, workers: tuple[str, ...]
