@@ -32,7 +32,7 @@ def run(
         Path | None, typer.Option(help="Costs to be held to. [default: those in golden/, or this project's]")
     ] = None,
     update: Annotated[bool, typer.Option("--update", help="Store the costs, in golden/ unless --costs.")] = False,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds that one inference may take.")] = 600,
+    timeout: Annotated[float, typer.Option(min=1, max=604800, help="Seconds to load, or for one inference.")] = 600,
     report: Annotated[Path, typer.Option("--report", help="Folder that the report is written to.")] = Path(
         "build/report-arm64"
     ),
@@ -49,7 +49,7 @@ def run(
     from pe_validate.seals import COSTS
 
     chosen = walk.programs(cases)
-    cores = [profile_named(name) for name in profiles or [DEFAULT_PROFILE]]
+    cores = [profile_named(name) for name in dict.fromkeys(profiles or [DEFAULT_PROFILE])]
     if native():
         if profiles or update:
             raise UsageError("This machine is arm64 and runs programs itself: --profile and --update are for others.")
@@ -57,7 +57,10 @@ def run(
     own = Path("golden") / COSTS
     known = costs or (own if own.exists() else shipped("golden") / COSTS)
     stored = {} if update else examination.stored_costs(known)
+    if update:
+        examination.store_costs(costs or own, {})  # whether that can be done is known before the long work
     make_room(report)
+    options = ["--inputs", str(inputs), "--timeout", f"{timeout:g}", *(("--costs", str(costs)) if costs else ())]
     start = perf_counter()
     with show(plain=quiet) as progress:
         results = walk.validate_all(
@@ -68,12 +71,13 @@ def run(
             costs=stored,
             cache_dir=cache_dir,
             timeout=timeout,
+            options=options,
             progress=progress,
         )
     if update:
         found = [(result.case, result.execution) for result in results if result.execution and result.status == "pass"]
         examination.store_costs(costs or own, {(ran.profile, case): ran.cost for case, ran in found})
-    options = [part for name in profiles or () for part in ("--profile", name)]
+    options += [part for name in profiles or () for part in ("--profile", name)]
     finish(shlex.join(["pe-validate", "arm64", "run", *cases, *options]), weights, results, start, report, as_json)
 
 

@@ -218,4 +218,5 @@ def _compile(to: Path) -> None:
     command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(to / "counter.so"), str(COUNTER)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SetupError(f"'{COUNTER.name}' cannot be compiled by {compiler}: {done.stderr.strip().splitlines()[0]}.")
+        reason = (done.stderr.strip().splitlines() or [f"it ended with exit code {done.returncode}"])[0]
+        raise SetupError(f"'{COUNTER.name}' cannot be compiled by {compiler}: {reason}.")

@@ -48,9 +48,12 @@ def validate_all(
     costs: Costs | None = None,
     cache_dir: Path | None = None,
     timeout: float = TIMEOUT,
+    options: Sequence[str] = (),
     progress: Progress = quiet,
 ) -> tuple[Result, ...]:
-    """Every case on every profile, each shown the first ``inputs`` images; ``timeout`` is in seconds, of an inference.
+    """Every case on every profile, each shown the first ``inputs`` images; ``timeout`` is that of a :class:`Guest`.
+
+    ``options`` of the command line are those that who sees a result again must repeat.
 
     Raises:
         UsageError, LoadError, ExportError, SetupError: what is needed before anything can run.
@@ -69,17 +72,22 @@ def validate_all(
         with _Machine(profile, cache_dir, timeout) as machine:
             for case in cases:
                 progress(case, f"run on {profile.name}")
-                results.append(_judged(artifacts[case], models[case.model], here, machine, costs or {}))
+                results.append(_judged(artifacts[case], models[case.model], here, machine, costs or {}, options))
                 progress(case, "done")
     return tuple(results)
 
 
 def _judged(
-    artifact: Artifact, model: Reference, here: Callable[[Case], Outputs | None], machine: _Machine, costs: Costs
+    artifact: Artifact,
+    model: Reference,
+    here: Callable[[Case], Outputs | None],
+    machine: _Machine,
+    costs: Costs,
+    options: Sequence[str],
 ) -> Result:
     case, profile, start = artifact.case, machine.profile, perf_counter()
     again = ["pe-validate", "arm64", "run", str(case), "--weights", model.weights.spec]
-    again += [] if profile is HOST else ["--profile", profile.name]
+    again += [*([] if profile is HOST else ["--profile", profile.name]), *options]
     result = Result(case, {}, model.weights.sha256, shlex.join(again), (), artifact, profile=profile.name)
     try:
         guest, native = machine.guest(), here(case)

@@ -27,18 +27,20 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 TIMEOUT: Final = 600.0
-"""Seconds for one call; an inference of T16 in float32 takes about thirty."""
+"""Seconds to start, to load a program, and for one inference; one of T16 in float32 takes about thirty."""
 
 
 class Guest:
     """One interpreter on one kind of core. It imports the runtime once (half a minute) and answers until closed.
+
+    ``timeout`` is how many seconds a program may take to load, or for one inference.
 
     Raises:
         RunError: it does not start, or its CPU does not have the features of ``profile``.
     """
 
     def __init__(self, environment: Environment, profile: Profile, timeout: float = TIMEOUT) -> None:
-        self.profile, self.timeout = profile, timeout
+        self.profile, self.timeout = profile, TIMEOUT
         self.emulated = environment.path is not None
         self.matrix_kernels: tuple[str, ...] = ()
         """KleidiAI's, in the order in which :func:`guest.run` tells what they computed."""
@@ -74,6 +76,7 @@ class Guest:
         except BaseException:
             self.close()
             raise
+        self.timeout = timeout
 
     @property
     def alive(self) -> bool:

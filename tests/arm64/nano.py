@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
+import torch
+
 from pe_validate.case import Case
+from pe_validate.export.to_pte import write_pte
 from pe_validate.inputs.images import default_pixels, samples
 from pe_validate.models.config import MODELS
+from pe_validate.models.weights import load_model
 
 IMAGES: Final = samples(default_pixels(MODELS["PE-Nano"].image_size))
 
@@ -14,3 +19,13 @@ IMAGES: Final = samples(default_pixels(MODELS["PE-Nano"].image_size))
 def case(precision: str) -> Case:
     """PE-Nano: its inference takes a second on an emulated core."""
     return Case("PE-Nano", "pte", precision)
+
+
+def write_undelegated(path: Path) -> None:
+    """PE-Nano by ExecuTorch's own portable operators, as without a partitioner; to be called in a child."""
+    from executorch.exir import to_edge
+
+    from pe_validate.export import to_pte
+
+    to_pte.lower_by_partitions = lambda program, constants: to_edge(program, constant_methods=constants)
+    write_pte(load_model("PE-Nano"), torch.from_numpy(IMAGES[0].image), path, {})

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from nano import IMAGES, case
+from nano import IMAGES, case, write_undelegated
 
 from pe_validate.arm64.examination import execution_of, judge_cost, judge_kernels, stored_costs
 from pe_validate.arm64.execution import Execution
@@ -17,6 +17,7 @@ from pe_validate.arm64.walk import validate_all
 from pe_validate.case import PRECISIONS
 from pe_validate.errors import RunError
 from pe_validate.export.artifact import Artifact
+from pe_validate.process import Child
 from pe_validate.report.model import Result
 from pe_validate.runtime.run_pte_arm64 import Arm64Runtime, Guest
 
@@ -118,20 +119,37 @@ def test_a_program_that_is_not_what_it_claims_fails_with_what_ran(
     assert "XNNPACK, in assembly (fmla .4s)" in verdict.sentence
 
 
+def test_a_program_that_was_not_delegated_fails_with_what_ran(
+    guest_of: Callable[[str], Guest], program: Callable[[str], Artifact], tmp_path: Path
+) -> None:
+    """ExecuTorch's portable operators give the same answers, by kernels that are made for no core."""
+    plain = program("fp32")
+    assert plain.delegation
+    with Child() as child:
+        child.call(write_undelegated, 300, tmp_path / "undelegated.pte")
+    found = executed(replace(plain, path=tmp_path / "undelegated.pte"), guest_of("iphone-14"))
+    verdict = judge_kernels(case("fp32"), PROFILES["iphone-14"], plain.delegation, found)
+    assert verdict.status == "fail", found.shares
+    assert "XNNPACK, in assembly" not in verdict.sentence.partition("what ran is")[2]
+
+
+@pytest.mark.parametrize(
+    ("precision", "wanted", "ran"), [("int8", "neon_i8mm", "(smull)"), ("int8-static", "multiplies by smmla", "(sm")]
+)
 def test_a_core_without_these_instructions_falls_back_and_fails_with_what_ran(
-    start: Callable[[Profile], Guest], program: Callable[[str], Artifact]
+    precision: str, wanted: str, ran: str, start: Callable[[Profile], Guest], program: Callable[[str], Artifact]
 ) -> None:
     """An Armv8.2 core without int8 dot product: XNNPACK computes the same program by its general kernels."""
     old = replace(PROFILES["iphone-14"], cpu="a64fx,sve=off", features=frozenset({"neon", "fp16"}))
-    quantised = program("int8")
+    quantised = program(precision)
     assert quantised.delegation
     with start(old) as guest:
         found = executed(quantised, guest)
     assert not found.products
-    verdict = judge_kernels(case("int8"), old, quantised.delegation, found)
+    verdict = judge_kernels(case(precision), old, quantised.delegation, found)
     assert verdict.status == "fail"
-    assert "neon_i8mm" in verdict.sentence
-    assert "(smull)" in verdict.sentence
+    assert wanted in verdict.sentence
+    assert ran in verdict.sentence
 
 
 @pytest.mark.parametrize(

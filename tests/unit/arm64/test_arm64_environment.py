@@ -134,6 +134,17 @@ def test_without_a_compiler_it_says_what_to_install(
     make("iphone-16")  # which needs none
 
 
+def test_a_compiler_that_fails_without_a_word_is_one_sentence(
+    make: Callable[..., Environment], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "cc").write_text("#!/bin/sh\nexit 3\n")
+    (tmp_path / "bin" / "cc").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    with pytest.raises(SetupError, match="it ended with exit code 3"):
+        make()
+
+
 def test_a_folder_that_cannot_be_written_is_one_sentence(make: Callable[..., Environment], cache: Path) -> None:
     cache.parent.mkdir(exist_ok=True)
     cache.write_text("a file")

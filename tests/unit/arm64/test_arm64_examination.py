@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -110,6 +111,10 @@ def test_float32_attention_does_not_hide_which_kernel_computes_int8(shares: dict
     assert judged("int8-static", {}, shares).status == status
 
 
+def test_a_float_program_that_is_mostly_something_else_fails() -> None:
+    assert judged("fp32", {}, {"XNNPACK, in assembly (fmla .4s)": 0.5, "another": 0.4}).status == "fail"
+
+
 def test_every_precision_has_its_kernels_on_every_profile() -> None:
     every = {(precision, profile) for precision in PRECISIONS["pte"] for profile in PROFILES}
     assert KERNELS.keys() | XNNPACK.keys() == every
@@ -145,10 +150,16 @@ def test_stored_costs_are_replaced_one_by_one(tmp_path: Path) -> None:
 
 def test_damaged_costs_are_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "costs.json"
-    for cost in ('"many"', "0", "-1"):
+    for cost in ('"many"', "0", "-1", "9" * 400):
         path.write_text(f'{{"iphone-14": {{"PE-Nano/pte/int8": {cost}}}}}')
         with pytest.raises(GoldenError, match="restore it"):
             stored_costs(path)
+
+
+def test_costs_that_never_end_are_one_sentence(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "costs.json")
+    with pytest.raises(GoldenError, match="restore it"):
+        stored_costs(tmp_path / "costs.json")
 
 
 def test_costs_that_are_not_there_are_missed(tmp_path: Path) -> None:
