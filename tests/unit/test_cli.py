@@ -158,14 +158,14 @@ def test_run_writes_a_report_that_report_prints_again(
     assert f"| {MODEL}/onnx/fp32 | fidelity | pass |" in (tmp_path / "build/report/report.md").read_text()
 
 
-@pytest.mark.parametrize("target", ["onnx", "pte", "mlpackage"])
+@pytest.mark.parametrize(("target", "model"), [("onnx", MODEL), ("pte", "PE-Nano"), ("mlpackage", "PE-Nano")])
 def test_check_knows_a_model_from_its_stranger(
-    pe_validate: Callable[..., Done], artifact: Callable[[str], Artifact], target: str
+    pe_validate: Callable[..., Done], artifact: Callable[..., Artifact], target: str, model: str
 ) -> None:
-    path = artifact(target).path
-    same = pe_validate("check", path, "--model", MODEL)
+    path = artifact(target, model).path
+    same = pe_validate("check", path, "--model", model)
     assert same.returncode == 0, same.stdout + same.stderr
-    other = pe_validate("check", path, "--model", MODEL, "--weights", "seed:8")
+    other = pe_validate("check", path, "--model", model, "--weights", "seed:8")
     assert other.returncode == 1, other.stdout + other.stderr
     assert "fails identity" in " ".join(other.stdout.split())
 
@@ -189,8 +189,8 @@ def cache() -> Path:
 
 
 @pytest.fixture(scope="session")
-def artifact(cache: Path) -> Callable[[str], Artifact]:
+def artifact(cache: Path) -> Callable[..., Artifact]:
     from pe_validate.export.cache import export
 
     precisions = {"onnx": "fp32", "pte": "fp32", "mlpackage": "fp16"}
-    return lambda target: export(Case(MODEL, target, precisions[target]), load_weights(MODEL), cache)
+    return lambda target, model=MODEL: export(Case(model, target, precisions[target]), load_weights(model), cache)
