@@ -25,7 +25,7 @@ from safetensors.numpy import load, save
 from pe_validate.budget import PhoneBudget, phone_budgets, table
 from pe_validate.case import MATRIX, Case
 from pe_validate.errors import GoldenError
-from pe_validate.files import replace_file
+from pe_validate.files import plain_file, replace_file
 from pe_validate.inputs.images import Pixels, default_pixels, samples
 from pe_validate.models.config import MODELS, ModelConfig
 from pe_validate.models.weights import DEFAULT_WEIGHTS, Weights, load_model, load_weights
@@ -82,6 +82,10 @@ _MANIFEST = TypeAdapter(Manifest)
 _OURS: Final = re.compile("[0-9a-f]{16}")
 """How files of goldens are named, see :func:`_store`."""
 
+_LARGEST_MANIFEST: Final = 2**24
+_LARGEST_GOLDEN: Final = 2**26
+"""Bytes: some hundred times what they have, and eight times the largest."""
+
 
 def update(
     folder: Path,
@@ -97,10 +101,11 @@ def update(
 
     Raises:
         UsageError, LoadError: the weights cannot be loaded.
-        GoldenError: the folder cannot be written.
+        GoldenError: the folder cannot be written, or a model's lies elsewhere.
     """
-    entries = read_manifest(folder).goldens if (folder / MANIFEST).exists() else {}
+    _refuse_links(folder)
     try:
+        entries = read_manifest(folder).goldens if (folder / MANIFEST).exists() else {}
         for model in models:
             tell(model)
             entries[model] = _store(folder, model, load_weights(model, weights), entries.get(model))
@@ -117,13 +122,26 @@ def update(
         ) from error
 
 
+def _refuse_links(folder: Path) -> None:
+    """Files are replaced and taken away in the folders of models: those must be here, under their own names."""
+    for model in MODELS:
+        if _resolved(folder / model) != _resolved(folder) / model:
+            raise GoldenError(
+                f"'{folder / model}' is a link, and files elsewhere would be replaced: put a folder in its place."
+            )
+
+
 def check_seals(folder: Path) -> None:
     """What verdicts rest on must be what it was when the goldens were last written.
 
     Raises:
-        GoldenError: a limit, a fixture or the costs were altered, are missing or new.
+        GoldenError: a limit, a fixture or the costs were altered, are missing, unreadable or new.
     """
-    before, today = read_manifest(folder).sealed, sealed(folder)
+    before = read_manifest(folder).sealed
+    try:
+        today = sealed(folder)
+    except OSError as error:
+        raise GoldenError(f"'{error.filename}' {_trouble(error)}: restore it from version control.") from error
     changed = sorted(name for name in before.keys() | today.keys() if before.get(name) != today.get(name))
     if changed:
         raise GoldenError(
@@ -192,13 +210,13 @@ def read(folder: Path, model: str) -> Golden:
     """
     entry = _entry(read_manifest(folder), model, folder)
     path = folder / entry.file
-    if not path.resolve().is_relative_to(folder.resolve()):
+    if not _resolved(path).is_relative_to(_resolved(folder)):
         raise GoldenError(f"The manifest in '{folder}' points outside it: '{entry.file}'.")
     try:
-        content = path.read_bytes()
+        content = plain_file(path, _LARGEST_GOLDEN).read_bytes()
     except OSError as error:
         raise GoldenError(
-            f"Golden '{path}' is missing: restore it from version control, or run 'pe-validate golden --update'."
+            f"Golden '{path}' {_trouble(error)}: restore it from version control, or run 'pe-validate golden --update'."
         ) from error
     if hashlib.sha256(content).hexdigest() != entry.sha256:
         raise GoldenError(
@@ -232,11 +250,29 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        return _MANIFEST.validate_json(path.read_bytes())
+        return _MANIFEST.validate_json(plain_file(path, _LARGEST_MANIFEST).read_bytes())
     except OSError as error:
-        raise GoldenError(f"No goldens in '{folder}': '{MANIFEST}' is missing.") from error
+        raise GoldenError(f"No goldens in '{folder}': '{MANIFEST}' {_trouble(error)}.") from error
     except ValidationError as error:
         raise GoldenError(f"'{path}' is not a manifest of goldens: restore it from version control.") from error
+
+
+def _trouble(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "is missing"
+    return f"cannot be read ({error.strerror or error})"
+
+
+def _resolved(path: Path) -> Path:
+    """``path`` without links.
+
+    Raises:
+        GoldenError: it is no path, or its links lead to themselves.
+    """
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # the second is a loop before Python 3.13
+        raise GoldenError(f"'{path}' leads nowhere ({error}): restore the goldens from version control.") from error
 
 
 def _entry(manifest: Manifest, model: str, folder: Path) -> Entry:

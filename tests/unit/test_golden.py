@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -213,6 +214,37 @@ def test_an_update_takes_away_its_own_leftovers_and_no_other_file(folder: Path) 
     assert not left.exists()
 
 
+def elsewhere(path: Path) -> Path:
+    """What was at ``path`` is beside its folder, and ``path`` a link to it."""
+    moved = path.rename(path.parent.parent / f"elsewhere-{path.name}")
+    path.symlink_to(moved)
+    return moved
+
+
+@pytest.mark.parametrize("linked", [MODEL, "PE-Nano"], ids=["updated", "another"])
+def test_an_update_touches_no_file_of_a_models_folder_that_lies_elsewhere(folder: Path, linked: str) -> None:
+    (folder / linked).mkdir(exist_ok=True)
+    (folder / linked / f"{0:016x}.safetensors").write_bytes(b"mine")
+    outside = elsewhere(folder / linked)
+    before = {path: path.read_bytes() for path in outside.iterdir()}
+    with pytest.raises(GoldenError, match="is a link, and files elsewhere would be replaced"):
+        golden.update(folder, [MODEL], weights="seed:8")
+    assert {path: path.read_bytes() for path in outside.iterdir()} == before
+
+
+def test_an_update_takes_one_models_folder_for_no_others(folder: Path) -> None:
+    (folder / "PE-Nano").symlink_to(MODEL)
+    with pytest.raises(GoldenError, match="is a link"):
+        golden.update(folder, ["PE-Nano"])
+    assert golden.read(folder, MODEL)
+
+
+def test_an_update_goes_into_a_folder_that_is_named_by_a_link(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(folder)
+    golden.update(tmp_path / "link", [MODEL])
+    assert [verdict.status for verdict in golden.check(folder, [MODEL])] == ["pass"]
+
+
 HOSTILE: dict[str, Callable[[Tensors], Tensors]] = {
     "no features": lambda t: {"images": t["images"]},
     "no inputs": lambda t: {name: tensor[:0] for name, tensor in t.items()},
@@ -273,3 +305,85 @@ def test_a_garbled_manifest_is_refused(folder: Path) -> None:
     (folder / golden.MANIFEST).write_text("{}")
     with pytest.raises(GoldenError, match="is not a manifest"):
         golden.read(folder, MODEL)
+
+
+@pytest.mark.parametrize("file", ["PE-Nano/\0", "PE-Nano/loop", f"PE-Nano/{'long' * 100}"], ids=["NUL", "loop", "long"])
+def test_a_manifest_that_points_nowhere_is_one_sentence(folder: Path, file: str) -> None:
+    (folder / "PE-Nano").mkdir()
+    (folder / "PE-Nano" / "loop").symlink_to("loop")
+    edit(folder, file=file)
+    with pytest.raises(GoldenError, match=r"leads nowhere \(|cannot be read \(") as failure:
+        golden.read(folder, MODEL)
+    assert "\0" not in str(failure.value)
+
+
+def test_a_models_folder_that_links_to_itself_is_one_sentence(folder: Path) -> None:
+    shutil.rmtree(folder / MODEL)
+    (folder / MODEL).symlink_to(MODEL)
+    for refuse in (lambda: golden.read(folder, MODEL), lambda: golden.update(folder, [MODEL])):
+        with pytest.raises(GoldenError, match=r"leads nowhere|cannot be read|is a link"):
+            refuse()
+
+
+def put_a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def put_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def put_a_link_to_itself(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+def put_too_much(path: Path) -> None:
+    os.truncate(path, 2**40)
+
+
+UNREADABLE: dict[str, tuple[Callable[[Path], None], str]] = {
+    "a pipe": (put_a_pipe, "it is not a plain file"),
+    "a folder": (put_a_folder, "it is not a plain file"),
+    "a link to itself": (put_a_link_to_itself, "link"),
+    "a terabyte": (put_too_much, "are not plausible"),
+}
+
+
+@pytest.mark.parametrize("name", ["manifest", "golden"])
+@pytest.mark.parametrize(("spoil", "why"), UNREADABLE.values(), ids=UNREADABLE)
+def test_what_cannot_be_read_is_said_to_be_there(
+    folder: Path, name: str, spoil: Callable[[Path], None], why: str
+) -> None:
+    spoil(folder / golden.MANIFEST if name == "manifest" else file_of(folder))
+    with pytest.raises(GoldenError, match=why) as failure:
+        golden.read(folder, MODEL)
+    assert "missing" not in str(failure.value)
+
+
+def refuse_to_read(path: Path) -> bytes:
+    raise PermissionError(13, "Permission denied", str(path))
+
+
+@pytest.mark.parametrize("name", ["manifest.json", ".safetensors"])
+def test_what_must_not_be_read_is_said_to_be_there(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda p: refuse_to_read(p) if p.name.endswith(name) else read(p))
+    with pytest.raises(GoldenError, match=r"cannot be read \(Permission denied\)"):
+        golden.read(folder, MODEL)
+
+
+def test_costs_that_cannot_be_read_are_one_sentence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(golden, "sealed", lambda goldens: refuse_to_read(goldens / seals.COSTS))
+    with pytest.raises(GoldenError, match=r"arm64-costs\.json' cannot be read \(Permission denied\)"):
+        golden.check_seals(folder)
+
+
+def test_a_folder_whose_name_is_too_long_is_one_sentence(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 100)
+    with pytest.raises(GoldenError, match="File name too long"):
+        golden.read(folder, MODEL)
+    with pytest.raises(GoldenError, match="File name too long"):
+        golden.update(folder, [MODEL])
