@@ -31,7 +31,7 @@ from pe_validate.models.config import MODELS, ModelConfig
 from pe_validate.models.weights import DEFAULT_WEIGHTS, Weights, load_model, load_weights
 from pe_validate.runtime import Outputs, run
 from pe_validate.runtime.run_eager import EagerRuntime
-from pe_validate.seals import sealed
+from pe_validate.seals import checkable, sealed
 from pe_validate.tolerance import Limits, tolerance
 from pe_validate.verdict import Verdict, judge
 
@@ -137,7 +137,7 @@ def check_seals(folder: Path) -> None:
     Raises:
         GoldenError: a limit, a fixture or the costs were altered, are missing, unreadable or new.
     """
-    before = read_manifest(folder).sealed
+    before = checkable(read_manifest(folder).sealed)
     try:
         today = sealed(folder)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -9,9 +10,11 @@ from pe_validate import budget, tolerance
 from pe_validate.export.artifact import digest
 from pe_validate.files import shipped
 
-SEALED: Final = frozenset({"images", "nano"})
-"""Folders of fixtures that come with the package."""
+REFERENCE: Final = "reference"
+"""What Meta's own code answers: in a checkout, and not in an installed package."""
 
+SEALED: Final = frozenset({"images", "nano", REFERENCE})
+"""Folders of fixtures."""
 
 COSTS: Final = "arm64-costs.json"
 """What programs cost on arm64 cores, in a folder of goldens."""
@@ -24,6 +27,13 @@ def sealed(goldens: Path) -> dict[str, str]:
     files |= {table.name: table for table in (budget.TABLE, tolerance.TABLE)}
     files |= {path.name: path for path in [goldens / COSTS] if path.exists()}
     return {name: digest(path) for name, path in files.items()}
+
+
+def checkable(seals: Mapping[str, str]) -> dict[str, str]:
+    """Those of ``seals`` whose files must be here."""
+    installed = shipped("fixtures").parent == Path(__file__).parent
+    absent = f"fixtures/{REFERENCE}/"
+    return {name: sha256 for name, sha256 in seals.items() if not (installed and name.startswith(absent))}
 
 
 def _kept(path: Path) -> bool:

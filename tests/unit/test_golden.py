@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save
 
 from pe_validate import budget, golden, seals, tolerance
 from pe_validate.errors import GoldenError
-from pe_validate.files import shipped
+from pe_validate.export.artifact import digest
 from pe_validate.inputs import images
 from pe_validate.models.config import MODELS
 from pe_validate.models.weights import load_weights
@@ -21,6 +21,7 @@ from pe_validate.models.weights import load_weights
 MODEL = "PE-Core-T16-384"
 Tensors = dict[str, np.ndarray]
 COMMITTED = Path(__file__).parents[2] / "golden"
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +81,15 @@ def test_every_committed_golden_is_whole(model: str) -> None:
 
 def test_every_limit_and_every_fixture_is_sealed() -> None:
     golden.check_seals(COMMITTED)
-    names = seals.sealed(COMMITTED)
-    fixtures = {"fixtures/images/china.jpg", "fixtures/nano/PE-Nano.safetensors"}
-    assert {"tolerances.toml", "budgets.toml", "arm64-costs.json", *fixtures} < set(names)
+    fixtures = [path for path in FIXTURES.glob("*/*") if path.is_file() and path.suffix != ".py"]
+    files = {path.relative_to(FIXTURES.parent).as_posix(): path for path in fixtures}
+    files |= {"tolerances.toml": tolerance.TABLE, "budgets.toml": budget.TABLE, seals.COSTS: COMMITTED / seals.COSTS}
+    assert golden.read_manifest(COMMITTED).sealed == {name: digest(path) for name, path in files.items()}
+
+
+def test_every_model_that_meta_published_has_a_sealed_answer_of_its_own_code() -> None:
+    published = {f"fixtures/reference/{model}.safetensors" for model in MODELS if model != "PE-Nano"}
+    assert {*published, "fixtures/reference/index.json"} < golden.read_manifest(COMMITTED).sealed.keys()
 
 
 def alter_a_limit(root: Path) -> None:
@@ -113,14 +120,35 @@ def add_a_photograph(root: Path) -> None:
     (root / "images" / "another.jpg").write_bytes(b"")
 
 
-@pytest.mark.parametrize(
-    "change", [alter_a_limit, drop_a_limit, alter_a_budget, alter_a_photograph, drop_a_photograph, add_a_photograph]
+def alter_an_answer_of_metas_code(root: Path) -> None:
+    path = root / "reference" / f"{MODEL}.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def drop_the_answers_of_metas_code(root: Path) -> None:
+    shutil.rmtree(root / "reference")
+
+
+CHANGES = (
+    alter_a_limit,
+    drop_a_limit,
+    alter_a_budget,
+    alter_a_photograph,
+    drop_a_photograph,
+    add_a_photograph,
+    alter_an_answer_of_metas_code,
+    drop_the_answers_of_metas_code,
 )
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_a_limit_or_a_fixture_that_was_touched_is_noticed(
     change: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in seals.SEALED:
-        shutil.copytree(shipped("fixtures") / name, tmp_path / name)
+        shutil.copytree(FIXTURES / name, tmp_path / name)
     for table in (tolerance, budget):
         copy = shutil.copyfile(table.TABLE, tmp_path / table.TABLE.name)
         monkeypatch.setattr(table, "TABLE", copy)
@@ -128,6 +156,20 @@ def test_a_limit_or_a_fixture_that_was_touched_is_noticed(
     golden.check_seals(COMMITTED)
     change(tmp_path)
     with pytest.raises(GoldenError, match="is not what it was"):
+        golden.check_seals(COMMITTED)
+
+
+def test_an_installed_package_holds_goldens_to_the_fixtures_that_come_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fixtures = tmp_path / "fixtures"
+    for name in seals.SEALED - {seals.REFERENCE}:
+        shutil.copytree(FIXTURES / name, fixtures / name)
+    monkeypatch.setattr(seals, "shipped", lambda name: fixtures)
+    monkeypatch.setattr(seals, "__file__", str(tmp_path / "seals.py"))
+    golden.check_seals(COMMITTED)
+    drop_a_photograph(fixtures)
+    with pytest.raises(GoldenError, match=r"'fixtures/images/china\.jpg' is not what it was"):
         golden.check_seals(COMMITTED)
 
 
