@@ -1,4 +1,4 @@
-"""Every artifact replays the stored answers, as an iPhone will."""
+"""Every artifact replays the stored answers, as an iPhone will, and what verdicts rest on is what was sealed."""
 
 from pathlib import Path
 
@@ -14,9 +14,8 @@ GOLDENS = Path(__file__).parents[2] / "golden"
 
 
 def test_replays_its_golden(pe_case: Case, pe_runtime: Runtime, request: pytest.FixtureRequest) -> None:
-    entry = golden.read_manifest(GOLDENS).goldens[pe_case.model]
+    entry, stored = golden.unaltered(GOLDENS, pe_case.model)
     if request.config.getoption("--pe-weights") != entry.weights:
         pytest.skip(f"goldens are of {entry.weights}; these weights have none")
-    stored = golden.read(GOLDENS, pe_case.model)
     verdict = judge(pe_case, "loss", stored.outputs, run(pe_runtime, samples(stored.pixels)))
     assert verdict.status == "pass", verdict.sentence

@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -157,6 +159,19 @@ def test_a_limit_or_a_fixture_that_was_touched_is_noticed(
     change(tmp_path)
     with pytest.raises(GoldenError, match="is not what it was"):
         golden.check_seals(COMMITTED)
+
+
+def test_the_conversion_suite_is_red_when_a_limit_was_touched(tmp_path: Path) -> None:
+    table = Path(shutil.copyfile(tolerance.TABLE, tmp_path / tolerance.TABLE.name))
+    alter_a_limit(tmp_path)
+    (tmp_path / "spoil.py").write_text(
+        f"from pathlib import Path\nfrom pe_validate import tolerance\ntolerance.TABLE = Path({str(table)!r})\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "spoil", "--pe-cases", "PE-Nano/onnx/fp32"]
+    command.append(str(COMMITTED.parent / "tests" / "conversion" / "test_goldens.py"))
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
+    assert "GoldenError: 'tolerances.toml' is not what it was" in done.stdout
 
 
 def test_an_installed_package_holds_goldens_to_the_fixtures_that_come_with_it(
