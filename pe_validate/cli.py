@@ -222,7 +222,9 @@ def golden(
     models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]…", help="All by default.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Hold today's model to the goldens (default).")] = False,
     update: Annotated[bool, typer.Option("--update", help="Compute and write the goldens.")] = False,
-    weights: Annotated[str | None, typer.Option(help="What --update computes with. [default: seed:7]")] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="What goldens are, or were, made with. [default: seed:7 for --update]")
+    ] = None,
     folder: Annotated[Path, typer.Option("--dir", help="Folder of the goldens.")] = Path("golden"),
     quiet: Quiet = False,
     as_json: Json = False,
@@ -233,8 +235,6 @@ def golden(
 
     if check and update:
         raise UsageError("Choose one of --check and --update.")
-    if weights and not update:
-        raise UsageError("Goldens are checked with the weights they were made with: --weights goes with --update.")
     names = [model_config(model).name for model in models or dict.fromkeys(case.model for case in MATRIX)]
     verdicts: list[Verdict] = []
     with show(plain=quiet) as progress:
@@ -248,7 +248,7 @@ def golden(
         for name in names:
             case = Case(name, "eager", "fp32")
             progress(case, "check")
-            verdicts += goldens.check(folder, [name])
+            verdicts += goldens.check(folder, [name], weights)
             progress(case, "done")
     if as_json:
         _print_json([_plain(verdict) for verdict in verdicts])

@@ -28,7 +28,7 @@ from pe_validate.errors import GoldenError
 from pe_validate.files import plain_file, replace_file
 from pe_validate.inputs.images import Pixels, default_pixels, samples
 from pe_validate.models.config import MODELS, ModelConfig
-from pe_validate.models.weights import DEFAULT_WEIGHTS, Weights, load_model, load_weights
+from pe_validate.models.weights import DEFAULT_WEIGHTS, TRAINED, Weights, load_model, load_weights
 from pe_validate.runtime import Outputs, run
 from pe_validate.runtime.run_eager import EagerRuntime
 from pe_validate.seals import checkable, sealed
@@ -151,19 +151,29 @@ def check_seals(folder: Path) -> None:
         )
 
 
-def check(folder: Path, models: Sequence[str] = tuple(MODELS)) -> Iterator[Verdict]:
+def check(folder: Path, models: Sequence[str] = tuple(MODELS), weights: str | None = None) -> Iterator[Verdict]:
     """Hold the model to its goldens: files unaltered, limits those of the tables, pixels and outputs the same today.
 
+    ``weights`` are those that the goldens were made with; a manifest alone may name only the project's own.
+
     Raises:
+        UsageError, LoadError: the weights cannot be loaded.
         GoldenError: a golden is missing, altered or out of date, or what it rests on is.
     """
     for model in models:
         entry, stored = unaltered(folder, model)
-        weights = load_weights(model, entry.weights)
-        if weights.sha256 != entry.weights_sha256:
-            raise GoldenError(f"The golden of {model} was made with other weights than '{entry.weights}' is today.")
+        loaded = load_weights(model, weights or _own(model, entry.weights))
+        if loaded.sha256 != entry.weights_sha256:
+            raise GoldenError(f"The golden of {model} was made with other weights than '{loaded.spec}' is today.")
         _check_pixels(model, stored.pixels)
-        yield judge(Case(model, "eager", "fp32"), "loss", stored.outputs, _answer(model, weights, stored.pixels))
+        yield judge(Case(model, "eager", "fp32"), "loss", stored.outputs, _answer(model, loaded, stored.pixels))
+
+
+def _own(model: str, spec: str) -> str:
+    """Weights that a manifest names, if to load them reads no other file and asks no other machine."""
+    if spec != TRAINED and not spec.startswith("seed:"):
+        raise GoldenError(f"The golden of {model} was made with '{spec}': say with --weights where those are.")
+    return spec
 
 
 def unaltered(folder: Path, model: str) -> tuple[Entry, Golden]:

@@ -65,7 +65,6 @@ def test_a_prefix_selects_many(pe_validate: Callable[..., Done]) -> None:
         ("check", "model.onnx", "--model", MODEL, "--precision", "int3"),
         ("latency", "PE-Core-X"),
         ("golden", "--check", "--update"),
-        ("golden", "--weights", "seed:8"),
         ("arm64", "run", f"{MODEL}/onnx"),
         ("arm64", "run", f"{MODEL}/pte", "--profile", "iphone-3"),
         ("arm64", "setup", "--profile", "iphone-3"),
@@ -133,6 +132,19 @@ def test_an_unwritable_folder_exits_3(
 ) -> None:
     (tmp_path / "file").write_text("a file where a folder should be")
     assert_one_sentence(pe_validate(*arguments, "--cache-dir", cache), 3, "Cannot write", "'file/")
+
+
+def test_goldens_of_a_checkpoint_are_made_and_checked_when_it_is_named(
+    pe_validate: Callable[..., Done], tmp_path: Path
+) -> None:
+    torch.save(load_weights("PE-Nano", "seed:8").tensors, tmp_path / "mine.pt")
+    named = ("--weights", "file:mine.pt")
+    for arguments in (("--update", *named), ("--check", *named)):
+        done = pe_validate("golden", "PE-Nano", *arguments)
+        assert done.returncode == 0, done.stderr
+    assert_one_sentence(pe_validate("golden", "PE-Nano"), 3, "made with 'file:mine.pt'", "--weights")
+    other = pe_validate("golden", "PE-Nano", "--weights", "seed:7")
+    assert_one_sentence(other, 3, "made with other weights than 'seed:7'")
 
 
 def test_a_missing_golden_exits_3(pe_validate: Callable[..., Done]) -> None:

@@ -346,6 +346,14 @@ def test_other_weights_than_the_manifests_are_noticed(folder: Path) -> None:
         list(golden.check(folder, [MODEL]))
 
 
+@pytest.mark.parametrize("spec", ["hf:attacker/evil", "file:/dev/zero", "", "elsewhere"])
+def test_a_manifest_fetches_no_weights(folder: Path, spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    edit(folder, weights=spec)
+    monkeypatch.setattr(golden, "load_weights", lambda *_: pytest.fail("it loads them"))
+    with pytest.raises(GoldenError, match=f"was made with '{spec}': say with --weights"):
+        list(golden.check(folder, [MODEL]))
+
+
 def test_another_model_fails_its_golden(folder: Path) -> None:
     edit(folder, weights="seed:8", weights_sha256=load_weights(MODEL, "seed:8").sha256)
     assert [verdict.status for verdict in golden.check(folder, [MODEL])] == ["fail"]
