@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from pe_validate.errors import LoadError
-from pe_validate.files import shipped
+from pe_validate.files import plain_file, shipped
 
 Pixels = NDArray[np.uint8]
 Tensor = NDArray[np.float32]
@@ -24,6 +24,8 @@ MEAN: Final = np.float32(0.5)
 STD: Final = np.float32(0.5)
 BOMBS: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 STRUCTURED: Final = frozenset({"gradient", "checkerboard", "hot-pixel"})
+LARGEST: Final = 2**29
+"""Bytes of an image file: more than a bitmap of as many pixels as Pillow opens."""
 SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
@@ -54,12 +56,17 @@ def photographs(folder: Path | None = None) -> dict[str, Path]:
     """Photographs by name: those in ``folder``, or the ones that come with the project.
 
     Raises:
-        LoadError: the folder does not exist, holds no image, or two inputs would have the same name.
+        LoadError: the folder does not exist, is unreadable, holds no image, or two inputs would have the same name.
     """
     folder = folder or shipped("fixtures") / "images"
-    if not folder.is_dir():
-        raise LoadError(f"No folder of photographs at '{folder}'.")
-    paths = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
+    try:
+        if not folder.is_dir():
+            raise LoadError(f"No folder of photographs at '{folder}'.")
+        paths = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
+    except OSError as error:
+        raise LoadError(
+            f"Folder of photographs '{folder}' cannot be read ({error.strerror or error}): name another."
+        ) from error
     found = {path.stem: path for path in paths}
     if len(found) < len(paths) or found.keys() & STRUCTURED:
         clash = next(p for p in paths if found[p.stem] is not p or p.stem in STRUCTURED)
@@ -78,7 +85,7 @@ def open_photograph(path: Path) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with Image.open(plain_file(path, LARGEST)) as image:
                 return image.convert("RGB")
     # Pillow reports damage in its decoders' own exceptions, and bombs first as a warning.
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, *BOMBS) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -215,6 +216,35 @@ def test_what_cannot_be_opened_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(LoadError, match=name):
         open_photograph(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, suffix: str) -> None:
+    os.mkfifo(tmp_path / f"pipe{suffix}")
+    with pytest.raises(LoadError, match=f"pipe{suffix}' cannot be read: it is not a plain file"):
+        default_pixels(32, tmp_path)
+
+
+def test_a_file_that_would_fill_the_memory_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "huge.webp"
+    path.write_bytes(encoded(".webp"))
+    os.truncate(path, 2**40)
+    with pytest.raises(LoadError, match="are not plausible"):
+        open_photograph(path)
+
+
+def test_a_folder_whose_name_is_too_long_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(LoadError, match=r"cannot be read \(File name too long\)"):
+        photographs(tmp_path / ("long" * 100))
+
+
+def test_a_folder_that_must_not_be_read_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(LoadError, match=r"cannot be read \(Permission denied\)"):
+        photographs(tmp_path)
 
 
 @pytest.mark.parametrize(
