@@ -8,18 +8,18 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from pe_validate import golden
 from pe_validate.case import DEFAULT, ON_PHONES, Case, select
 from pe_validate.classes import check_classes
-from pe_validate.errors import GoldenError, UsageError
+from pe_validate.errors import ExportError, GoldenError, UsageError
 from pe_validate.export.artifact import Artifact, TensorSpec
 from pe_validate.export.cache import place, writable
 from pe_validate.files import exchange, replace_file
@@ -27,7 +27,6 @@ from pe_validate.models.weights import DEFAULT_WEIGHTS, load_weights
 from pe_validate.pipeline import Progress, export_all, quiet
 from pe_validate.seals import COSTS
 
-SECTION: Final = "bundle"
 CLASSES: Final = "classes.safetensors"
 """Name of a model's table of class embeddings, in the folder of its goldens."""
 
@@ -61,6 +60,18 @@ class Bundle:
     tool_versions: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """What a bundle's manifest has beyond that of goldens."""
+
+    bundle: Bundle
+
+
+_SECTION: Final = TypeAdapter(_Section)
+LITTER: Final = ".DS_Store"
+"""What the Finder of macOS leaves in a folder that it has shown."""
+
+
 def bundle(
     cases: Sequence[Case],
     out: Path,
@@ -78,7 +89,7 @@ def bundle(
     ``classes`` are files of class embeddings, by model.
 
     Raises:
-        UsageError: ``out`` holds something that is not a bundle, or a table is of no bundled model.
+        UsageError: ``out`` holds something that is not a bundle or not its own, or a table is of no bundled model.
         GoldenError: a golden is missing, altered, or of other limits, fixtures or weights than today's.
         LoadError, ExportError: weights or a table cannot be loaded, an export failed, ``out`` cannot be written.
     """
@@ -113,15 +124,33 @@ def bundle(
 
 
 def _refuse_strangers(out: Path) -> None:
-    """A folder that would be lost must be a bundle."""
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
+    """A folder that would be lost must be a bundle, and hold nothing else."""
     try:
-        known = SECTION in json.loads((out / golden.MANIFEST).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        known = False
-    if not known:
-        raise UsageError(f"'{out}' is not a bundle and would be replaced: name a new folder, or an empty one.")
+        if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+            return
+        listed = {out / name for name in _listed(out)}
+        files = (path for path in sorted(out.rglob("*")) if path.is_symlink() or not path.is_dir())
+        strangers = [path for path in files if path.name != LITTER and listed.isdisjoint((path, *path.parents))]
+    except OSError as error:
+        raise ExportError(f"Cannot write to '{out}' ({error.strerror or error}): choose another folder.") from error
+    except (GoldenError, ValidationError) as error:
+        raise UsageError(
+            f"'{out}' is not a bundle and would be replaced: name a new folder, or an empty one."
+        ) from error
+    if strangers:
+        raise UsageError(
+            f"'{strangers[0]}' is not the bundle's, and all of '{out}' would be replaced: move it or name a new folder."
+        )
+
+
+def _listed(out: Path) -> Iterator[str]:
+    """Names of files and packages in a bundle, by its manifest."""
+    entries = golden.read_manifest(out).goldens.values()
+    made = _SECTION.validate_json((out / golden.MANIFEST).read_bytes()).bundle
+    yield golden.MANIFEST
+    yield from (entry.file for entry in entries)
+    yield from (artifact.file for artifact in made.artifacts)
+    yield from (f"{model}/{CLASSES}" for model in made.classes)
 
 
 def _golden(goldens: Path, model: str, weights: str) -> golden.Entry:
@@ -165,5 +194,5 @@ def _manifest(goldens: golden.Manifest, made: Bundle) -> bytes:
     sealed = {name: sha256 for name, sha256 in goldens.sealed.items() if name != COSTS}  # no phone is emulated
     held = replace(goldens, sealed=sealed, budgets={model: goldens.budgets[model] for model in models})
     plain = TypeAdapter(golden.Manifest).dump_python(held, mode="json")
-    plain[SECTION] = TypeAdapter(Bundle).dump_python(made, mode="json")
+    plain |= _SECTION.dump_python(_Section(made), mode="json")
     return json.dumps(plain, indent=1).encode() + b"\n"

@@ -122,6 +122,16 @@ def lose_it(goldens: Path) -> None:
     (goldens / golden.read_manifest(goldens).goldens[MODEL].file).unlink()
 
 
+def put_a_pipe(goldens: Path) -> None:
+    lose_it(goldens)
+    os.mkfifo(goldens / golden.read_manifest(goldens).goldens[MODEL].file)
+
+
+def put_a_pipe_for_the_manifest(goldens: Path) -> None:
+    (goldens / golden.MANIFEST).unlink()
+    os.mkfifo(goldens / golden.MANIFEST)
+
+
 def rewrite(goldens: Path, change: Callable[[dict[str, dict[str, object]]], object]) -> None:
     manifest = manifest_of(goldens)
     change(manifest)
@@ -150,6 +160,8 @@ STALE_OR_TAMPERED: dict[str, tuple[Callable[[Path], None], str]] = {
     "a limit": (loosen_a_limit, "other limits than tolerances.toml"),
     "a budget": (loosen_a_budget, "other limits than budgets.toml"),
     "a fixture": (change_a_seal, "is not what it was"),
+    "a pipe": (put_a_pipe, "it is not a plain file"),
+    "a manifest that is a pipe": (put_a_pipe_for_the_manifest, "it is not a plain file"),
     "weights": (claim_other_weights, "was made with 'seed:7' and not with today's 'seed:7'"),
 }
 
@@ -198,7 +210,21 @@ def test_a_failed_export_leaves_the_old_bundle(out: Path, tmp_path: Path) -> Non
     assert digest(out) == before
 
 
-@pytest.mark.parametrize("manifest", [None, "{}", "[]", "not JSON"])
+NO_BUNDLES = {
+    "none": None,
+    "an object": "{}",
+    "an array": '["bundle"]',
+    "no JSON": "not JSON",
+    "a text": '"my bundle notes"',
+    "a number": "5",
+    "depth": "[" * 100_000,
+    "another's bundle": '{"bundle": {"artifacts": [], "classes": {}, "tool_versions": {}}}',
+    "goldens": (GOLDENS / "manifest.json").read_text(),
+    "goldens and notes": (GOLDENS / "manifest.json").read_text().rstrip()[:-1] + ', "bundle": "notes"}',
+}
+
+
+@pytest.mark.parametrize("manifest", NO_BUNDLES.values(), ids=NO_BUNDLES)
 def test_a_folder_that_is_not_a_bundle_is_not_replaced(tmp_path: Path, manifest: str | None) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     if manifest is not None:
@@ -208,9 +234,47 @@ def test_a_folder_that_is_not_a_bundle_is_not_replaced(tmp_path: Path, manifest:
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
+def test_a_manifest_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "manifest.json")
+    with pytest.raises(UsageError, match="is not a bundle and would be replaced"):
+        bundle(CASES, tmp_path, GOLDENS, cache_dir=default_cache_dir())
+
+
+@pytest.mark.parametrize("name", ["thesis.txt", f"{MODEL}/thesis.txt", "chapters/1/thesis.txt", ".git/HEAD"])
+def test_a_bundle_in_which_there_is_something_else_is_not_replaced(out: Path, name: str) -> None:
+    (out / name).parent.mkdir(parents=True, exist_ok=True)
+    (out / name).write_text("years of work")
+    before = digest(out)
+    with pytest.raises(UsageError, match=f"{name}' is not the bundle's, and all of"):
+        bundle(CASES, out, GOLDENS, cache_dir=default_cache_dir())
+    assert digest(out) == before
+
+
+def test_a_bundle_that_the_finder_has_shown_is_replaced(out: Path) -> None:
+    (out / MODEL / ".DS_Store").touch()
+    bundle(CASES[1:], out, GOLDENS, cache_dir=default_cache_dir())
+    assert not (out / MODEL / ".DS_Store").exists()
+
+
+@pytest.mark.parametrize("name", ["long" * 100, f"{'long' * 100}/out"], ids=["itself", "its parent"])
+def test_a_folder_that_can_have_no_such_name_is_one_sentence(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ExportError, match=r"Cannot write to .* \(File name too long\)"):
+        bundle(CASES, tmp_path / name, GOLDENS, cache_dir=default_cache_dir())
+
+
+def test_a_folder_that_must_not_be_looked_into_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(ExportError, match=r"Cannot write to .* \(Permission denied\)"):
+        bundle(CASES, tmp_path, GOLDENS, cache_dir=default_cache_dir())
+
+
 def test_class_embeddings_are_bundled_beside_their_models_goldens(out: Path, tmp_path: Path) -> None:
     path = table(tmp_path / "classes.safetensors")
-    made = bundle(CASES[:1], out, GOLDENS, classes={MODEL: path}, cache_dir=default_cache_dir())
+    for _ in range(2):  # and one with a table is replaced like any other
+        made = bundle(CASES[:1], out, GOLDENS, classes={MODEL: path}, cache_dir=default_cache_dir())
     assert made.classes == {MODEL: digest(path)}
     assert manifest_of(out)["bundle"]["classes"] == made.classes
     assert (out / MODEL / CLASSES).read_bytes() == path.read_bytes()
