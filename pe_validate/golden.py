@@ -31,7 +31,7 @@ from pe_validate.models.config import MODELS, ModelConfig
 from pe_validate.models.weights import DEFAULT_WEIGHTS, TRAINED, Weights, load_model, load_weights
 from pe_validate.runtime import Outputs, run
 from pe_validate.runtime.run_eager import EagerRuntime
-from pe_validate.seals import checkable, sealed
+from pe_validate.seals import absent, sealed
 from pe_validate.tolerance import Limits, tolerance
 from pe_validate.verdict import Verdict, judge
 
@@ -105,12 +105,13 @@ def update(
     """
     _refuse_links(folder)
     try:
-        entries = read_manifest(folder).goldens if (folder / MANIFEST).exists() else {}
+        before = read_manifest(folder) if (folder / MANIFEST).exists() else Manifest({}, {})
+        entries = dict(before.goldens)
         for model in models:
             tell(model)
             entries[model] = _store(folder, model, load_weights(model, weights), entries.get(model))
         ordered = {model: entries[model] for model in MODELS if model in entries}
-        manifest = Manifest(ordered, sealed(folder), _budgets(ordered))
+        manifest = Manifest(ordered, sealed(folder) | absent(before.sealed), _budgets(ordered))
         replace_file(folder / MANIFEST, _MANIFEST.dump_json(manifest, indent=1) + b"\n")
         named = {folder / entry.file for entry in ordered.values()}
         for stale in set(folder.glob("*/*.safetensors")) - named:
@@ -137,9 +138,9 @@ def check_seals(folder: Path) -> None:
     Raises:
         GoldenError: a limit, a fixture or the costs were altered, are missing, unreadable or new.
     """
-    before = checkable(read_manifest(folder).sealed)
+    before = read_manifest(folder).sealed
     try:
-        today = sealed(folder)
+        today = sealed(folder) | absent(before)
     except OSError as error:
         raise GoldenError(f"'{error.filename}' {_trouble(error)}: restore it from version control.") from error
     changed = sorted(name for name in before.keys() | today.keys() if before.get(name) != today.get(name))

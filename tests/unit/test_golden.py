@@ -183,6 +183,9 @@ def test_an_installed_package_holds_goldens_to_the_fixtures_that_come_with_it(
     monkeypatch.setattr(seals, "shipped", lambda name: fixtures)
     monkeypatch.setattr(seals, "__file__", str(tmp_path / "seals.py"))
     golden.check_seals(COMMITTED)
+    shutil.copytree(COMMITTED, tmp_path / "golden")
+    golden.update(tmp_path / "golden", ["PE-Nano"])
+    assert golden.read_manifest(tmp_path / "golden") == golden.read_manifest(COMMITTED), "an update keeps the others"
     drop_a_photograph(fixtures)
     with pytest.raises(GoldenError, match=r"'fixtures/images/china\.jpg' is not what it was"):
         golden.check_seals(COMMITTED)
