@@ -17,6 +17,7 @@ from pe_validate.case import DEFAULT, MATRIX, Case, model_config, select
 from pe_validate.cli_options import DEFAULT_WEIGHTS, CacheDir, Calibration, Images, Json, Quiet, Weights
 from pe_validate.cli_report import finish, print_report
 from pe_validate.errors import PEValidateError, UsageError
+from pe_validate.legible import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -253,7 +254,7 @@ def golden(
     if as_json:
         _print_json([_plain(verdict) for verdict in verdicts])
     else:
-        print(*(verdict.sentence for verdict in verdicts), sep="\n")
+        print(*(printable(verdict.sentence) for verdict in verdicts), sep="\n")
     raise typer.Exit(int(any(verdict.status != "pass" for verdict in verdicts)))
 
 

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from pe_validate.legible import legible
+
 app = typer.Typer(help="Look into Core ML packages.", no_args_is_help=True)
 
 
@@ -34,6 +36,7 @@ def inspect(
                 found.append(replace(inspect(package, function), path=path))
         elif path:
             found.append(inspect(path, function))
+    found = legible(found)
     if as_json:
         print(TypeAdapter(list[Inspection]).dump_json(found, indent=1).decode())
     else:

@@ -10,6 +10,7 @@ import typer
 from pe_validate.case import select
 from pe_validate.cli_options import DEFAULT_WEIGHTS, CacheDir, Calibration, Images, Json, Quiet, Weights
 from pe_validate.errors import UsageError
+from pe_validate.legible import legible
 
 
 def explain(
@@ -54,7 +55,7 @@ def explain(
             file = export(case, loaded.weights, cache_dir, calibration).path
         progress(case, "explain")
         sample = known[image] if image else loaded.inputs[0]
-        found = first_departure(case, file, loaded, sample, made_here=model is None)
+        found = legible(first_departure(case, file, loaded, sample, made_here=model is None))
         progress(case, "done")
     if as_json:
         print(TypeAdapter(Explanation).dump_json(found, indent=1).decode())

@@ -6,6 +6,8 @@ wrong, 3 when a stage could not do its work. (1 is kept for a gate that ran and 
 
 from __future__ import annotations
 
+from pe_validate.legible import printable
+
 
 class PEValidateError(Exception):
     """Base of every error that is the caller's to read."""
@@ -13,8 +15,8 @@ class PEValidateError(Exception):
     exit_code = 3
 
     def __str__(self) -> str:
-        """One line: names come from files, and what cannot be printed in them is escaped."""
-        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in super().__str__())
+        """One line, in which what cannot be printed is escaped."""
+        return printable(super().__str__())
 
 
 class UsageError(PEValidateError):

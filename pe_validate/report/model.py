@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +19,7 @@ from pe_validate.errors import ReportError
 from pe_validate.explain.locate import Explanation
 from pe_validate.export.artifact import Artifact
 from pe_validate.latency import Latency
+from pe_validate.legible import legible
 from pe_validate.verdict import GateName, Verdict
 
 FILE_NAME: Final = "report.json"
@@ -75,7 +76,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that one command found."""
+    """Everything that one command found; every string in it is printable, see :mod:`pe_validate.legible`."""
 
     command: str
     weights: str
@@ -84,6 +85,10 @@ class Report:
     created: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
     machine: str = field(default_factory=lambda: f"{platform.platform()}, {os.cpu_count()} CPUs")
     tools: dict[str, str] = field(default_factory=lambda: {name: version(name) for name in TOOLS})
+
+    def __post_init__(self) -> None:
+        for part in fields(self):
+            object.__setattr__(self, part.name, legible(getattr(self, part.name)))
 
     @property
     def exit_code(self) -> int:

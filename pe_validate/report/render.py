@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -25,7 +24,6 @@ from pe_validate.report.model import FILE_NAME, Report, Result, to_json
 from pe_validate.report.page import to_html
 from pe_validate.verdict import Verdict
 
-_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 COLOUR: Final = {"pass": "green", "fail": "red", "error": "red"}
 COLUMNS: Final = ("case", "gate", "result", "SNR", "limit", "max abs diff", "cosine", "size", "export", "run")
 """Of the Markdown table."""
@@ -61,7 +59,7 @@ def to_terminal(report: Report) -> RenderableType:
     for result in report.results:
         graph, loss = _of_gates(result, "fidelity", "identity"), _of_gates(result, "loss")
         table.add_row(
-            result.name,
+            Text(result.name),
             Text(result.status, COLOUR[result.status]),
             f"{graph.snr_db:.1f}" if graph else "–",
             f"{loss.snr_db:.1f}" if loss else "–",
@@ -70,7 +68,8 @@ def to_terminal(report: Report) -> RenderableType:
         )
     charts = [Text(f"\n{to_chart(explanation)}", no_wrap=True) for explanation in explanations(report)]
     kernels = [Text(line) for line in kernel_lines(report.results)]
-    return Group(*report.headlines, "", table, "", *kernels, *map(Text, sentences(report)), *charts)
+    said = map(Text, sentences(report))
+    return Group(*map(Text, report.headlines), "", table, "", *kernels, *said, *charts)
 
 
 def explanations(report: Report) -> list[Explanation]:
@@ -94,7 +93,7 @@ def to_markdown(report: Report) -> str:
         _row(["---"] * len(COLUMNS)),
         *(_row(cells) for result in report.results for cells in _cells(result)),
         "",
-        *(f"- {_one_line(sentence)}" for sentence in sentences(report)),
+        *(f"- {sentence}" for sentence in sentences(report)),
         "",
         *to_kernel_table(report.results),
         *(
@@ -126,11 +125,6 @@ def _numbers(verdict: Verdict) -> list[str]:
     return [f"{number.snr_db:.1f} dB", limit, f"{number.max_rel:.1e} σ", f"{number.cosine:.7f}"]
 
 
-def _one_line(text: str) -> str:
-    """Without line breaks and without the characters that XML 1.0 cannot hold."""
-    return " ".join(_NOT_XML.sub("", text).split())
-
-
 def _row(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
@@ -142,10 +136,10 @@ def to_junit(report: Report) -> str:
         for verdict in result.verdicts:
             test = ElementTree.SubElement(suite, "testcase", classname=result.name, name=verdict.gate)
             if verdict.status != "pass":
-                ElementTree.SubElement(test, "failure", message=_one_line(verdict.sentence))
+                ElementTree.SubElement(test, "failure", message=verdict.sentence)
         if result.status == "error":
             test = ElementTree.SubElement(suite, "testcase", classname=result.name, name="stages")
-            ElementTree.SubElement(test, "error", message=_one_line(result.error or unjudged(result)))
+            ElementTree.SubElement(test, "error", message=result.error or unjudged(result))
     suite.set("tests", str(len(suite)))
     for kind in ("failure", "error"):
         suite.set(f"{kind}s", str(len(suite.findall(f"*/{kind}"))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,9 +17,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from pe_validate.arm64.execution import Execution
 from pe_validate.case import MATRIX, Case
 from pe_validate.errors import ReportError
-from pe_validate.report.model import Report
+from pe_validate.report.model import Report, read
 from pe_validate.report.page import to_html
 from pe_validate.report.render import (
     COLUMNS,
@@ -243,6 +245,37 @@ def test_the_terminal_breaks_a_long_name_before_a_number() -> None:
 
 def test_the_terminal_shows_a_sentence_as_it_is_without_taking_it_for_markup() -> None:
     assert HOSTILE in printed(sample.report(sample.erring(error=HOSTILE)), width=200)
+
+
+@pytest.mark.parametrize("markup", ["[/x]", "[bold red]", ":smile:"])
+def test_the_terminal_takes_no_name_for_markup(markup: str) -> None:
+    found = replace(sample.passing(sample.CORE_ML, producer=f"Core ML {markup}"), profile=markup)
+    found = replace(found, execution=Execution(markup, markup, {markup: 1}))
+    shown = printed(sample.report(found), width=300)
+    for wanted in (f"on {markup} ", f"run by {markup};", f"Core ML {markup}.", f"{markup} 100.0%"):
+        assert wanted in shown
+
+
+NASTY = "x\nPE-Nano/onnx/fp32 passes everything.\n\x1b[2Jü\u202e\udcff"
+ESCAPED = r"x\nPE-Nano/onnx/fp32 passes everything.\n\x1b[2Jü\u202e\udcff"
+
+
+@pytest.mark.parametrize("render", [printed, to_markdown, to_html, to_junit])
+def test_a_name_in_a_file_cannot_print_a_line_or_a_code_of_its_own(render: Callable[[Report], str]) -> None:
+    named = Execution(NASTY, NASTY, {NASTY: 1})
+    found = replace(sample.failing(producer=NASTY), profile=NASTY, again=NASTY, unexplained=NASTY, execution=named)
+    report = Report(NASTY, NASTY, (found, sample.erring(error=NASTY)), 1.0, machine=NASTY, tools={NASTY: NASTY})
+    shown = render(report)
+    assert not {"\x1b", "\u202e", "\udcff"} & set(shown)
+    assert not any(line.startswith("PE-Nano/onnx/fp32 passes") for line in shown.splitlines())
+    assert ESCAPED in " ".join(shown.split()) or ESCAPED in shown.replace("\n", "")
+
+
+def test_a_report_with_a_name_that_is_not_utf_8_is_written_and_read(tmp_path: Path) -> None:
+    found = sample.passing()
+    verdict = replace(found.verdicts[0], comparisons={"a\udcff": found.verdicts[0].worst})
+    write(sample.report(replace(found, verdicts=(verdict,))), tmp_path)
+    assert list(read(tmp_path).results[0].verdicts[0].comparisons or ()) == [r"a\udcff"]
 
 
 def test_the_terminal_shows_infinite_numbers() -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 import sample_reports as sample
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pe_validate.case import MATRIX, Case
 from pe_validate.errors import ReportError
+from pe_validate.legible import printable
 from pe_validate.report.model import FILE_NAME, Report, Result, read, to_json
 from pe_validate.report.render import write
 
@@ -135,10 +136,11 @@ def test_a_report_of_values_that_are_not_finite_is_plain_json() -> None:
 
 @settings(max_examples=50)
 @given(st.text())
-def test_any_sentence_survives_json(text: str) -> None:
+@example("a surrogate \udcff, as in a name that is not UTF-8")
+def test_any_sentence_survives_json_with_what_cannot_be_printed_escaped(text: str) -> None:
     report = sample.report(sample.erring(error=text))
     stored = json.loads(to_json(report))
-    assert stored["results"][0]["error"] == text
+    assert stored["results"][0]["error"] == printable(text)
 
 
 def test_a_missing_report_says_how_to_make_one(tmp_path: Path) -> None:
