@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pe_validate.case import Case
+from pe_validate.counts import Count
+from pe_validate.errors import RunError
 
 INPUT_NAME = "image"
 OUTPUT_NAME = "features"
@@ -14,6 +16,9 @@ OUTPUT_NAME = "features"
 MEMORY = 4 * 2**30
 MEMORY_FOR_EACH_BYTE = 12
 """Bytes that a runtime may allocate: the libraries take the first, weights in several forms the second."""
+
+LARGEST = 4 * 2**30
+"""Bytes of an artifact; the largest model's in float32 has a third of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ class Artifact:
     case: Case
     path: Path
     sha256: str
-    size: int
+    size: Count
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     weights: str
@@ -85,5 +90,12 @@ def size(path: Path) -> int:
 
 
 def memory_for(path: Path) -> int:
-    """What a sound artifact of this size never needs."""
-    return MEMORY + MEMORY_FOR_EACH_BYTE * (size(path) if path.exists() else 0)
+    """What a sound artifact of this size never needs.
+
+    Raises:
+        RunError: it is larger than any; a file may have terabytes that are nowhere on the disk.
+    """
+    found = size(path) if path.exists() else 0
+    if found > LARGEST:
+        raise RunError(f"'{path}' has {found:,} bytes, and no artifact has more than {LARGEST:,}: give another.")
+    return MEMORY + MEMORY_FOR_EACH_BYTE * found
