@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pe_validate.counts import Positive
+
 
 @dataclass(frozen=True, slots=True)
 class Execution:
@@ -11,12 +13,12 @@ class Execution:
 
     profile: str
     producer: str
-    products: dict[str, int] = field(default_factory=dict, hash=False)
+    products: dict[str, Positive] = field(default_factory=dict, hash=False)
     """Multiply-accumulates that each matrix kernel of KleidiAI did, by its name."""
     shares: dict[str, float] = field(default_factory=dict, hash=False)
     """Of all instructions of the runtime, each function's; those of a half percent and more, where they were counted.
     """
-    instructions: int | None = None
+    instructions: Positive | None = None
     """Of the runtime, with what it sets up when it is first called; none where they cannot be counted."""
 
     @property

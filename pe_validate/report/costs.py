@@ -57,7 +57,7 @@ def _cells(result: Result) -> list[str]:
         f"{loss.cosine:.5f}" if loss else "–",
         f"{agreement.top1:.1%} / {agreement.top5:.1%}" if agreement else "–",
         f"{accuracy.top1:.1%} of {accuracy.reference_top1:.1%}" if accuracy else "–",
-        *(str(latency.ratios[rival]) if latency else "–" for rival in RIVALS),
+        *(str(latency.ratios[rival]) if latency and rival in latency.ratios else "–" for rival in RIVALS),
         f"{latency.utilisation:.2f}" if latency else "–",
         f"fails {', '.join(failed)}" if failed else result.status,
     ]

@@ -14,12 +14,17 @@ FULL_SCALE_DB: Final = 160.0
 """SNR at which a bar is full; float32 arithmetic alone ends near 120 dB."""
 
 
+def filled(snr_db: float) -> float:
+    """How much of its bar an SNR fills, from 0 to 1; one that is not a number nothing."""
+    return min(max(0.0, snr_db / FULL_SCALE_DB), 1.0)
+
+
 def to_chart(explanation: Explanation) -> str:
     """A line for each place: its name, a bar, its SNR in dB, and the artifact's value that comes nearest."""
     names = max((len(step.place) for step in explanation.steps), default=0)
     lines = []
     for step in explanation.steps:
-        bar = "█" * round(WIDTH * min(max(step.snr_db / FULL_SCALE_DB, 0.0), 1.0))
+        bar = "█" * round(WIDTH * filled(step.snr_db))
         number = f"{step.snr_db:6.1f} dB" if isfinite(step.snr_db) else "equal    " if step.snr_db > 0 else "lost     "
         mark = " ← here" if step.place == explanation.place else ""
         lines.append(f"{step.place:<{names}}  {bar:<{WIDTH}}  {number:>9}  {step.value}{mark}")

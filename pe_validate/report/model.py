@@ -9,15 +9,17 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, TypeAdapter, ValidationError
 
 from pe_validate.arm64.execution import Execution
-from pe_validate.case import CORE_ML, Case
+from pe_validate.case import CORE_ML, MATRIX, Case
+from pe_validate.counts import Count
 from pe_validate.errors import ReportError
 from pe_validate.explain.locate import Explanation
 from pe_validate.export.artifact import Artifact
+from pe_validate.files import plain_file
 from pe_validate.latency import Latency
 from pe_validate.legible import legible
 from pe_validate.verdict import GateName, Verdict
@@ -26,11 +28,22 @@ FILE_NAME: Final = "report.json"
 TOOLS: Final = ("pe-validate", "torch", "executorch", "coremltools", "onnxruntime", "numpy")
 
 
+LARGEST: Final = 2**26
+"""Bytes of a stored report; one of every case has a few millions."""
+
+
+def known(case: Case) -> Case:
+    """``case``, if it is one of the matrix."""
+    if case not in MATRIX:
+        raise ValueError(f"there is no case {case}")
+    return case
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """One case: what was made, what every gate said, how long each stage took in seconds."""
 
-    case: Case
+    case: Annotated[Case, AfterValidator(known)]
     seconds: dict[str, float]
     weights_sha256: str
     again: str
@@ -41,7 +54,7 @@ class Result:
     verdicts: tuple[Verdict, ...] = ()
     error: str | None = None
     latency: Latency | None = None
-    peak_memory: int | None = None
+    peak_memory: Count | None = None
     """Bytes, see :func:`~pe_validate.memory.peak_memory`."""
     half_sums: dict[int, float] | None = None
     """SNR in dB by number of terms, see :mod:`pe_validate.half_sums`."""
@@ -142,7 +155,7 @@ def read(folder: Path) -> Report:
     """
     path = folder / FILE_NAME
     try:
-        return _REPORT.validate_json(path.read_bytes())
+        return _REPORT.validate_json(plain_file(path, LARGEST).read_bytes())
     except FileNotFoundError as error:
         raise ReportError(f"No report at '{path}': make one with 'pe-validate run'.") from error
     except (OSError, ValidationError) as error:

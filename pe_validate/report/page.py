@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from pe_validate.report.explained import FULL_SCALE_DB, to_chart
+from pe_validate.report.explained import filled, to_chart
 from pe_validate.report.kernels import COLUMNS, kernel_rows
 
 if TYPE_CHECKING:
@@ -19,6 +19,6 @@ def to_html(report: Report) -> str:
         loader=PackageLoader("pe_validate.report", "."), autoescape=True, undefined=StrictUndefined
     )
     environment.filters["chart"] = to_chart
-    environment.filters["bar"] = lambda db: round(min(max(db / FULL_SCALE_DB, 0.0), 1.0) * 100, 1)
+    environment.filters["bar"] = lambda db: round(filled(db) * 100, 1)
     kernels = kernel_rows(report.results, mark="", joint="\n")
     return environment.get_template("page.html.j2").render(report=report, columns=COLUMNS, kernels=kernels)

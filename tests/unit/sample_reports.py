@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+from rich.console import Console
 
+from pe_validate.arm64.execution import Execution
 from pe_validate.case import Case
+from pe_validate.explain.locate import Explanation, Step
 from pe_validate.export.artifact import Artifact, Delegation, TensorSpec
+from pe_validate.latency import RIVALS, Latency, Ratio
+from pe_validate.report.costs import to_cost_table
 from pe_validate.report.model import Report, Result
+from pe_validate.report.render import FILES, to_terminal
 from pe_validate.runtime.base import Outputs
 from pe_validate.verdict import GateName, Verdict, judge, judge_delegation
 
@@ -77,8 +85,31 @@ def report(*results: Result, command: str = "pe-validate run PE-Core-T16-384", w
     return Report(command, weights, results, 20.0)
 
 
+def measured() -> Result:
+    """One result with every part that a result can have."""
+    steps = (Step("block 0 MLP", float("inf"), "add_1"), Step("pooling", 3.0, "mul_2"))
+    return replace(
+        failing(PTE),
+        latency=Latency("PE-Core-T16-384", "pte/fp32", 2, 30, 50.0, dict.fromkeys(RIVALS, Ratio(0.5, 0.4, 0.6)), 0.9),
+        peak_memory=150_000_000,
+        half_sums={32: 58.0, 8: 54.0},
+        explanation=Explanation(PTE, "loss", "the model", "china", 60.0, steps, "pooling"),
+        profile="iphone-14",
+        execution=Execution("iphone-14", "ExecuTorch 1.4, emulated", {"kai": 9, "other": 1}, {"kai": 0.6}, 1_500_000),
+    )
+
+
+def shown(report: Report) -> list[str]:
+    """It in every form that there is."""
+    terminal = Console(file=StringIO())
+    terminal.print(to_terminal(report))
+    assert isinstance(terminal.file, StringIO)
+    files = [render(report).decode() for render in FILES.values()]
+    return [terminal.file.getvalue(), to_cost_table(report), *files]
+
+
 def mixed() -> Report:
-    """Everything that a report can hold."""
+    """Every kind of outcome that a report can hold."""
     return report(
         passing(ONNX),
         failing(PTE),

@@ -137,7 +137,7 @@ def read_entry(path: Path) -> None:
 
 
 def read_report(path: Path) -> None:
-    reports.read(path.parent)
+    sample.shown(reports.read(path.parent))
 
 
 def read_photograph(path: Path) -> None:
@@ -158,7 +158,7 @@ def write_entry(path: Path) -> None:
 
 
 def write_report(path: Path) -> None:
-    path.write_bytes(reports.to_json(sample.mixed()))
+    path.write_bytes(reports.to_json(sample.report(*sample.mixed().results, sample.measured())))
 
 
 def write_photograph(path: Path) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 
 import pytest
@@ -16,6 +20,8 @@ from pe_validate.errors import ReportError
 from pe_validate.legible import printable
 from pe_validate.report.model import FILE_NAME, Report, Result, read, to_json
 from pe_validate.report.render import write
+
+Way = tuple[str | int, ...]
 
 RESULTS = {
     "pass": sample.passing(),
@@ -178,6 +184,70 @@ def test_a_report_that_was_tampered_with_is_refused(tmp_path: Path, old: bytes, 
     content = path.read_bytes()
     assert old in content
     path.write_bytes(content.replace(old, new))
+    with pytest.raises(ReportError, match="is not a report of this version"):
+        read(tmp_path)
+
+
+def places(value: object, way: Way = ()) -> Iterator[Way]:
+    """Where everything is in parsed JSON, by keys and positions."""
+    if isinstance(value, dict | list):
+        for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+            yield (*way, key)
+            yield from places(each, (*way, key))
+
+
+def put(content: object, way: Way, value: object) -> bytes:
+    """The JSON of ``content`` with another value at one place."""
+    changed = json.loads(json.dumps(content))
+    reduce(getitem, way[:-1], changed)[way[-1]] = value  # type: ignore[arg-type, call-overload]
+    return json.dumps(changed).encode()
+
+
+@pytest.mark.parametrize("value", [0, -1, 10**400, "NaN", "Infinity", "-Infinity", None, {}, [], "[/x]"], ids=repr)
+def test_whatever_stands_at_a_place_of_a_report_it_is_refused_or_shown(tmp_path: Path, value: object) -> None:
+    content = json.loads(to_json(sample.report(sample.measured())))
+    refused = 0
+    for way in places(content):
+        (tmp_path / FILE_NAME).write_bytes(put(content, way, value))
+        try:
+            found = read(tmp_path)
+        except ReportError:
+            refused += 1
+        else:
+            assert all(sample.shown(found)), way
+    assert refused
+
+
+@pytest.mark.parametrize(
+    ("way", "value"),
+    [
+        (("execution", "products"), {"k": 0}),
+        (("execution", "products"), {"k": -1, "j": 1}),
+        (("execution", "instructions"), 10**400),
+        (("execution", "instructions"), -1),
+        (("peak_memory",), 10**400),
+        (("artifact", "size"), 10**400),
+        (("case", "model"), "PE-Core-X"),
+    ],
+    ids=str,
+)
+def test_a_report_whose_numbers_or_case_cannot_be_is_refused(tmp_path: Path, way: Way, value: object) -> None:
+    content = json.loads(to_json(sample.report(sample.measured())))
+    (tmp_path / FILE_NAME).write_bytes(put(content, ("results", 0, *way), value))
+    with pytest.raises(ReportError, match="is not a report of this version"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "too large"])
+def test_what_may_never_end_is_not_read(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / FILE_NAME
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.touch()
+        os.truncate(path, 2**40)
     with pytest.raises(ReportError, match="is not a report of this version"):
         read(tmp_path)
 
