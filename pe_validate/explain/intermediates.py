@@ -57,7 +57,7 @@ def _of_onnx(path: Path, reading: Reading, image: NDArray[np.float32], sizes: fr
             if name and name not in declared:
                 model.graph.output.append(onnx.ValueInfoProto(name=name))
     with TemporaryDirectory(prefix="pe_validate-") as folder:
-        opened = Path(folder) / path.name
+        opened = Path(folder) / "model.onnx"
         onnx.save(model, opened)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
@@ -90,7 +90,7 @@ def _of_program(path: Path, reading: Reading, image: NDArray[np.float32], sizes:
     from pe_validate.runtime.run_pte import declared
 
     with TemporaryDirectory(prefix="pe_validate-") as folder:
-        opened = Path(folder) / path.name
+        opened = Path(folder) / "model.pte"
         names = with_outputs(path, opened, sizes)
         import torch
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pe_validate.errors import UsageError
+from pe_validate.errors import RunError, UsageError
 from pe_validate.inputs.images import Sample
 from pe_validate.runtime.base import Array, Outputs, Reading, Runtime
 
@@ -17,9 +17,13 @@ def load(path: Path, target: str, reading: Reading = "declared", threads: int | 
     ``reading`` says how Core ML is executed, ``threads`` how many an ``.onnx`` or ``.pte`` uses.
 
     Raises:
-        RunError: the file is damaged or is not what its target says.
+        RunError: the file is damaged or is not what its target says, or its name is not UTF-8.
         UsageError: there is no such target.
     """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise RunError(f"'{path}' is not a name in UTF-8, and runtimes take no other: rename it.") from error
     match target:  # imported late: each runtime costs seconds that the others need not pay
         case "onnx":
             from pe_validate.runtime.run_onnx import OnnxRuntime
