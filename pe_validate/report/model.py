@@ -25,6 +25,9 @@ from pe_validate.legible import legible
 from pe_validate.verdict import GateName, Verdict
 
 FILE_NAME: Final = "report.json"
+BEGINNING: Final = b'{\n "headlines"'
+"""Of every stored report, whatever version wrote it."""
+
 TOOLS: Final = ("pe-validate", "torch", "executorch", "coremltools", "onnxruntime", "numpy")
 
 
@@ -145,6 +148,15 @@ _REPORT = TypeAdapter(Report)
 def to_json(report: Report) -> bytes:
     """The report as indented JSON, headlines first; infinities are the strings ``Infinity`` and ``-Infinity``."""
     return json.dumps({"headlines": report.headlines} | json.loads(_REPORT.dump_json(report)), indent=1).encode()
+
+
+def is_report(path: Path) -> bool:
+    """Whether a file is a stored report, be it of another version."""
+    try:
+        with plain_file(path).open("rb") as file:
+            return file.read(len(BEGINNING)) == BEGINNING
+    except OSError:
+        return False
 
 
 def read(folder: Path) -> Report:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from pe_validate.explain.locate import Explanation
 from pe_validate.files import replace_file
 from pe_validate.report.explained import to_chart
 from pe_validate.report.kernels import kernel_lines, to_kernel_table
-from pe_validate.report.model import FILE_NAME, Report, Result, to_json
+from pe_validate.report.model import FILE_NAME, Report, Result, is_report, to_json
 from pe_validate.report.page import to_html
 from pe_validate.verdict import Verdict
 
@@ -162,14 +163,19 @@ def make_room(folder: Path) -> None:
     """Find out before the long work whether ``folder`` can be written, and take away an older report.
 
     Raises:
-        ReportError: the folder cannot be written.
+        ReportError: the folder cannot be written, or files are in the way that are of no report.
     """
     with _writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-        for name in FILES:
-            (folder / name).unlink(missing_ok=True)
+        there = [name for name in FILES if os.path.lexists(folder / name)]
+        if there and not is_report(folder / FILE_NAME):
+            raise ReportError(
+                f"'{folder / there[0]}' is in the way and of no older report: choose another --report, or remove it."
+            )
+        for name in reversed(there):  # while one of them is there, so is what shows whose they are
+            (folder / name).unlink()
 
 
 FILES: Final[dict[str, Callable[[Report], bytes]]] = {

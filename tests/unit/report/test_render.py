@@ -329,6 +329,45 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path, act: obj
     assert (tmp_path / "file").read_text() == "kept"
 
 
+@pytest.mark.parametrize("version", [b"", b'"of another version": '])
+def test_asking_takes_away_an_older_report_of_any_version_and_nothing_else(tmp_path: Path, version: bytes) -> None:
+    write(sample.mixed(), tmp_path)
+    path = tmp_path / "report.json"
+    path.write_bytes(path.read_bytes().replace(b'"results": ', version + b'"results": '))
+    (tmp_path / "other").touch()
+    make_room(tmp_path)
+    assert os.listdir(tmp_path) == ["other"]
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_asking_refuses_a_folder_with_a_file_that_is_of_no_report_and_leaves_it(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(ReportError, match=f"{name}' is in the way"):
+        make_room(tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: "mine"}
+
+
+@pytest.mark.parametrize("gone", range(len(FILES)))
+def test_a_report_that_was_half_taken_away_is_taken_away_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: int
+) -> None:
+    write(sample.mixed(), tmp_path)
+    unlink, left = Path.unlink, iter(range(gone))
+
+    def interrupted(path: Path) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        unlink(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            make_room(tmp_path)
+    assert len(os.listdir(tmp_path)) == len(FILES) - gone
+    make_room(tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
 def test_asking_whether_a_folder_can_be_written_makes_it_and_leaves_it_empty(tmp_path: Path) -> None:
     make_room(tmp_path / "new" / "folder")
     assert os.listdir(tmp_path / "new" / "folder") == []
