@@ -10,8 +10,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
+from typing import Final
 
-from pe_validate.case import PRECISIONS, Case, model_config
+from pe_validate.case import PRECISIONS, SUFFIXES, Case, model_config
 from pe_validate.errors import ExplainError, PEValidateError, UsageError
 from pe_validate.explain.locate import Explanation, explain
 from pe_validate.export.artifact import Artifact
@@ -113,6 +114,10 @@ def why(
         return None, str(error)
 
 
+_TOLD_BY_SUFFIX: Final = tuple(target for target, suffix in SUFFIXES.items() if suffix == f".{target}")
+"""Targets of which a file's last suffix is enough; a program for Core ML is told by what is in it."""
+
+
 def claimed(path: Path, model: str, precision: str | None = None) -> Case:
     """The case that a file claims to be, by its suffix; the file itself says in what it computes.
 
@@ -121,11 +126,11 @@ def claimed(path: Path, model: str, precision: str | None = None) -> Case:
         RunError: the package cannot be read.
     """
     target = path.suffix.removeprefix(".")
+    if target not in _TOLD_BY_SUFFIX:
+        raise UsageError(f"'{path}' is none of {', '.join(f'.{name}' for name in _TOLD_BY_SUFFIX)}.")
     found = isolated_delegation(path) if target == "pte" and path.exists() else None
     if found and found.backend == BACKEND:
         target = "pte-coreml"
-    if target not in PRECISIONS:
-        raise UsageError(f"'{path}' is none of {', '.join(f'.{name}' for name in PRECISIONS)}.")
     if precision not in (None, *PRECISIONS[target]):
         raise UsageError(f"'{target}' is validated in {', '.join(PRECISIONS[target])}, not in '{precision}'.")
     if not path.exists():
