@@ -7,7 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -16,7 +16,7 @@ from pe_validate import cli_arm64, cli_coreml, cli_explain, cli_ios
 from pe_validate.case import DEFAULT, MATRIX, Case, model_config, select
 from pe_validate.cli_options import DEFAULT_WEIGHTS, CacheDir, Calibration, Images, Json, Quiet, Weights
 from pe_validate.cli_report import finish, print_report
-from pe_validate.errors import PEValidateError, UsageError
+from pe_validate.errors import PEValidateError, UsageError, refused
 from pe_validate.legible import printable
 
 if TYPE_CHECKING:
@@ -114,8 +114,8 @@ def check(
     from pe_validate.report.progress import show
     from pe_validate.report.render import make_room
 
-    case = pipeline.claimed(file, model, precision)
     make_room(report)
+    case = pipeline.claimed(file, model, precision)
     start = perf_counter()
     with show(plain=quiet) as progress:
         progress(case, "load")
@@ -161,10 +161,11 @@ def export(
     from pe_validate.report.progress import show
     from pe_validate.verdict import judge_delegation
 
-    with show(plain=quiet) as progress, writable(out):
-        made = export_all(
-            select(cases), weights, calibration=calibration, cache_dir=cache_dir, progress=progress, jobs=jobs
-        )
+    chosen = select(cases)
+    with writable(out):  # found out before the long work
+        pass
+    with show(plain=quiet) as progress:
+        made = export_all(chosen, weights, calibration=calibration, cache_dir=cache_dir, progress=progress, jobs=jobs)
         placed = [place(artifact, out) for artifact in made.values()]
     if as_json:
         _print_json([_plain(artifact) for artifact in placed])
@@ -181,8 +182,10 @@ def export(
 def latency(
     cases: Cases = None,
     weights: Weights = DEFAULT_WEIGHTS,
-    rounds: Annotated[int, typer.Option(min=5, help="Timings of each runtime.")] = 30,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of every runtime. [default: all]")] = None,
+    rounds: Annotated[int, typer.Option(min=5, max=10_000, help="Timings of each runtime.")] = 30,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="Threads of every runtime. [default: all]")
+    ] = None,
     cache_dir: CacheDir = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -269,6 +272,8 @@ def show_report(
     from pe_validate.report.costs import to_cost_table
     from pe_validate.report.model import read
 
+    if sum((markdown, table, as_json)) > 1:
+        raise UsageError("Choose one of --markdown, --table and --json.")
     found = read(folder)
     if table:
         print(to_cost_table(found))
@@ -281,8 +286,14 @@ def main() -> None:
     try:
         app()
     except PEValidateError as error:
-        print(f"pe-validate: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _leave(error)
+    except OSError as error:
+        _leave(refused(error))
+
+
+def _leave(error: PEValidateError) -> NoReturn:
+    print(f"pe-validate: {error}", file=sys.stderr)
+    sys.exit(error.exit_code)
 
 
 def _command(verb: str, cases: Sequence[str]) -> str:

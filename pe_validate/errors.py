@@ -6,6 +6,8 @@ wrong, 3 when a stage could not do its work. (1 is kept for a gate that ran and 
 
 from __future__ import annotations
 
+import os
+
 from pe_validate.legible import printable
 
 
@@ -51,3 +53,14 @@ class GoldenError(PEValidateError):
 
 class ReportError(PEValidateError):
     """A report could not be read or written."""
+
+
+class FileError(PEValidateError):
+    """The system refused a file or folder, and no stage has words of its own for it."""
+
+
+def refused(error: OSError) -> FileError:
+    """What the system said, in one sentence."""
+    named = isinstance(error.filename, str | bytes)  # a descriptor says nothing
+    what = f"'{os.fsdecode(error.filename)}'" if named else "what this needs"
+    return FileError(f"The system refuses {what} ({error.strerror or error}): mend that, or choose another.")

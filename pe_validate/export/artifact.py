@@ -97,5 +97,5 @@ def memory_for(path: Path) -> int:
     """
     found = size(path) if path.exists() else 0
     if found > LARGEST:
-        raise RunError(f"'{path}' has {found:,} bytes, and no artifact has more than {LARGEST:,}: give another.")
+        raise RunError(f"'{path}' has {found:,} bytes, and no artifact has more than {LARGEST:,}; export it again.")
     return MEMORY + MEMORY_FOR_EACH_BYTE * found

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sample_reports as sample
 import torch
 
 from pe_validate.case import MATRIX, Case
 from pe_validate.export.artifact import Artifact
 from pe_validate.models.config import MODELS
 from pe_validate.models.weights import load_weights
+from pe_validate.report.render import write
 
 Done = subprocess.CompletedProcess[str]
 MODEL = "PE-Core-T16-384"
@@ -64,7 +66,11 @@ def test_a_prefix_selects_many(pe_validate: Callable[..., Done]) -> None:
         ("check", "model.onnx", "--model", "PE-Core-X"),
         ("check", "model.onnx", "--model", MODEL, "--precision", "int3"),
         ("latency", "PE-Core-X"),
+        ("check", ".", "--model", MODEL),
+        ("check", "program.pte-coreml", "--model", MODEL),
         ("golden", "--check", "--update"),
+        ("report", "--markdown", "--table"),
+        ("report", "--table", "--json"),
         ("arm64", "run", f"{MODEL}/onnx"),
         ("arm64", "run", f"{MODEL}/pte", "--profile", "iphone-3"),
         ("arm64", "setup", "--profile", "iphone-3"),
@@ -76,7 +82,16 @@ def test_a_request_that_means_nothing_exits_2(pe_validate: Callable[..., Done], 
 
 
 @pytest.mark.parametrize(
-    "arguments", [("run", "--no-such-option"), ("fly",), ("check", "model.onnx"), ("arm64", "run")], ids=" ".join
+    "arguments",
+    [
+        ("run", "--no-such-option"),
+        ("fly",),
+        ("check", "model.onnx"),
+        ("arm64", "run"),
+        ("latency", "--threads", "9999999999999999"),
+        ("latency", "--rounds", "9999999999999999"),
+    ],
+    ids=" ".join,
 )
 def test_a_mistyped_option_exits_2(pe_validate: Callable[..., Done], arguments: tuple[str, ...]) -> None:
     done = pe_validate(*arguments)
@@ -145,6 +160,64 @@ def test_goldens_of_a_checkpoint_are_made_and_checked_when_it_is_named(
     assert_one_sentence(pe_validate("golden", "PE-Nano"), 3, "made with 'file:mine.pt'", "--weights")
     other = pe_validate("golden", "PE-Nano", "--weights", "seed:7")
     assert_one_sentence(other, 3, "made with other weights than 'seed:7'")
+
+
+LONG = "x" * 5000
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", f"{LONG}.onnx", "--model", MODEL),
+        ("check", f"{LONG}.pte", "--model", MODEL),
+        ("explain", LONG),
+        ("coreml", "inspect", f"{LONG}.mlpackage"),
+        ("coreml", "inspect", f"{LONG}.pte"),
+        ("run", f"{MODEL}/onnx", "--weights", f"file:{LONG}.safetensors"),
+        ("export", f"{MODEL}/onnx", "--weights", f"file:{LONG}.pt", "--out", "out"),
+    ],
+    ids=lambda arguments: " ".join(arguments).replace(LONG, "long"),
+)
+def test_a_name_that_the_system_refuses_exits_3_and_is_the_one_that_is_blamed(
+    pe_validate: Callable[..., Done], arguments: tuple[str, ...]
+) -> None:
+    assert_one_sentence(pe_validate(*arguments), 3, f"'{LONG}", "File name too long")
+
+
+@pytest.mark.parametrize("suffix", ["onnx", "pte"])
+def test_a_name_that_is_not_utf_8_exits_3(
+    pe_validate: Callable[..., Done], tmp_path: Path, artifact: Callable[[str], Artifact], suffix: str
+) -> None:
+    path = tmp_path / os.fsdecode(b"a\xff." + suffix.encode())
+    shutil.copyfile(artifact(suffix).path, path)
+    assert_one_sentence(pe_validate("check", path, "--model", MODEL), 3, rf"a\udcff.{suffix}'", "UTF-8")
+
+
+def test_a_photograph_whose_name_is_not_utf_8_is_reported(
+    pe_validate: Callable[..., Done], tmp_path: Path, artifact: Callable[[str], Artifact]
+) -> None:
+    (tmp_path / "photographs").mkdir()
+    photograph = next((Path(__file__).parents[2] / "fixtures" / "images").glob("*.jpg"))
+    shutil.copyfile(photograph, tmp_path / "photographs" / os.fsdecode(b"a\xff.jpg"))
+    done = pe_validate("check", artifact("onnx").path, "--model", MODEL, "--images", "photographs")
+    assert done.returncode == 0, done.stderr
+    assert r"a\\udcff" in (tmp_path / "build/report/report.json").read_text()
+
+
+def test_a_file_of_someone_else_in_the_report_folder_is_not_taken_away(
+    pe_validate: Callable[..., Done], tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/junit.xml").write_text("mine")
+    assert_one_sentence(pe_validate("run", f"{MODEL}/onnx", "--report", "mine"), 3, "mine/junit.xml")
+    assert (tmp_path / "mine/junit.xml").read_text() == "mine"
+
+
+def test_no_older_report_stands_after_a_check_that_failed(pe_validate: Callable[..., Done], tmp_path: Path) -> None:
+    write(sample.report(sample.passing()), tmp_path / "build/report")
+    (tmp_path / "damaged.pte").write_bytes(b"no program")
+    assert_one_sentence(pe_validate("check", "damaged.pte", "--model", MODEL), 3, "damaged.pte")
+    assert_one_sentence(pe_validate("report"), 3, "make one with 'pe-validate run'")
 
 
 def test_a_missing_golden_exits_3(pe_validate: Callable[..., Done]) -> None:
