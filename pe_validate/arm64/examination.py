@@ -6,14 +6,15 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from pe_validate.arm64.execution import Execution
 from pe_validate.arm64.kernels import OUTSIDE
 from pe_validate.arm64.profiles import Profile
 from pe_validate.case import Case
+from pe_validate.counts import Positive
 from pe_validate.errors import GoldenError, RunError
 from pe_validate.export.artifact import Artifact, Delegation
 from pe_validate.files import plain_file, replace_file
@@ -183,7 +184,7 @@ def judge_cost(case: Case, found: Execution, expected: int) -> Verdict:
     return Verdict(case, gate, "pass" if passes else "fail", sentence, producer=found.producer)
 
 
-_COSTS: Final = TypeAdapter(dict[str, dict[str, Annotated[int, Field(gt=0, lt=2**63)]]])
+_COSTS: Final = TypeAdapter(dict[str, dict[str, Positive]])
 _LARGEST: Final = 10_000_000
 """Bytes of a file of costs."""
 

@@ -25,8 +25,8 @@ def kernel_lines(results: Sequence[Result]) -> list[str]:
 
 
 def kernel_rows(results: Sequence[Result], mark: str = "`", joint: str = ", ") -> list[tuple[str, str, str, str]]:
-    """Of each program on each profile what :data:`COLUMNS` say; names stand between marks."""
-    return [_row(result, mark, joint) for result in results if result.execution]
+    """Of each program on each profile what :data:`COLUMNS` say, if it was counted; names stand between marks."""
+    return [_row(result, mark, joint) for result in results if result.execution and result.execution.cost]
 
 
 def _row(result: Result, mark: str, joint: str) -> tuple[str, str, str, str]:

@@ -22,7 +22,9 @@ def native(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("native")
-def test_a_machine_that_is_arm64_answers_under_no_phones_name(tmp_path: Path) -> None:
+def test_a_machine_that_is_arm64_answers_under_no_phones_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(typer.Exit) as ended:
         cli_arm64.run([CASE], report=tmp_path, quiet=True)
     assert ended.value.exit_code == 0
@@ -30,6 +32,7 @@ def test_a_machine_that_is_arm64_answers_under_no_phones_name(tmp_path: Path) ->
     assert result.name == f"{CASE} on this CPU"
     assert "--profile" not in result.again
     assert {verdict.gate for verdict in result.verdicts} == {"parity", "fidelity", "loss"}
+    assert "million" not in capsys.readouterr().out, "there nothing is counted"
 
 
 @pytest.mark.usefixtures("native")
