@@ -16,7 +16,8 @@ def printable(text: str) -> str:
 
 def legible(value: T) -> T:
     """Plain data, the same but for its strings and paths, which are printable."""
-    return _legible(value)  # type: ignore[no-any-return]
+    escaped: T = _legible(value)
+    return escaped
 
 
 def _legible(value: Any) -> Any:

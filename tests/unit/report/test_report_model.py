@@ -6,8 +6,6 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import reduce
-from operator import getitem
 from pathlib import Path
 
 import pytest
@@ -198,8 +196,10 @@ def places(value: object, way: Way = ()) -> Iterator[Way]:
 
 def put(content: object, way: Way, value: object) -> bytes:
     """The JSON of ``content`` with another value at one place."""
-    changed = json.loads(json.dumps(content))
-    reduce(getitem, way[:-1], changed)[way[-1]] = value  # type: ignore[arg-type, call-overload]
+    changed = inner = json.loads(json.dumps(content))
+    for key in way[:-1]:
+        inner = inner[key]
+    inner[way[-1]] = value
     return json.dumps(changed).encode()
 
 
