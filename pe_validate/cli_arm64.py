@@ -55,10 +55,11 @@ def run(
             raise UsageError("This machine is arm64 and runs programs itself: --profile and --update are for others.")
         cores = [HOST]
     own = Path("golden") / COSTS
-    known = costs or (own if own.exists() else shipped("golden") / COSTS)
-    stored = {} if update else examination.stored_costs(known)
+    stored: walk.Costs = {}
     if update:
         examination.store_costs(costs or own, {})  # whether that can be done is known before the long work
+    else:
+        stored = examination.stored_costs(costs or (own if own.exists() else shipped("golden") / COSTS))
     make_room(report)
     options = ["--inputs", str(inputs), "--timeout", f"{timeout:g}", *(("--costs", str(costs)) if costs else ())]
     start = perf_counter()
