@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
-from pe_validate.errors import UsageError
-from pe_validate.models.config import MODELS, ModelConfig
+from pe_validate.models.perception_encoder.vision.config import MODELS, ModelConfig
+from pe_validate.system.errors import UsageError
 
 PRECISIONS: Final[dict[str, tuple[str, ...]]] = {
     "onnx": ("fp32",),

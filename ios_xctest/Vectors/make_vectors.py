@@ -1,6 +1,6 @@
 """Make what Python and Swift are both held to: ``python ios_xctest/Vectors/make_vectors.py [FOLDER]``.
 
-``comparison_vectors.json``: pairs of tensors and what ``pe_validate.compare`` says of them.
+``comparison_vectors.json``: pairs of tensors and what ``pe_validate.data.comparison`` says of them.
 ``preprocessing/``: RGBA bytes and what ``pe_validate.inputs.images`` makes of them for a model.
 """
 
@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.numpy import save
 
-from pe_validate.compare import compare
-from pe_validate.files import replace_file
+from pe_validate.data.comparison import compare
 from pe_validate.inputs.images import normalize, open_photograph, photographs, squash
+from pe_validate.system.files import replace_file
 
 Array = NDArray[np.generic]
 

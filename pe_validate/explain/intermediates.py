@@ -10,11 +10,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pe_validate.errors import ExplainError
-from pe_validate.export.artifact import memory_for
-from pe_validate.export.embedded import embedded
-from pe_validate.process import Child, ChildError
-from pe_validate.runtime.base import Reading
+from pe_validate.data.artifact import memory_for
+from pe_validate.system.errors import ExplainError
+from pe_validate.system.process import Child, ChildError
+from pe_validate.targets.pte_coreml.embedded import embedded
+from pe_validate.targets.runtime import Reading
 
 Values = dict[str, NDArray[np.float32]]
 
@@ -86,8 +86,8 @@ def _of_package(path: Path, reading: Reading, image: NDArray[np.float32], sizes:
 def _of_program(path: Path, reading: Reading, image: NDArray[np.float32], sizes: frozenset[int]) -> Values:
     from executorch.extension.pybindings import _portable_lib
 
-    from pe_validate.explain.programs import with_outputs
-    from pe_validate.runtime.run_pte import declared
+    from pe_validate.targets.xnnpack.programs import with_outputs
+    from pe_validate.targets.xnnpack.runtime import declared
 
     with TemporaryDirectory(prefix="pe_validate-") as folder:
         opened = Path(folder) / "model.pte"

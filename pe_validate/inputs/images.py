@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from pe_validate.errors import LoadError
-from pe_validate.files import plain_file, shipped
+from pe_validate.system.errors import LoadError
+from pe_validate.system.files import plain_file, shipped
 
 Pixels = NDArray[np.uint8]
 Tensor = NDArray[np.float32]

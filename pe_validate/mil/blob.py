@@ -16,9 +16,9 @@ from typing import Final
 import numpy as np
 import torch
 
-from pe_validate.errors import RunError
-from pe_validate.files import plain_file
 from pe_validate.mil.dtypes import DataType, to_tensor, unpack
+from pe_validate.system.errors import RunError
+from pe_validate.system.files import plain_file
 
 _VERSION: Final = 2
 _SENTINEL: Final = 0xDEADBEEF

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pe_validate.errors import RunError
 from pe_validate.mil.dtypes import FLOAT16, DataType
 from pe_validate.mil.ops import OPERATORS, Operator, Value
 from pe_validate.mil.package import Package
 from pe_validate.mil.values import read_constant, read_tensor_type
+from pe_validate.system.errors import RunError
 
 
 @dataclass(frozen=True, slots=True)

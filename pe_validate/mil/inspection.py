@@ -13,10 +13,10 @@ from math import prod
 from pathlib import Path
 from typing import Any, Final, cast
 
-from pe_validate.errors import RunError
-from pe_validate.export.artifact import size
+from pe_validate.data.artifact import size
 from pe_validate.mil.dtypes import DATA_TYPES, STRING
 from pe_validate.mil.package import Package
+from pe_validate.system.errors import RunError
 
 Shape = tuple[int | None, ...]
 Shapes = dict[str, list[Sequence[int]]]

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from pe_validate.errors import RunError
-from pe_validate.export.artifact import TensorSpec
+from pe_validate.data.artifact import TensorSpec
 from pe_validate.mil.ops import LARGEST
 from pe_validate.mil.values import RANK
+from pe_validate.system.errors import RunError
 
 # CoreML.Specification.ArrayFeatureType.ArrayDataType
 _ARRAY_TYPES: Final = {65568: "float32", 65600: "float64", 131104: "int32", 131080: "int8", 65552: "float16"}

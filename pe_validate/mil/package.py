@@ -10,10 +10,10 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from pe_validate.errors import RunError
-from pe_validate.files import plain_file
 from pe_validate.mil.blob import BlobFile
 from pe_validate.mil.proto import parse_model
+from pe_validate.system.errors import RunError
+from pe_validate.system.files import plain_file
 
 _MODEL_PATH: Final = "@model_path/"
 _LARGEST_MANIFEST: Final = 2**20

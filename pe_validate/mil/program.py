@@ -11,13 +11,13 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 import torch
 from torch import Tensor
 
-from pe_validate.errors import RunError
-from pe_validate.export.artifact import TensorSpec
+from pe_validate.data.artifact import TensorSpec
 from pe_validate.mil.graph import Block, Declared, Graph, GraphReader, Operation
 from pe_validate.mil.interface import Feature, accept, give, read_feature
 from pe_validate.mil.ops import LARGEST, Value
 from pe_validate.mil.ops.accumulation import ROUNDED
 from pe_validate.mil.package import Package
+from pe_validate.system.errors import RunError
 
 Mode: TypeAlias = Literal["exact", "declared"]
 Trace: TypeAlias = Callable[[str, str, Tensor], None]

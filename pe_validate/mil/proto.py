@@ -16,7 +16,7 @@ from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
-from pe_validate.errors import RunError
+from pe_validate.system.errors import RunError
 
 _PACKAGE = "_pe_validate_coreml_proto"
 

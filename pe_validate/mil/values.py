@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pe_validate.errors import RunError
 from pe_validate.mil.dtypes import DATA_TYPES, STRING, DataType, to_tensor, unpack
 from pe_validate.mil.ops import LARGEST, Value
 from pe_validate.mil.package import Package
+from pe_validate.system.errors import RunError
 
 RANK: Final = 16
 """The most axes that a tensor may have; MIL itself allows five."""

@@ -26,12 +26,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from pe_validate.case import model_config
-from pe_validate.errors import LoadError, UsageError
-from pe_validate.files import shipped
-from pe_validate.models.config import NANO, ModelConfig
-from pe_validate.models.outliers import add_outliers
-from pe_validate.models.tower import VisionTower
-from pe_validate.process import memory_limited
+from pe_validate.models.perception_encoder.vision.config import NANO, ModelConfig
+from pe_validate.models.perception_encoder.vision.outliers import add_outliers
+from pe_validate.models.perception_encoder.vision.tower import VisionTower
+from pe_validate.system.errors import LoadError, UsageError
+from pe_validate.system.files import shipped
+from pe_validate.system.process import memory_limited
 
 DEFAULT_WEIGHTS = "seed:7"
 _FAMILIES = ("", "+outliers")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from pe_validate.latency import RIVALS
+from pe_validate.gates.verdicts import Verdict
+from pe_validate.measure.latency import RIVALS
 from pe_validate.report.model import Report, Result
-from pe_validate.verdict import Verdict
 
 COLUMNS: Final = (
     "case",

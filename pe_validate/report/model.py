@@ -13,16 +13,16 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 
-from pe_validate.arm64.execution import Execution
 from pe_validate.case import CORE_ML, MATRIX, Case
-from pe_validate.counts import Count
-from pe_validate.errors import ReportError
+from pe_validate.data.artifact import Artifact
+from pe_validate.data.counts import Count
+from pe_validate.data.execution import Execution
 from pe_validate.explain.locate import Explanation
-from pe_validate.export.artifact import Artifact
-from pe_validate.files import plain_file
-from pe_validate.latency import Latency
-from pe_validate.legible import legible
-from pe_validate.verdict import GateName, Verdict
+from pe_validate.gates.verdicts import GateName, Verdict
+from pe_validate.measure.latency import Latency
+from pe_validate.system.errors import ReportError
+from pe_validate.system.files import plain_file
+from pe_validate.system.legible import legible
 
 FILE_NAME: Final = "report.json"
 BEGINNING: Final = b'{\n "headlines"'
@@ -52,15 +52,15 @@ class Result:
     again: str
     """The command that repeats this case alone."""
     required: tuple[GateName, ...]
-    """Gates without which the case has not passed, see :func:`~pe_validate.gates.required`."""
+    """Gates without which the case has not passed, see :func:`~pe_validate.gates.evidence.required`."""
     artifact: Artifact | None = None
     verdicts: tuple[Verdict, ...] = ()
     error: str | None = None
     latency: Latency | None = None
     peak_memory: Count | None = None
-    """Bytes, see :func:`~pe_validate.memory.peak_memory`."""
+    """Bytes, see :func:`~pe_validate.measure.memory.peak_memory`."""
     half_sums: dict[int, float] | None = None
-    """SNR in dB by number of terms, see :mod:`pe_validate.half_sums`."""
+    """SNR in dB by number of terms, see :mod:`pe_validate.measure.half_sums`."""
     explanation: Explanation | None = None
     """Where a failure begins."""
     unexplained: str | None = None
@@ -92,7 +92,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that one command found; every string in it is printable, see :mod:`pe_validate.legible`."""
+    """Everything that one command found; every string in it is printable, see :mod:`pe_validate.system.legible`."""
 
     command: str
     weights: str

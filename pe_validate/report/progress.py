@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from pe_validate.case import Case
-from pe_validate.pipeline import Progress as Notify
+from pe_validate.walk.walk import Progress as Notify
 
 
 @contextmanager

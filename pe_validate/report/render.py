@@ -15,15 +15,15 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pe_validate.compare import Comparison
-from pe_validate.errors import ReportError
+from pe_validate.data.comparison import Comparison
 from pe_validate.explain.locate import Explanation
-from pe_validate.files import replace_file
+from pe_validate.gates.verdicts import Verdict
 from pe_validate.report.explained import to_chart
 from pe_validate.report.kernels import kernel_lines, to_kernel_table
 from pe_validate.report.model import FILE_NAME, Report, Result, is_report, to_json
 from pe_validate.report.page import to_html
-from pe_validate.verdict import Verdict
+from pe_validate.system.errors import ReportError
+from pe_validate.system.files import replace_file
 
 COLOUR: Final = {"pass": "green", "fail": "red", "error": "red"}
 COLUMNS: Final = ("case", "gate", "result", "SNR", "limit", "max abs diff", "cosine", "size", "export", "run")

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from nano import case
 
-from pe_validate.arm64.environment import setup
-from pe_validate.arm64.profiles import PROFILES, Profile
-from pe_validate.export.artifact import Artifact
-from pe_validate.export.cache import export
-from pe_validate.runtime.run_pte_arm64 import Guest
+from pe_validate.data.artifact import Artifact
+from pe_validate.machines.arm64.environment import setup
+from pe_validate.machines.arm64.profiles import PROFILES, Profile
+from pe_validate.machines.arm64.runtime import Guest
+from pe_validate.targets.export import export
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,10 +8,10 @@ from typing import Final
 import torch
 
 from pe_validate.case import Case
-from pe_validate.export.to_pte import write_pte
 from pe_validate.inputs.images import default_pixels, samples
-from pe_validate.models.config import MODELS
+from pe_validate.models.perception_encoder.vision.config import MODELS
 from pe_validate.models.weights import load_model
+from pe_validate.targets.xnnpack.write import write_pte
 
 IMAGES: Final = samples(default_pixels(MODELS["PE-Nano"].image_size))
 
@@ -25,7 +25,7 @@ def write_undelegated(path: Path) -> None:
     """PE-Nano by ExecuTorch's own portable operators, as without a partitioner; to be called in a child."""
     from executorch.exir import to_edge
 
-    from pe_validate.export import to_pte
+    from pe_validate.targets.xnnpack import write as to_pte
 
     to_pte.lower_by_partitions = lambda program, constants: to_edge(program, constant_methods=constants)
     write_pte(load_model("PE-Nano"), torch.from_numpy(IMAGES[0].image), path, {})

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from nano import IMAGES, case, write_undelegated
 
-from pe_validate.arm64.examination import execution_of, judge_cost, judge_kernels, stored_costs
-from pe_validate.arm64.execution import Execution
-from pe_validate.arm64.profiles import PROFILES, Profile
-from pe_validate.arm64.walk import validate_all
 from pe_validate.case import PRECISIONS
-from pe_validate.errors import RunError
-from pe_validate.export.artifact import Artifact
-from pe_validate.process import Child
+from pe_validate.data.artifact import Artifact
+from pe_validate.data.execution import Execution
+from pe_validate.machines.arm64.examination import execution_of, judge_cost, judge_kernels, stored_costs
+from pe_validate.machines.arm64.profiles import PROFILES, Profile
+from pe_validate.machines.arm64.runtime import Arm64Runtime, Guest
+from pe_validate.machines.arm64.walk import validate_all
 from pe_validate.report.model import Result
-from pe_validate.runtime.run_pte_arm64 import Arm64Runtime, Guest
+from pe_validate.system.errors import RunError
+from pe_validate.system.process import Child
 
 COSTS = stored_costs(Path(__file__).parents[2] / "golden" / "arm64-costs.json")
 COUNTED = [name for name, profile in PROFILES.items() if profile.counts]

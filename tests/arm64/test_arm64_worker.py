@@ -15,13 +15,13 @@ import pytest
 from nano import IMAGES, case
 from processes import is_alive, wait_until
 
-from pe_validate.arm64.environment import Environment
-from pe_validate.arm64.profiles import PROFILES, Profile
-from pe_validate.arm64.walk import validate_all
-from pe_validate.errors import RunError
-from pe_validate.export.artifact import Artifact
-from pe_validate.runtime.isolation import IsolatedRuntime
-from pe_validate.runtime.run_pte_arm64 import Arm64Runtime, Guest
+from pe_validate.data.artifact import Artifact
+from pe_validate.machines.arm64.environment import Environment
+from pe_validate.machines.arm64.profiles import PROFILES, Profile
+from pe_validate.machines.arm64.runtime import Arm64Runtime, Guest
+from pe_validate.machines.arm64.walk import validate_all
+from pe_validate.machines.isolation import IsolatedRuntime
+from pe_validate.system.errors import RunError
 
 PHONE = PROFILES["iphone-14"]
 
@@ -76,9 +76,9 @@ def test_a_case_that_takes_too_long_is_an_error_and_not_a_pass() -> None:
 
 PARENT = """
 import sys
-from pe_validate.arm64.environment import setup
-from pe_validate.arm64.profiles import PROFILES
-from pe_validate.runtime.run_pte_arm64 import Guest
+from pe_validate.machines.arm64.environment import setup
+from pe_validate.machines.arm64.profiles import PROFILES
+from pe_validate.machines.arm64.runtime import Guest
 profile = PROFILES["iphone-14"]
 with Guest(setup(profile), profile) as guest:
     print(guest._child._process.pid, flush=True)

@@ -21,15 +21,15 @@ import torch
 from torch import nn
 
 from pe_validate.case import Case
-from pe_validate.export.precision import lowered
-from pe_validate.export.to_onnx import write_onnx
-from pe_validate.export.to_pte import write_pte
-from pe_validate.latency import _take_turns, bootstrap
-from pe_validate.models import deploy
-from pe_validate.models.config import MODELS
-from pe_validate.models.tower import VisionTower
+from pe_validate.measure.latency import _take_turns, bootstrap
+from pe_validate.models.perception_encoder.vision import deploy
+from pe_validate.models.perception_encoder.vision.config import MODELS
+from pe_validate.models.perception_encoder.vision.tower import VisionTower
 from pe_validate.models.weights import seeded
-from pe_validate.runtime import load
+from pe_validate.targets.onnx.write import write_onnx
+from pe_validate.targets.open import load
+from pe_validate.targets.recipes import lowered
+from pe_validate.targets.xnnpack.write import write_pte
 
 
 def products_alone(tower: VisionTower, case: Case) -> nn.Module:

@@ -15,13 +15,13 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from pe_validate.compare import compare
-from pe_validate.export.routes import ROUTES, convert
+from pe_validate.data.comparison import compare
 from pe_validate.inputs.images import default_pixels, samples
 from pe_validate.mil import load
 from pe_validate.mil.inspection import inspect
-from pe_validate.models.deploy import deploy
+from pe_validate.models.perception_encoder.vision.deploy import deploy
 from pe_validate.models.weights import load_model
+from pe_validate.targets.coreml.routes import ROUTES, convert
 
 COLUMNS = ("model", "form", "route", "iOS", "operators", "whole attentions", "file", "exact", "declared")
 

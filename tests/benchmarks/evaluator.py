@@ -20,12 +20,12 @@ import numpy as np
 
 from pe_validate import mil
 from pe_validate.case import Case
-from pe_validate.export.cache import export
-from pe_validate.latency import _take_turns, bootstrap
-from pe_validate.memory import peak_memory
-from pe_validate.models.config import MODELS
+from pe_validate.measure.latency import _take_turns, bootstrap
+from pe_validate.measure.memory import peak_memory
+from pe_validate.models.perception_encoder.vision.config import MODELS
 from pe_validate.models.weights import load_model
-from pe_validate.runtime.run_eager import EagerRuntime
+from pe_validate.targets.eager import EagerRuntime
+from pe_validate.targets.export import export
 
 EAGER: Final = 2.5
 """Times of eager that a prediction may take."""

@@ -18,10 +18,10 @@ from pathlib import Path
 import torch
 
 from pe_validate.case import Case
-from pe_validate.export.precision import calibration_images, lowered, recipe
-from pe_validate.export.to_pte import lower_by_partitions, write_pte
 from pe_validate.models.weights import load_model
-from pe_validate.process import Child
+from pe_validate.system.process import Child
+from pe_validate.targets.recipes import calibration_images, lowered, recipe
+from pe_validate.targets.xnnpack.write import lower_by_partitions, write_pte
 
 TIMEOUT = 1800.0
 METADATA = {"model": "benchmark"}

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from pe_validate import golden
 from pe_validate.case import Case
+from pe_validate.gates.verdicts import judge
+from pe_validate.goldens import golden
 from pe_validate.inputs.images import samples
-from pe_validate.runtime import Runtime, run
-from pe_validate.verdict import judge
+from pe_validate.targets.open import Runtime, run
 
 GOLDENS = Path(__file__).parents[2] / "golden"
 

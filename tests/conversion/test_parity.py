@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given, settings
 
 from pe_validate.case import Case
-from pe_validate.compare import compare
-from pe_validate.export.artifact import Artifact
-from pe_validate.export.cache import export
-from pe_validate.export.precision import recipe
-from pe_validate.gates import reading_for
+from pe_validate.data.artifact import Artifact
+from pe_validate.data.comparison import compare
+from pe_validate.gates.evidence import reading_for
+from pe_validate.gates.limits import Gate
+from pe_validate.gates.verdicts import Verdict, judge
 from pe_validate.inputs.strategies import KINDS, LAYOUTS, Drawn, Kind, layouts
-from pe_validate.reference import Reference
-from pe_validate.runtime import Outputs, Runtime, run
-from pe_validate.runtime.isolation import IsolatedRuntime
-from pe_validate.runtime.run_eager import EagerRuntime
-from pe_validate.tolerance import Gate
-from pe_validate.verdict import Verdict, judge
+from pe_validate.machines.isolation import IsolatedRuntime
+from pe_validate.reference.reference import Reference
+from pe_validate.targets.eager import EagerRuntime
+from pe_validate.targets.export import export
+from pe_validate.targets.open import Outputs, Runtime, run
+from pe_validate.targets.recipes import recipe
 
 
 @pytest.fixture

@@ -12,11 +12,14 @@ from planting import fault
 from torch import nn
 
 from pe_validate.case import Case
-from pe_validate.export import compression, to_mlpackage, to_pte, worker
-from pe_validate.export.artifact import OUTPUT_NAME
-from pe_validate.export.precision import lowered
-from pe_validate.models.deploy import deploy
-from pe_validate.models.tower import VisionTower
+from pe_validate.data.artifact import OUTPUT_NAME
+from pe_validate.models.perception_encoder.vision.deploy import deploy
+from pe_validate.models.perception_encoder.vision.tower import VisionTower
+from pe_validate.targets import worker
+from pe_validate.targets.coreml import compression
+from pe_validate.targets.coreml import write as to_mlpackage
+from pe_validate.targets.recipes import lowered
+from pe_validate.targets.xnnpack import write as to_pte
 
 
 def handed(patch: pytest.MonkeyPatch, make: Any) -> None:

@@ -12,9 +12,9 @@ from planting import SPATIAL, SPATIAL_KINDS, fault
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pe_validate.models import deploy
-from pe_validate.models.config import ModelConfig
-from pe_validate.models.tower import rope_angles
+from pe_validate.models.perception_encoder.vision import deploy
+from pe_validate.models.perception_encoder.vision.config import ModelConfig
+from pe_validate.models.perception_encoder.vision.tower import rope_angles
 
 
 def after_init(patch: pytest.MonkeyPatch, owner: type[nn.Module], change: Callable[[Any], None]) -> None:
@@ -82,7 +82,7 @@ def class_token_rotated(patch: pytest.MonkeyPatch) -> None:
 @fault("rewrite", "block 0 attention")
 def rope_of_another_base(patch: pytest.MonkeyPatch) -> None:
     """Frequencies have the base 100 of another implementation and not 10,000."""
-    from pe_validate.models import tower
+    from pe_validate.models.perception_encoder.vision import tower
 
     def angles(config: ModelConfig, grid: tuple[int, int]) -> Tensor:
         with pytest.MonkeyPatch.context() as inner:

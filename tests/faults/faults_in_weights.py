@@ -7,7 +7,7 @@ from planting import MODEL, fault
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pe_validate.models.tower import AttentionPool, ResidualBlock, VisionTower
+from pe_validate.models.perception_encoder.vision.tower import AttentionPool, ResidualBlock, VisionTower
 from pe_validate.models.weights import load_model
 
 

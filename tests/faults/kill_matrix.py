@@ -10,9 +10,9 @@ from typing import get_args
 from planting import FAULTS, MODEL, Level, import_catalogue
 
 from pe_validate.case import Case
-from pe_validate.compare import Comparison
-from pe_validate.tolerance import Limits, Tolerance, of_rewrite, tolerance
-from pe_validate.verdict import Verdict
+from pe_validate.data.comparison import Comparison
+from pe_validate.gates.limits import Limits, Tolerance, of_rewrite, tolerance
+from pe_validate.gates.verdicts import Verdict
 
 INVISIBLE = {
     "bias of the pooling's keys missing": "it adds the same to every score, and softmax takes that out; in a "
@@ -118,7 +118,8 @@ def to_markdown(cells: Sequence[Cell]) -> str:
         "## Headroom",
         "",
         "How many times the worst of the sound conversions a limit is, and how many times the limit the nearest fault "
-        "that no other gate sees as well; `pe_validate/tolerances.toml` has both in dB. Where the gap is wide enough "
+        "that no other gate sees as well; `pe_validate/gates/tolerances.toml` has both in dB. Where the gap is wide "
+        "enough "
         f"each side has {WIDE:g} times; the others are marked. Most of what quantisation "
         "costs is the same on every CPU, so sound conversions need less room there; float16 has a fault at 45 dB, and "
         "sound sums at 57.",

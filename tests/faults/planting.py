@@ -15,11 +15,13 @@ import torch
 from torch import nn
 
 from pe_validate.case import MATRIX, Case
-from pe_validate.export import to_mlpackage, to_pte, worker
-from pe_validate.export.artifact import Artifact, digest, size
-from pe_validate.export.delegation import delegation
+from pe_validate.data.artifact import Artifact, digest, size
 from pe_validate.inputs.images import Sample
-from pe_validate.models.tower import VisionTower
+from pe_validate.models.perception_encoder.vision.tower import VisionTower
+from pe_validate.targets import worker
+from pe_validate.targets.coreml import write as to_mlpackage
+from pe_validate.targets.xnnpack import write as to_pte
+from pe_validate.targets.xnnpack.delegation import delegation
 
 MODEL: Final = "PE-Nano"
 SPATIAL: Final = "PE-Spatial-T16-512"

@@ -7,11 +7,11 @@ from pathlib import Path
 from planting import export_with
 
 from pe_validate.case import Case
-from pe_validate.export.artifact import Artifact
-from pe_validate.export.precision import calibration_images
+from pe_validate.data.artifact import Artifact
 from pe_validate.models.weights import DEFAULT_WEIGHTS
-from pe_validate.process import Child, ChildError
-from pe_validate.reference import Reference, reference
+from pe_validate.reference.reference import Reference, reference
+from pe_validate.system.process import Child, ChildError
+from pe_validate.targets.recipes import calibration_images
 
 EXPORT_SECONDS = 600
 

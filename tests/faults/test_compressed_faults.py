@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from pe_validate.case import Case
-from pe_validate.export.compression import BLOCK
-from pe_validate.export.precision import lowered
+from pe_validate.gates.verdicts import judge
 from pe_validate.inputs.images import default_pixels, samples
-from pe_validate.models.config import MODELS
+from pe_validate.models.perception_encoder.vision.config import MODELS
 from pe_validate.models.weights import load_model
-from pe_validate.runtime import Outputs, run
-from pe_validate.runtime.run_eager import EagerRuntime
-from pe_validate.verdict import judge
+from pe_validate.targets.coreml.compression import BLOCK
+from pe_validate.targets.eager import EagerRuntime
+from pe_validate.targets.open import Outputs, run
+from pe_validate.targets.recipes import lowered
 
 MODEL = "PE-Nano"
 INPUTS = tuple(samples(default_pixels(MODELS[MODEL].image_size))[:4])

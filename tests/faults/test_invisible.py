@@ -10,10 +10,10 @@ from faults_in_weights import block, pool
 from kill_matrix import INVISIBLE
 from torch import Tensor
 
-from pe_validate.compare import compare
-from pe_validate.models import tower as towers
-from pe_validate.models.config import ModelConfig
-from pe_validate.models.tower import VisionTower, rope_angles
+from pe_validate.data.comparison import compare
+from pe_validate.models.perception_encoder.vision import tower as towers
+from pe_validate.models.perception_encoder.vision.config import ModelConfig
+from pe_validate.models.perception_encoder.vision.tower import VisionTower, rope_angles
 from pe_validate.models.weights import load_model
 
 Plant = Callable[[VisionTower, pytest.MonkeyPatch], None]

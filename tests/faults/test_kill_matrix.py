@@ -14,12 +14,12 @@ from kill_matrix import WANTED, Cell, margin, words
 from planting import FAULTS, MODEL, SHARED, import_catalogue, planted
 from sound_and_sick import Exporter, References
 
-from pe_validate import golden
 from pe_validate.case import Case
-from pe_validate.errors import GoldenError, RunError
 from pe_validate.explain.locate import explain
-from pe_validate.pipeline import check, examine
-from pe_validate.verdict import Verdict
+from pe_validate.gates.verdicts import Verdict
+from pe_validate.goldens import golden
+from pe_validate.system.errors import GoldenError, RunError
+from pe_validate.walk.walk import check, examine
 
 import_catalogue()
 CELLS = [

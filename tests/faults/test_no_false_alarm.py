@@ -8,7 +8,7 @@ import pytest
 from sound_and_sick import Exporter, References
 
 from pe_validate.case import MATRIX, Case
-from pe_validate.pipeline import examine
+from pe_validate.walk.walk import examine
 
 MODEL = "PE-Nano"
 WEIGHTS = ["seed:1", "seed:2", "trained"]

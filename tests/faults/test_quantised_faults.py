@@ -17,13 +17,13 @@ import torch
 from torch import nn
 
 from pe_validate.case import Case
-from pe_validate.export.precision import lowered
+from pe_validate.gates.verdicts import judge
 from pe_validate.inputs.images import default_pixels, samples
 from pe_validate.models.weights import load_model
-from pe_validate.reference import reference
-from pe_validate.runtime import Outputs, run
-from pe_validate.runtime.run_eager import EagerRuntime
-from pe_validate.verdict import judge
+from pe_validate.reference.reference import reference
+from pe_validate.targets.eager import EagerRuntime
+from pe_validate.targets.open import Outputs, run
+from pe_validate.targets.recipes import lowered
 
 MODEL = "PE-Core-T16-384"
 INPUTS = samples({name: p for name, p in default_pixels(384).items() if name in ("china", "hot-pixel")})

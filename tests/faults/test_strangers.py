@@ -15,16 +15,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pe_validate.case import Case
-from pe_validate.export.routes import ROUTES, Route, convert
-from pe_validate.export.to_pte_coreml import write_pte_coreml
-from pe_validate.identity import UNKNOWN
-from pe_validate.models import tower as towers
-from pe_validate.models.config import ModelConfig
-from pe_validate.models.deploy import deploy
-from pe_validate.models.tower import VisionTower, rope_angles
-from pe_validate.pipeline import check, why
-from pe_validate.reference import Reference
-from pe_validate.verdict import Verdict
+from pe_validate.gates.identity import UNKNOWN
+from pe_validate.gates.verdicts import Verdict
+from pe_validate.models.perception_encoder.vision import tower as towers
+from pe_validate.models.perception_encoder.vision.config import ModelConfig
+from pe_validate.models.perception_encoder.vision.deploy import deploy
+from pe_validate.models.perception_encoder.vision.tower import VisionTower, rope_angles
+from pe_validate.reference.reference import Reference
+from pe_validate.targets.coreml.routes import ROUTES, Route, convert
+from pe_validate.targets.pte_coreml.write import write_pte_coreml
+from pe_validate.walk.walk import check, why
 
 MODEL = "PE-Nano"
 CASE = Case(MODEL, "mlpackage", "fp16")
@@ -138,7 +138,7 @@ def test_a_form_that_nobody_knows_is_held_to_the_model_and_says_so(references: R
 
 def test_rounding_constants_changes_nothing_that_is_rounded_already(references: References) -> None:
     """The mode itself: with float16 weights and no table to round, it is the module."""
-    from pe_validate.export.rounding import Rounded
+    from pe_validate.targets.coreml.rounding import Rounded
 
     layer = nn.Sequential(nn.Linear(8, 8), nn.GELU(), nn.Linear(8, 4)).requires_grad_(False)
     for parameter in layer.parameters():

@@ -34,8 +34,8 @@ from coremltools.models import MLModel
 from coremltools.models import utils as model_utils
 
 from pe_validate import mil
-from pe_validate.errors import RunError
 from pe_validate.mil.inspection import OPSETS
+from pe_validate.system.errors import RunError
 
 UNSUPPORTED: Final = frozenset({
     # recurrent

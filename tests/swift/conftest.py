@@ -10,9 +10,9 @@ from apple_check import check
 from swift_package import PACKAGE, ROOT, Swift
 from swift_toolchain import Toolchain, toolchain
 
-from pe_validate import bundle
 from pe_validate.case import select
-from pe_validate.export.cache import default_cache_dir
+from pe_validate.goldens import bundle
+from pe_validate.targets.export import default_cache_dir
 
 HERE = Path(__file__).parent
 

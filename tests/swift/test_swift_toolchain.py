@@ -14,8 +14,8 @@ import swift_toolchain
 from swift_package import PACKAGE, Swift
 from swift_toolchain import Toolchain, main, toolchain
 
-from pe_validate.arm64.environment import MIRROR
-from pe_validate.errors import SetupError
+from pe_validate.machines.arm64.environment import MIRROR
+from pe_validate.system.errors import SetupError
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from filelock import FileLock
 from tiny_artifacts import write_all
 
-from pe_validate.process import Child
+from pe_validate.system.process import Child
 
 
 @pytest.fixture(scope="session")

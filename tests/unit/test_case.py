@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pe_validate.case import DEFAULT, MATRIX, PRECISIONS, RECOMMENDED, SUFFIXES, Case, model_config, select
-from pe_validate.errors import UsageError
-from pe_validate.models.config import MODELS
+from pe_validate.models.perception_encoder.vision.config import MODELS
+from pe_validate.system.errors import UsageError
 
 prefixes = st.sampled_from(MATRIX).flatmap(lambda case: st.integers(1, len(str(case))).map(lambda n: str(case)[:n]))
 """The beginning of a case's name, of one character at least."""

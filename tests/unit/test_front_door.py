@@ -16,7 +16,7 @@ def evaluate(*statements: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("first", ["import sys", "import pe_validate.pipeline, pe_validate.export.cache"])
+@pytest.mark.parametrize("first", ["import sys", "import pe_validate.walk.walk, pe_validate.targets.export"])
 def test_a_public_name_is_never_its_module(first: str) -> None:
     names = "[n for n in pe_validate.__all__ if isinstance(getattr(pe_validate, n), types.ModuleType)]"
     assert evaluate(first, "import types, pe_validate", f"print({names})") == "[]\n"
@@ -44,4 +44,4 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
     heavy = "{'torch', 'onnxruntime', 'coremltools', 'executorch'} & set(sys.modules)"
-    assert evaluate("import sys, pe_validate.cli, pe_validate.pytest_plugin", f"print({heavy})") == "set()\n"
+    assert evaluate("import sys, pe_validate.cli.main, pe_validate.testing.plugin", f"print({heavy})") == "set()\n"

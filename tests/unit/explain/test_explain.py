@@ -11,16 +11,16 @@ import onnx
 import pytest
 
 from pe_validate.case import Case
-from pe_validate.compare import compare
-from pe_validate.errors import ExplainError
+from pe_validate.data.artifact import Artifact
+from pe_validate.data.comparison import compare
 from pe_validate.explain.intermediates import intermediates
 from pe_validate.explain.locate import Explanation, Step, explain, first_departure, place_of_layer, steepest
-from pe_validate.explain.places import places_of
-from pe_validate.export.artifact import Artifact
-from pe_validate.export.cache import export
-from pe_validate.pipeline import examine
-from pe_validate.reference import Reference, reference
+from pe_validate.models.perception_encoder.vision.places import places_of
+from pe_validate.reference.reference import Reference, reference
 from pe_validate.report.explained import to_chart
+from pe_validate.system.errors import ExplainError
+from pe_validate.targets.export import export
+from pe_validate.walk.walk import examine
 
 MODEL = "PE-Nano"
 PLACES = ["patches", "ln_pre"]

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from pe_validate.errors import LoadError
 from pe_validate.inputs.images import (
     SUFFIXES,
     default_pixels,
@@ -25,7 +24,8 @@ from pe_validate.inputs.images import (
     squash,
     structured,
 )
-from pe_validate.models.config import MODELS
+from pe_validate.models.perception_encoder.vision.config import MODELS
+from pe_validate.system.errors import LoadError
 
 SIZES = sorted({config.image_size for config in MODELS.values()})
 PHOTOGRAPHS = {"china", "flower", "grace_hopper"}

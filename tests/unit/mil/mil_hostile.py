@@ -22,9 +22,9 @@ from mil_fuzz import mutated
 from rich.console import Console
 
 from pe_validate import mil
-from pe_validate.errors import RunError
 from pe_validate.mil.inspection import inspect
 from pe_validate.report.inspected import to_terminal
+from pe_validate.system.errors import RunError
 
 ROOM = 2 * 2**30
 """Bytes of address space beyond what Python, torch and one prediction take."""

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pe_validate.errors import RunError
 from pe_validate.mil import load
 from pe_validate.mil.ops import OPERATORS
 from pe_validate.mil.ops.accumulation import ROUNDED, product
+from pe_validate.system.errors import RunError
 
 RNG = torch.Generator().manual_seed(3)
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from mil_editing import edit, operation
 
-from pe_validate.errors import RunError
 from pe_validate.mil import load
 from pe_validate.mil.ops import OPERATORS
+from pe_validate.system.errors import RunError
 
 UNSUPPORTED = {
     "recurrent": {"gru", "lstm", "rnn"},

@@ -12,7 +12,7 @@ from mil_editing import MANIFEST, MODEL, WEIGHTS
 from mil_hostile import altered, confine, is_sentence
 
 from pe_validate.mil.proto import parse_model
-from pe_validate.process import Child, ChildError
+from pe_validate.system.process import Child, ChildError
 
 SEED = 2026
 MUTATIONS = 300

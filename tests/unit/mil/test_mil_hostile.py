@@ -27,7 +27,7 @@ from mil_editing import (
 )
 from mil_hostile import confine, is_sentence, outcome, watched
 
-from pe_validate.process import Child
+from pe_validate.system.process import Child
 
 SECONDS = 60.0
 """For every use of one package; the slowest takes three."""

@@ -15,9 +15,9 @@ from mil_networks import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pe_validate.errors import RunError
 from pe_validate.mil import load
 from pe_validate.mil.inspection import Inspection, inspect
+from pe_validate.system.errors import RunError
 
 
 class Products(nn.Module):
@@ -172,7 +172,7 @@ def test_a_broken_package_is_one_sentence(tmp_path: Path, name: str) -> None:
 
 
 def command(*arguments: object) -> Any:
-    script = [sys.executable, "-c", "from pe_validate.cli import main; main()", "coreml", "inspect"]
+    script = [sys.executable, "-c", "from pe_validate.cli.main import main; main()", "coreml", "inspect"]
     return run([*script, *map(str, arguments)], capture_output=True, text=True, check=False)
 
 

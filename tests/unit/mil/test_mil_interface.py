@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from pe_validate.errors import RunError
 from pe_validate.mil import load
+from pe_validate.system.errors import RunError
 
 Convert = Callable[..., Path]
 RNG = np.random.default_rng(5)

@@ -13,9 +13,9 @@ from mil_networks import LIMIT, NETWORKS, distance, network, save
 from torch import Tensor
 from torch.nn import functional as F
 
-from pe_validate.errors import RunError
 from pe_validate.mil import load
 from pe_validate.mil.ops import OPERATORS
+from pe_validate.system.errors import RunError
 
 Run = Callable[..., Any]
 

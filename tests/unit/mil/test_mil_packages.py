@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mil_editing import MODEL, WEIGHTS, Mutation, block, edit, manifest, operation, poke, root_path, weights
 
-from pe_validate.errors import RunError
 from pe_validate.mil import load
+from pe_validate.system.errors import RunError
 
 
 def link_outside(path: Path) -> None:

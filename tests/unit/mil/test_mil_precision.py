@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pe_validate.errors import RunError
-from pe_validate.export.artifact import TensorSpec
+from pe_validate.data.artifact import TensorSpec
 from pe_validate.mil import load
+from pe_validate.system.errors import RunError
 
 WIDTH, HEADS, TOKENS = 32, 2, 17
 

@@ -14,9 +14,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pe_validate.errors import LoadError, UsageError
 from pe_validate.models.weights import load_model, load_weights
-from pe_validate.process import Child
+from pe_validate.system.errors import LoadError, UsageError
+from pe_validate.system.process import Child
 
 MODEL = "PE-Core-T16-384"
 Tensors = dict[str, torch.Tensor]

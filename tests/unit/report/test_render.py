@@ -17,9 +17,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from pe_validate.arm64.execution import Execution
 from pe_validate.case import MATRIX, Case
-from pe_validate.errors import ReportError
+from pe_validate.data.execution import Execution
 from pe_validate.report.model import Report, read
 from pe_validate.report.page import to_html
 from pe_validate.report.render import (
@@ -31,6 +30,7 @@ from pe_validate.report.render import (
     to_terminal,
     write,
 )
+from pe_validate.system.errors import ReportError
 
 FILES = {"report.json", "report.md", "junit.xml", "report.html"}
 HOSTILE = "</p><script>alert(1)</script> & \"quoted\" 'too' | `pipe` [bold red]markup[/bold red]"

@@ -1,0 +1,43 @@
+"""``pe-validate coreml``: what concerns Core ML packages alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from pe_validate.system.legible import legible
+
+app = typer.Typer(help="Look into Core ML packages.", no_args_is_help=True)
+
+
+@app.command()
+def inspect(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An .mlpackage with an ML Program, or a .pte with one.")],
+    compare: Annotated[Path | None, typer.Option(metavar="OTHER", help="A second one, shown beside it.")] = None,
+    function: Annotated[str | None, typer.Option(help="Of several. [default: the one that the package names]")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Operators, interface, weights and their compression, and arithmetic of a package, without running it."""
+    from dataclasses import replace
+
+    from pydantic import TypeAdapter
+
+    from pe_validate.mil.inspection import Inspection, inspect
+    from pe_validate.report.inspected import to_terminal
+    from pe_validate.targets.pte_coreml.embedded import embedded
+
+    found = []
+    for path in (file, compare):
+        if path and path.suffix == ".pte":
+            with embedded(path) as package:
+                found.append(replace(inspect(package, function), path=path))
+        elif path:
+            found.append(inspect(path, function))
+    found = legible(found)
+    if as_json:
+        print(TypeAdapter(list[Inspection]).dump_json(found, indent=1).decode())
+    else:
+        Console(markup=False, emoji=False).print(to_terminal(found))  # names are the package's own

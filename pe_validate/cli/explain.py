@@ -1,0 +1,64 @@
+"""``pe-validate explain``: where an artifact leaves its model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pe_validate.case import select
+from pe_validate.cli.options import DEFAULT_WEIGHTS, CacheDir, Calibration, Images, Json, Quiet, Weights
+from pe_validate.system.errors import UsageError
+from pe_validate.system.legible import legible
+
+
+def explain(
+    what: Annotated[str, typer.Argument(metavar="CASE|FILE", help="One case, or a file that someone made.")],
+    model: Annotated[str | None, typer.Option(help="The published model that a file claims to be.")] = None,
+    weights: Weights = DEFAULT_WEIGHTS,
+    precision: Annotated[str | None, typer.Option(help="A file's precision. [default: what it says itself]")] = None,
+    image: Annotated[
+        str | None, typer.Option("--input", help="Name of the input to follow. [default: the first]")
+    ] = None,
+    images: Images = None,
+    calibration: Calibration = None,
+    cache_dir: CacheDir = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Follow one image through model and artifact, and name the first place where they part; exit 1 if they do."""
+    from pydantic import TypeAdapter
+
+    from pe_validate.explain.locate import Explanation, first_departure
+    from pe_validate.reference.reference import reference
+    from pe_validate.report.explained import to_chart
+    from pe_validate.report.progress import show
+    from pe_validate.targets.export import export
+    from pe_validate.walk import walk as pipeline
+
+    file = Path(what)
+    if model is None and file.exists():
+        raise UsageError(f"'{what}' is a file: say with --model which model it claims to be.")
+    chosen = (pipeline.claimed(file, model, precision),) if model else select([what])
+    if len(chosen) != 1:
+        raise UsageError(f"'{what}' names {len(chosen)} cases: explain one, such as {chosen[0]}.")
+    (case,) = chosen
+    with show(plain=quiet) as progress:
+        progress(case, "load")
+        loaded = reference(case.model, weights, images, calibration)
+        known = {sample.name: sample for sample in (*loaded.inputs, *loaded.extremes.images)}
+        if image is not None and image not in known:
+            raise UsageError(f"There is no input '{image}': choose one of {', '.join(known)}.")
+        if model is None:
+            progress(case, "export")
+            file = export(case, loaded.weights, cache_dir, calibration).path
+        progress(case, "explain")
+        sample = known[image] if image else loaded.inputs[0]
+        found = legible(first_departure(case, file, loaded, sample, made_here=model is None))
+        progress(case, "done")
+    if as_json:
+        print(TypeAdapter(Explanation).dump_json(found, indent=1).decode())
+    else:
+        print(found.sentence, "", to_chart(found), sep="\n")
+    raise typer.Exit(int(found.place is not None))

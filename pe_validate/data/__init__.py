@@ -1,0 +1,1 @@
+"""Plain data that every room shares: frozen dataclasses of the standard library, numpy and pydantic."""

@@ -1,1 +1,0 @@
-"""Module → Artifact: the exporters, and the cache that holds what they made."""

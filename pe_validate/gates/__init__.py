@@ -1,0 +1,1 @@
+"""What an artifact has to pass, one module for each gate, and the limits."""

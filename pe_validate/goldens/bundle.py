@@ -1,0 +1,198 @@
+"""What a phone is given: artifacts, the goldens they are held to, and a manifest of both, in one folder.
+
+``manifest.json`` is that of the goldens with a ``bundle`` section. The folder is replaced whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from pe_validate.case import DEFAULT, ON_PHONES, Case, select
+from pe_validate.data.artifact import Artifact, TensorSpec
+from pe_validate.goldens import golden
+from pe_validate.goldens.seals import COSTS
+from pe_validate.models.weights import DEFAULT_WEIGHTS, load_weights
+from pe_validate.system.errors import ExportError, GoldenError, UsageError
+from pe_validate.system.files import exchange, replace_file
+from pe_validate.targets.export import place, writable
+from pe_validate.tasks.classes import check_classes
+from pe_validate.walk.walk import Progress, export_all, quiet
+
+CLASSES: Final = "classes.safetensors"
+"""Name of a model's table of class embeddings, in the folder of its goldens."""
+
+RECOMMENDED: Final = tuple(map(str, (case for case in select(DEFAULT) if case.target in ON_PHONES)))
+"""What a phone is given when nothing is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundled:
+    """One artifact, as the phone finds it."""
+
+    case: str
+    model: str
+    target: str
+    precision: str
+    file: str
+    sha256: str
+    bytes: int
+    input: TensorSpec
+    output: TensorSpec
+    weights: str
+    weights_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """All that was put together; ``classes`` is the sha256 of a table of class embeddings, by model."""
+
+    artifacts: tuple[Bundled, ...]
+    classes: dict[str, str]
+    tool_versions: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """What a bundle's manifest has beyond that of goldens."""
+
+    bundle: Bundle
+
+
+_SECTION: Final = TypeAdapter(_Section)
+LITTER: Final = ".DS_Store"
+"""What the Finder of macOS leaves in a folder that it has shown."""
+
+
+def bundle(
+    cases: Sequence[Case],
+    out: Path,
+    goldens: Path,
+    weights: str = DEFAULT_WEIGHTS,
+    *,
+    classes: Mapping[str, Path] | None = None,
+    calibration: Path | None = None,
+    cache_dir: Path | None = None,
+    progress: Progress = quiet,
+    jobs: int = 2,
+) -> Bundle:
+    """Export ``cases`` and write them to ``out`` with their goldens; what was there stays until all of it is ready.
+
+    ``classes`` are files of class embeddings, by model.
+
+    Raises:
+        UsageError: ``out`` holds something that is not a bundle or not its own, or a table is of no bundled model.
+        GoldenError: a golden is missing, altered, or of other limits, fixtures or weights than today's.
+        LoadError, ExportError: weights or a table cannot be loaded, an export failed, ``out`` cannot be written.
+    """
+    _refuse_strangers(out)
+    models = tuple(dict.fromkeys(case.model for case in cases))
+    tables = {model: check_classes(path, model) for model, path in (classes or {}).items()}
+    if tables.keys() - set(models):
+        raise UsageError(f"Class embeddings are of {min(tables.keys() - set(models))}, which is not bundled.")
+    entries = {model: _golden(goldens, model, weights) for model in models}
+    stored = replace(golden.read_manifest(goldens), goldens=entries)
+    artifacts = export_all(
+        cases, weights, calibration=calibration, cache_dir=cache_dir, progress=progress, jobs=jobs
+    ).values()
+    listed = {model: hashlib.sha256(table).hexdigest() for model, table in tables.items()}
+    made = Bundle(tuple(map(_bundled, artifacts)), listed, _tools(artifacts))
+    with writable(out.parent), tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
+        staged = Path(scratch) / out.name
+        for artifact in artifacts:
+            place(artifact, staged)
+        for entry in entries.values():
+            replace_file(staged / entry.file, (goldens / entry.file).read_bytes())
+        for model, table in tables.items():
+            replace_file(staged / model / CLASSES, table)
+        replace_file(staged / golden.MANIFEST, _manifest(stored, made))
+        for model in models:
+            golden.read(staged, model)  # the export took its time, and they were read again
+        if out.exists():
+            exchange(staged, out)
+        else:
+            staged.rename(out)
+    return made
+
+
+def _refuse_strangers(out: Path) -> None:
+    """A folder that would be lost must be a bundle, and hold nothing else."""
+    try:
+        if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+            return
+        listed = {out / name for name in _listed(out)}
+        files = (path for path in sorted(out.rglob("*")) if path.is_symlink() or not path.is_dir())
+        strangers = [path for path in files if path.name != LITTER and listed.isdisjoint((path, *path.parents))]
+    except OSError as error:
+        raise ExportError(f"Cannot write to '{out}' ({error.strerror or error}): choose another folder.") from error
+    except (GoldenError, ValidationError) as error:
+        raise UsageError(
+            f"'{out}' is not a bundle and would be replaced: name a new folder, or an empty one."
+        ) from error
+    if strangers:
+        raise UsageError(
+            f"'{strangers[0]}' is not the bundle's, and all of '{out}' would be replaced: move it or name a new folder."
+        )
+
+
+def _listed(out: Path) -> Iterator[str]:
+    """Names of files and packages in a bundle, by its manifest."""
+    entries = golden.read_manifest(out).goldens.values()
+    made = _SECTION.validate_json((out / golden.MANIFEST).read_bytes()).bundle
+    yield golden.MANIFEST
+    yield from (entry.file for entry in entries)
+    yield from (artifact.file for artifact in made.artifacts)
+    yield from (f"{model}/{CLASSES}" for model in made.classes)
+
+
+def _golden(goldens: Path, model: str, weights: str) -> golden.Entry:
+    entry, _ = golden.unaltered(goldens, model)
+    if load_weights(model, weights).sha256 != entry.weights_sha256:
+        raise GoldenError(
+            f"The golden of {model} in '{goldens}' was made with '{entry.weights}' and not with today's '{weights}': "
+            f"make others by 'pe-validate golden --update {model} --weights {weights} --dir FOLDER', and name that "
+            "folder with --goldens."
+        )
+    return entry
+
+
+def _bundled(artifact: Artifact) -> Bundled:
+    case = artifact.case
+    (given,), (answered,) = artifact.inputs, artifact.outputs
+    return Bundled(
+        case=str(case),
+        model=case.model,
+        target=case.target,
+        precision=case.precision,
+        file=case.file_name,
+        sha256=artifact.sha256,
+        bytes=artifact.size,
+        input=given,
+        output=answered,
+        weights=artifact.weights,
+        weights_sha256=artifact.weights_sha256,
+    )
+
+
+def _tools(artifacts: Iterable[Artifact]) -> dict[str, str]:
+    tools = {"pe-validate": version("pe-validate")}
+    for artifact in artifacts:
+        tools |= artifact.tools
+    return tools
+
+
+def _manifest(goldens: golden.Manifest, made: Bundle) -> bytes:
+    models = goldens.goldens
+    sealed = {name: sha256 for name, sha256 in goldens.sealed.items() if name != COSTS}  # no phone is emulated
+    held = replace(goldens, sealed=sealed, budgets={model: goldens.budgets[model] for model in models})
+    plain = TypeAdapter(golden.Manifest).dump_python(held, mode="json")
+    plain |= _SECTION.dump_python(_Section(made), mode="json")
+    return json.dumps(plain, indent=1).encode() + b"\n"

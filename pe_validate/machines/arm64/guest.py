@@ -1,0 +1,103 @@
+"""What runs inside the emulated machine, called from outside by name. Plain values only: the guest has no numpy."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import sys
+from importlib.metadata import version
+from typing import Any
+
+from pe_validate.machines.arm64.tally import Slot, Tally
+
+MARK = 0x7065
+"""A system call that does not exist: the counting plugin sees it, the kernel refuses it."""
+
+_SET_PDEATHSIG, _SME_GET_VL = 1, 64
+"""Of prctl, from Linux's ``linux/prctl.h``."""
+
+LENDER = "libtorch_cpu.so"
+"""Torch's library, whose packing of activations for KleidiAI's kernels ExecuTorch's library uses."""
+
+_loaded: list[Any] = []  # the program, and its method, which borrows from it
+_tallies: list[Tally] = []
+
+Meta = tuple[tuple[int, ...], int]
+"""Sizes, and the number of the scalar type."""
+
+
+def hwcaps() -> tuple[int, int, int]:
+    """AT_HWCAP and AT_HWCAP2 of this CPU, and the bytes of one of its streaming vectors."""
+    libc = ctypes.CDLL(None)
+    libc.getauxval.restype = ctypes.c_ulong
+    return libc.getauxval(16), libc.getauxval(26), max(0, libc.prctl(_SME_GET_VL)) & 0xFFFF
+
+
+def die_with_parent() -> None:
+    """Have Linux end this process with the thread that started it, also in the middle of an inference."""
+    ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def start() -> tuple[str, str, dict[str, tuple[int, int]]]:
+    """Import the runtime: who it is, its library, and where that and those that it calls are mapped."""
+    executorch = _executorch()
+    executorch._unsafe_reset_threadpool(1)  # counts of several threads would not repeat
+    path = executorch.__file__
+    python = ".".join(map(str, sys.version_info[:3]))
+    producer = f"ExecuTorch {version('executorch')} (torch {version('torch')}, Python {python}, arm64)"
+    return producer, path, {name: found for name in (path, LENDER) if (found := _mapped(name))}
+
+
+def _mapped(name: str) -> tuple[int, int] | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    with open("/proc/self/maps", encoding="utf-8") as maps:
+        spans = [line.split("-", 1) for line in maps if line.rstrip().endswith(name)]
+    ends = [int(rest.split(" ", 1)[0], 16) for _, rest in spans]
+    return (min(int(start, 16) for start, _ in spans), max(ends)) if spans else None
+
+
+def open_program(path: str) -> tuple[list[Meta], list[Meta]]:
+    """Load ``forward`` and tell its inputs and outputs."""
+    executorch = _executorch()
+    program = executorch._load_program(path)
+    _loaded[:] = program, program.load_method("forward")
+    meta = program.method_meta("forward")
+    inputs = [meta.input_tensor_meta(i) for i in range(meta.num_inputs())]
+    outputs = [meta.output_tensor_meta(i) for i in range(meta.num_outputs())]
+    return [_plain(m) for m in inputs], [_plain(m) for m in outputs]
+
+
+def watch(slots: list[Slot]) -> None:
+    """Count what the functions behind ``slots`` compute from now on."""
+    _tallies.append(Tally(slots))
+
+
+def run(image: bytes, dtype: str, shape: tuple[int, ...], index: int) -> tuple[bytes, str, list[int], list[int]]:
+    """Bytes, type and shape of one output, and what was counted by slot. The call stands between two marks."""
+    import torch
+
+    tensor = torch.frombuffer(bytearray(image), dtype=getattr(torch, dtype)).view(shape)
+    _mark(1)
+    outputs = _loaded[1]([tensor])
+    _mark(0)
+    answer = outputs[index].contiguous()
+    content = ctypes.string_at(answer.data_ptr(), answer.numel() * answer.element_size())
+    counted = [count for tally in _tallies for count in tally.taken()]
+    return content, str(answer.dtype).removeprefix("torch."), list(answer.shape), counted
+
+
+def _mark(beginning: int) -> None:
+    if _tallies:
+        ctypes.CDLL(None).syscall(MARK, beginning)
+
+
+def _executorch() -> Any:
+    import torch  # noqa: F401 - its libraries first
+    from executorch.extension.pybindings import _portable_lib
+
+    return _portable_lib
+
+
+def _plain(meta: Any) -> Meta:
+    return tuple(meta.sizes()), meta.dtype()

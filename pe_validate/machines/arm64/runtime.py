@@ -1,0 +1,143 @@
+"""ExecuTorch's runtime for arm64, on this machine's own arm64 CPU or on an emulated one."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+import pe_validate
+from pe_validate.machines.arm64 import guest
+from pe_validate.machines.arm64.environment import Environment
+from pe_validate.machines.arm64.kernels import Functions
+from pe_validate.machines.arm64.profiles import Profile, features_in
+from pe_validate.system.errors import PEValidateError, RunError
+from pe_validate.system.process import Child, ChildError
+from pe_validate.targets.runtime import Runtime
+from pe_validate.targets.xnnpack.signature import signature
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+TIMEOUT: Final = 600.0
+"""Seconds to start, to load a program, and for one inference; one of T16 in float32 takes about thirty."""
+
+
+class Guest:
+    """One interpreter on one kind of core. It imports the runtime once (half a minute) and answers until closed.
+
+    ``timeout`` is how many seconds a program may take to load, or for one inference.
+
+    Raises:
+        RunError: it does not start, or its CPU does not have the features of ``profile``.
+    """
+
+    def __init__(self, environment: Environment, profile: Profile, timeout: float = TIMEOUT) -> None:
+        self.profile, self.timeout = profile, TIMEOUT
+        self.emulated = environment.path is not None
+        self.matrix_kernels: tuple[str, ...] = ()
+        """KleidiAI's, in the order in which :func:`guest.run` tells what they computed."""
+        self._folder = tempfile.TemporaryDirectory(prefix="pe_validate-arm64-")
+        self._file = Path(self._folder.name) / "counts"
+        variables = None
+        if environment.path is not None and environment.home is not None:
+            # The guest sees this package alone, and not what is installed beside it for another CPU; it sees a copy,
+            # for it writes compiled modules beside those that it imports.
+            package, unneeded = Path(pe_validate.__file__).parent, shutil.ignore_patterns("__pycache__", "fixtures")
+            shutil.copytree(package, Path(self._folder.name) / "pe_validate", ignore=unneeded)
+            variables = {"PYTHONPATH": f"{self._folder.name}:{environment.path}", "PYTHONHOME": environment.home}
+            variables |= {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
+        self._child = Child(interpreter=environment.command(self._file), environment=variables)
+        try:
+            if sys.platform == "linux":
+                self.call(guest.die_with_parent)
+            if self.emulated:
+                found = features_in(self.call(guest.hwcaps))
+                if found != profile.features:
+                    raise RunError(
+                        f"The guest of {profile.name} has {', '.join(sorted(found))}; its cores have "
+                        f"{', '.join(sorted(profile.features))}, so it would not run the kernels that they run."
+                    )
+            self.producer, library, mapped = self.call(guest.start)
+            if self.emulated:
+                self.producer += f", {profile.name} by {environment.emulator}"
+                if missing := {library, guest.LENDER} - mapped.keys():
+                    raise RunError(f"The guest of {profile.name} has not loaded {min(missing)}.")
+                self._functions = Functions(Path(library), mapped[library][0], mapped[guest.LENDER])
+                self.matrix_kernels = tuple(self._functions.matrix_kernels)
+                self.call(guest.watch, list(self._functions.matrix_kernels.values()))
+        except BaseException:
+            self.close()
+            raise
+        self.timeout = timeout
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be called again; one that ran out of time cannot."""
+        return self._child.alive
+
+    def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """``function`` in the guest.
+
+        Raises:
+            RunError: the guest raised, died or ran out of time.
+        """
+        try:
+            return self._child.call(function, self.timeout, *args, **kwargs)
+        except ChildError as error:
+            raise RunError(f"The arm64 guest of {self.profile.name} failed: {error}.") from error
+
+    def instructions(self) -> Counter[str]:
+        """What the last run executed, by function; empty where the emulator cannot count.
+
+        Raises:
+            RunError: the emulator has counted nothing.
+        """
+        if not self.profile.counts or not self.emulated:
+            return Counter()
+        try:
+            return self._functions.counted(self._file.read_text(encoding="ascii"))
+        except FileNotFoundError as error:
+            raise RunError(f"The emulator of {self.profile.name} has not counted its instructions.") from error
+
+    def close(self) -> None:
+        """End the process."""
+        self._child.close()
+        self._folder.cleanup()
+
+    def __enter__(self) -> Guest:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Arm64Runtime(Runtime):
+    """The ``forward`` method of a ``.pte``, in a guest that can open others before and after.
+
+    ``products`` are the multiply-accumulates of the last run that KleidiAI's matrix kernels did, by name.
+    """
+
+    products: Counter[str]
+
+    def __init__(self, path: Path, machine: Guest) -> None:
+        self._guest, self.producer = machine, machine.producer
+        try:
+            inputs, outputs = machine.call(guest.open_program, str(path.absolute()))
+        except PEValidateError as error:
+            raise RunError(f"'{path}' cannot be loaded: {str(error).rstrip('.')}.") from error
+        self.inputs, self.outputs = signature(inputs, outputs)
+
+    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
+        index = self.outputs.index(self.features_spec())
+        arguments = (image.tobytes(), str(image.dtype), image.shape, index)
+        content, dtype, shape, counted = self._guest.call(guest.run, *arguments)
+        self.products = +Counter(dict(zip(self._guest.matrix_kernels, counted, strict=True)))
+        return np.frombuffer(content, dtype).reshape(shape)

@@ -1,0 +1,110 @@
+"""Artifacts run in a child process: a damaged file that kills its runtime becomes one sentence here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+from pathlib import Path
+from time import monotonic
+from typing import ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pe_validate.data.artifact import TensorSpec, memory_for
+from pe_validate.system.errors import PEValidateError, RunError
+from pe_validate.system.process import Child, ChildError
+from pe_validate.targets.open import load
+from pe_validate.targets.runtime import Reading, Runtime
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+RUN_TIMEOUT = 300.0
+"""Seconds for one load or one inference; the largest model takes about ten."""
+
+
+LARGEST = 2**25
+"""Bytes of an answer to one image; the largest model's has three million."""
+
+
+class IsolatedRuntime(Runtime):
+    """A runtime of any target, behind a process boundary.
+
+    ``child`` is one to use instead of a new one; ``timeout`` is in seconds, of the load and of each inference, and
+    ``budget`` of all of them: a file that answers every image in the nick of time does not end, either.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        target: str,
+        reading: Reading,
+        output: str | None = None,
+        *,
+        child: Child | None = None,
+        timeout: float = RUN_TIMEOUT,
+        budget: float = inf,
+    ) -> None:
+        self._name = f"'{path}'"
+        self._timeout, self._budget, self._left = timeout, budget, budget
+        self._child = child or Child(memory=memory_for(path))
+        self._borrowed = child is not None
+        try:
+            opened = self._call(_open, path, target, reading, output)
+        except ChildError as error:
+            self.close()
+            raise RunError(f"'{path}' cannot be loaded: {error}.") from error
+        except PEValidateError:
+            self.close()
+            raise
+        self.producer, self.inputs, self.outputs = opened
+        self.output_name = output
+
+    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
+        try:
+            features, self.notes = self._call(_run, image)
+        except ChildError as error:
+            raise RunError(f"{self._name} failed in {self.producer}: {error}.") from error
+        return features
+
+    def _call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if self._left <= 0:
+            raise ChildError(f"its answers took more than {self._budget:g} s in all")
+        start = monotonic()
+        try:
+            return self._child.call(function, self._timeout, *args, **kwargs)
+        finally:
+            self._left -= monotonic() - start
+
+    def close(self) -> None:
+        """End the child process, unless it is somebody else's."""
+        if not self._borrowed:
+            self._child.close()
+
+    def __enter__(self) -> IsolatedRuntime:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+_runtime: Runtime | None = None  # the child's own, set by _open
+
+
+def _open(
+    path: Path, target: str, reading: Reading, output: str | None
+) -> tuple[str, tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    global _runtime
+    _runtime = None  # two at once may be more than the child's memory
+    _runtime = load(path, target, reading)
+    _runtime.output_name = output
+    return _runtime.producer, _runtime.inputs, _runtime.outputs
+
+
+def _run(image: NDArray[np.generic]) -> tuple[NDArray[np.generic], tuple[str, ...]]:
+    assert _runtime
+    features = _runtime.run(image.astype(np.float32, copy=False))  # it rounds again, to the same
+    if features.nbytes > LARGEST * len(image):  # the parent has no limit of its own, and keeps dozens of them
+        raise RunError(f"{_runtime.producer} answered with {features.size:,} values, which no encoder does.")
+    return features, _runtime.notes

@@ -1,0 +1,1 @@
+"""What is measured and not judged: latency, memory, rounded sums; and the budgets."""

@@ -1,0 +1,89 @@
+"""What a model has computed at each of its places, read with hooks from the tower or from its rewrite.
+
+Places are named in the order in which they are passed: ``patches`` (convolution, class token, positions), ``ln_pre``,
+``block 0 attention``, ``block 0 MLP`` … , ``ln_post``, ``pooling``, ``projection``. All but the last two are the
+residual stream, ``[tokens, width]``, whose mean over the channels is taken out: the rewrite may have done so before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from pe_validate.models.perception_encoder.vision.deploy import Deployable, DeployableBlock
+from pe_validate.models.perception_encoder.vision.tower import ResidualBlock, VisionTower
+
+Array = NDArray[np.float64]
+
+
+def places_of(model: nn.Module, image: NDArray[np.generic]) -> dict[str, Array]:
+    """Values of ``model`` by place, for one image; empty for a module that has lost its structure."""
+    found: dict[str, Array] = {}
+
+    def note(place: str) -> Callable[[Tensor], None]:
+        return lambda value: found.__setitem__(place, centred(value.double().numpy()))
+
+    with ExitStack() as hooks, torch.inference_mode():
+        if isinstance(model, VisionTower):
+            _watch_tower(model, note, hooks)
+        elif isinstance(model, Deployable):
+            _watch_rewrite(model, note, hooks)
+        else:
+            return {}
+        features: Tensor = model(torch.from_numpy(image))
+        config = model.config
+    if config.pool_heads is None or config.output_dim:
+        found["projection"] = features.double().numpy().reshape(-1, features.shape[-1])
+    return found
+
+
+def centred(value: NDArray[np.generic]) -> Array:
+    """``[tokens, channels]`` float64 without its mean over the channels."""
+    rows = np.asarray(value, np.float64).reshape(-1, value.shape[-1])
+    difference: Array = rows - rows.mean(axis=1, keepdims=True)
+    return difference
+
+
+Note = Callable[[str], Callable[[Tensor], None]]
+
+
+def _before(module: nn.Module, note: Callable[[Tensor], None], hooks: ExitStack) -> None:
+    hooks.callback(module.register_forward_pre_hook(lambda _, inputs: note(inputs[0])).remove)
+
+
+def _after(module: nn.Module, note: Callable[[Tensor], None], hooks: ExitStack) -> None:
+    hooks.callback(module.register_forward_hook(lambda _, inputs, output: note(output)).remove)
+
+
+def _watch_tower(model: VisionTower, note: Note, hooks: ExitStack) -> None:
+    _before(model.ln_pre, note("patches"), hooks)
+    _after(model.ln_pre, note("ln_pre"), hooks)
+    for number, block in enumerate(model.transformer.resblocks):
+        assert isinstance(block, ResidualBlock)
+        _before(block.ln_2, note(f"block {number} attention"), hooks)
+        _after(block, note(f"block {number} MLP"), hooks)
+    if isinstance(norm := model.ln_post, nn.LayerNorm):
+        standard = note("ln_post")  # the rewrite folds what follows into the layers that read it
+        shape, eps = norm.normalized_shape, norm.eps
+        _before(norm, lambda x: standard(nn.functional.layer_norm(x, list(shape), eps=eps)), hooks)
+    if model.attn_pool is not None:
+        _after(model.attn_pool, note("pooling"), hooks)
+
+
+def _watch_rewrite(model: Deployable, note: Note, hooks: ExitStack) -> None:
+    steps = dict(model.encoder.named_children())
+    _before(steps["first_norm"], note("patches"), hooks)
+    _after(steps["first_affine"], note("ln_pre"), hooks)
+    for name, block in steps.items():
+        if isinstance(block, DeployableBlock):
+            number = name.removeprefix("block")
+            _before(block.standardize, note(f"block {number} attention"), hooks)  # the second call's input stays
+            _after(block, note(f"block {number} MLP"), hooks)
+    for name, place in (("last_norm", "ln_post"), ("pool", "pooling")):
+        if name in steps:
+            _after(steps[name], note(place), hooks)

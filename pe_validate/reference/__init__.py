@@ -1,0 +1,1 @@
+"""What artifacts are held to: a loaded model and its answers."""

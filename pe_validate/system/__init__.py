@@ -1,0 +1,1 @@
+"""Child processes, files, errors and legible names, with the standard library alone."""

@@ -1,0 +1,84 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write ``content`` under a temporary name beside ``path``, flush it to disk, then rename.
+
+    Raises:
+        OSError: the folder cannot be written; what was at ``path`` is still there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+        sync(path.parent)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)  # renamed already, if it is the folder that cannot be flushed
+        raise
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def exchange(first: Path, second: Path) -> None:
+    """Let two folders change places at once: at no moment is either name free.
+
+    Raises:
+        OSError: the system refuses, or has no such call.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    names = os.fsencode(first), os.fsencode(second)
+    if sys.platform == "darwin":
+        failed = libc.renamex_np(*names, _SWAP)
+    else:
+        failed = libc.renameat2(_HERE, names[0], _HERE, names[1], _SWAP)
+    if failed:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+_SWAP = 2
+"""RENAME_SWAP of macOS and RENAME_EXCHANGE of Linux."""
+
+_HERE = -100
+"""AT_FDCWD of Linux."""
+
+
+def plain_file(path: Path, largest: int | None = None) -> Path:
+    """``path``, of at most ``largest`` bytes.
+
+    Raises:
+        OSError: it is missing, too large, or a pipe or device, of which reading may never end.
+    """
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError("it is not a plain file")
+    if largest is not None and found.st_size > largest:
+        raise OSError(f"it has {found.st_size} bytes, and more than {largest} are not plausible")
+    return path
+
+
+def shipped(name: str) -> Path:
+    """A folder of the project: inside an installed package, or beside it in a checkout."""
+    packaged, checkout = (Path(__file__).parents[depth] / name for depth in (1, 2))
+    return packaged if packaged.is_dir() else checkout

@@ -1,0 +1,179 @@
+"""Work in a child process: a crash, a hang or a flood of logs stays there and becomes one exception here."""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from io import TextIOWrapper
+from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
+from types import TracebackType
+from typing import Final, NoReturn, ParamSpec, Self, TypeVar
+
+from pe_validate.system.errors import PEValidateError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+GRACE = 5.0
+"""Seconds that an idle child has to leave by itself, so that its libraries can clean up."""
+
+
+class ChildError(Exception):
+    """The child raised, died or ran out of time; the message is one sentence fragment saying which."""
+
+
+class Child:
+    """One fresh interpreter that answers calls until closed.
+
+    ``log`` receives everything the child and its native libraries print. Functions and values travel by
+    pickle, so a function must be importable by name. The caller's script is not imported again, as
+    ``multiprocessing`` would: it needs no ``if __name__ == "__main__"``.
+
+    ``memory`` is how many bytes it may allocate; only Linux keeps it to that.
+
+    ``interpreter`` is another Python, with ``environment`` as all of its variables; it must find this module.
+    """
+
+    def __init__(
+        self,
+        log: Path | None = None,
+        memory: int | None = None,
+        *,
+        interpreter: Sequence[str] = (sys.executable,),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._pipe, theirs = Pipe()
+        command = [*interpreter, "-c", _CHILD, str(theirs.fileno()), str(log or os.devnull), str(memory or 0)]
+        self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=environment)
+        theirs.close()
+        self._pipe.send(sys.path if environment is None else None)
+
+    def call(self, function: Callable[P, T], timeout: float, *args: P.args, **kwargs: P.kwargs) -> T:
+        """``function(*args, **kwargs)`` in the child, waited for at most ``timeout`` seconds.
+
+        Raises:
+            PEValidateError: raised by ``function`` itself.
+            ChildError: any other exception, a crash (named by its signal), or a timeout.
+        """
+        try:
+            self._pipe.send((function, args, kwargs))
+            if not self._pipe.poll(timeout):
+                self._process.kill()
+                self._process.wait()
+                raise ChildError(f"it did not finish within {timeout:g} s")
+            succeeded, value = self._pipe.recv()
+        except (EOFError, BrokenPipeError, ConnectionResetError) as error:
+            raise ChildError(self._cause_of_death()) from error
+        if succeeded:
+            result: T = value
+            return result
+        raise value
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be called again."""
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        """End the child: politely if it is idle, by force if it is still busy a moment later."""
+        self._pipe.close()
+        try:
+            self._process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _cause_of_death(self) -> str:
+        code = self._process.wait()  # its end of the pipe is closed: it is gone, or about to be
+        if code < 0:
+            named = {number.value: number.name for number in signal.Signals}
+            return f"its process was ended by {named.get(-code, f'signal {-code}')}"
+        return f"its process ended with exit code {code}"
+
+
+_CHILD: Final = "import sys; from pe_validate.system.process import serve; serve(int(sys.argv[1]), *sys.argv[2:])"
+
+
+def serve(descriptor: int, log: str, memory: str) -> None:
+    """What the child does: answer calls from the inherited pipe until its other end is closed."""
+    if int(memory):
+        resource.setrlimit(resource.RLIMIT_DATA, (int(memory), int(memory)))
+    threading.Thread(target=_die_with, args=(os.getppid(),), daemon=True).start()
+    pipe: Connection = Connection(descriptor)
+    sys.path[:] = pipe.recv() or sys.path
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for stream in (1, 2):
+        os.dup2(target, stream)
+    for text in (sys.stdout, sys.stderr):
+        if isinstance(text, TextIOWrapper):
+            text.reconfigure(line_buffering=True)  # the last words before a crash belong in the log
+    while True:
+        try:
+            function, args, kwargs = pipe.recv()
+        except EOFError:
+            _leave()
+        pipe.send(_attempt(function, args, kwargs))
+
+
+def _leave() -> NoReturn:
+    """End without taking apart every module that was imported, which takes a second."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    ctypes.CDLL(None).fflush(None)  # what native libraries have printed
+    os._exit(0)
+
+
+def _attempt(
+    function: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]
+) -> tuple[bool, object]:
+    try:
+        return True, function(*args, **kwargs)
+    except PEValidateError as error:
+        return False, error
+    except BaseException as error:  # noqa: BLE001 - it is re-raised, in the parent
+        with suppress(OSError):  # the log may be on a disk that is full: that is what has to be told
+            traceback.print_exc(file=sys.stderr)
+            sys.stderr.flush()
+        lines = str(error).strip().splitlines() or ["no message"]
+        return False, ChildError(f"{type(error).__name__}: {lines[0]}")
+
+
+@contextmanager
+def memory_limited(extra: int) -> Iterator[None]:
+    """Let this process allocate at most ``extra`` bytes more; only Linux keeps it to that."""
+    limits = soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if sys.platform == "linux":
+        pages = int(Path("/proc/self/statm").read_text().split()[5])
+        most = pages * resource.getpagesize() + extra
+        resource.setrlimit(resource.RLIMIT_DATA, (most if soft == resource.RLIM_INFINITY else min(soft, most), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, limits)
+
+
+def _die_with(parent: int) -> None:
+    """A process whose parent is gone gets another one."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)

@@ -1,0 +1,1 @@
+"""What a model is converted to: each target writes, opens and reads its own files."""

@@ -1,0 +1,48 @@
+"""Core ML on macOS; everywhere else, and for the `exact` reading of a package, the reference evaluator."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pe_validate import mil
+from pe_validate.data.artifact import TensorSpec
+from pe_validate.system.errors import RunError
+from pe_validate.targets.runtime import Reading, Runtime
+
+
+class CoreMLRuntime(Runtime):
+    """An ``.mlpackage``, executed according to ``reading``."""
+
+    def __init__(self, path: Path, reading: Reading) -> None:
+        self._program: mil.Program | None = None
+        program = mil.load(path, mode="exact" if reading == "native" else reading)
+        self.inputs: tuple[TensorSpec, ...] = program.inputs
+        self.outputs: tuple[TensorSpec, ...] = program.outputs
+        if reading == "native":
+            self._predict = _core_ml(path).predict
+            self.producer = f"Core ML on the CPU (coremltools {version('coremltools')})"
+        else:
+            self._program = program
+            self._predict = program.predict
+            self.producer = f"Core ML reference evaluator, {reading}"
+
+    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
+        answer = self._predict({self.image_spec().name: image})
+        overflows = self._program.overflows if self._program else []
+        self.notes = (f"the first result beyond float16's range is that of {overflows[0]}",) if overflows else ()
+        features: NDArray[np.generic] = answer[self.features_spec().name]
+        return features
+
+
+def _core_ml(path: Path):  # type: ignore[no-untyped-def]  # coremltools publishes no types
+    import coremltools
+
+    try:
+        # The CPU alone computes float32 as float32, and the same every time.
+        return coremltools.models.MLModel(str(path), compute_units=coremltools.ComputeUnit.CPU_ONLY)
+    except RuntimeError as error:
+        raise RunError(f"Core ML cannot compile '{path}': {error}") from error

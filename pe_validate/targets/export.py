@@ -1,0 +1,177 @@
+"""The content-addressed cache of artifacts: made once, by one process, and never half-written.
+
+An entry is a folder named by everything that decides its content: the case, the weights, the code of the
+exporters and the versions of their tools. It is filled under a temporary name and renamed when complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+import platformdirs
+from filelock import FileLock
+from pydantic import TypeAdapter, ValidationError
+
+from pe_validate.case import Case
+from pe_validate.data.artifact import Artifact, digest
+from pe_validate.inputs.images import Sample
+from pe_validate.models.weights import DEFAULT_WEIGHTS, Weights, load_weights
+from pe_validate.system.errors import ExportError
+from pe_validate.system.files import exchange, sync
+from pe_validate.system.process import Child, ChildError
+from pe_validate.targets.recipes import calibration_images
+from pe_validate.targets.worker import build
+
+EXPORT_TIMEOUT = 1800.0
+"""Seconds; the largest model takes about a twentieth of it."""
+
+TOOLS: Final[dict[str, tuple[str, ...]]] = {
+    "onnx": ("torch", "onnx", "onnx-ir", "onnxscript"),
+    "pte": ("torch", "executorch", "torchao"),
+    "mlpackage": ("torch", "coremltools"),
+    "pte-coreml": ("torch", "executorch", "coremltools"),
+}
+"""Distributions whose version decides what an exporter writes."""
+
+_ARTIFACT = TypeAdapter(Artifact)
+
+
+def default_cache_dir() -> Path:
+    """``$PE_VALIDATE_CACHE``, else the user's cache folder."""
+    configured = os.environ.get("PE_VALIDATE_CACHE")
+    return Path(configured) if configured else platformdirs.user_cache_path("pe_validate")
+
+
+def export(
+    case: Case,
+    weights: str | Weights = DEFAULT_WEIGHTS,
+    cache_dir: Path | None = None,
+    calibration: Path | None = None,
+) -> Artifact:
+    """The artifact of ``case`` with ``weights``: from the cache, or made now in a child process.
+
+    ``calibration`` is a folder of photographs for precisions that scale activations once and for all; without one
+    those that come with the project are used.
+
+    Raises:
+        UsageError, LoadError: ``weights`` or photographs cannot be loaded.
+        ExportError: the exporter failed, or the cache folder cannot be written.
+    """
+    if isinstance(weights, str):
+        weights = load_weights(case.model, weights)
+    folder = cache_dir or default_cache_dir()
+    tools = {name: version(name) for name in TOOLS[case.target]}
+    images = calibration_images(case, calibration)
+    key = _key(case, weights, tools, images)
+    with writable(folder), FileLock(folder / f"{key}.lock"):
+        found = _stored(folder / key) or _make(case, weights, tools, folder, key, images)
+        return replace(found, weights=weights.spec)  # the same tensors may have come from elsewhere
+
+
+def place(artifact: Artifact, out: Path) -> Artifact:
+    """Copy the artifact's file into ``out`` under its case's name, replacing an older one whole.
+
+    Raises:
+        ExportError: ``out`` cannot be written.
+    """
+    target = out / artifact.case.file_name
+    with writable(out), tempfile.TemporaryDirectory(prefix=".pe_validate-", dir=out) as scratch:
+        copy = Path(scratch) / target.name
+        if artifact.path.is_dir():
+            shutil.copytree(artifact.path, copy)
+        else:
+            shutil.copyfile(artifact.path, copy)
+        for file in (*copy.rglob("*"), copy):
+            sync(file)
+        if copy.is_dir() and target.exists():
+            exchange(copy, target)
+        else:
+            copy.replace(target)
+    return replace(artifact, path=target)
+
+
+@contextmanager
+def writable(folder: Path) -> Iterator[None]:
+    """Make ``folder``; what the system refuses there is one sentence.
+
+    Raises:
+        ExportError: the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise ExportError(
+            f"Cannot write to '{folder}' ({error.strerror or error}): choose another or free some space."
+        ) from error
+
+
+def _make(
+    case: Case, weights: Weights, tools: dict[str, str], folder: Path, key: str, images: tuple[Sample, ...]
+) -> Artifact:
+    for stale in folder.glob(f".{key}-*"):  # left by a process that was killed; the lock is ours
+        shutil.rmtree(stale)
+    with tempfile.TemporaryDirectory(prefix=f".{key}-", dir=folder, ignore_cleanup_errors=True) as scratch:
+        entry = Path(scratch) / key
+        entry.mkdir()
+        start = perf_counter()
+        log = entry / "export.log"
+        log.touch()  # here, where a full disk is one sentence
+        try:
+            with Child(log) as child:
+                made = child.call(build, EXPORT_TIMEOUT, case, weights.spec, weights.sha256, entry, images)
+        except ChildError as error:
+            kept = folder / f"{case.file_name}.failed.log"
+            kept.write_bytes(log.read_bytes() if log.exists() else b"")
+            raise ExportError(f"Exporting {case} failed: {error}; the exporter's output is in '{kept}'.") from error
+        artifact = replace(made, tools=tools, seconds=perf_counter() - start, key=key)
+        (entry / "artifact.json").write_bytes(_ARTIFACT.dump_json(artifact, indent=1))
+        for file in entry.rglob("*"):
+            sync(file)
+        shutil.rmtree(folder / key, ignore_errors=True)
+        entry.rename(folder / key)
+        sync(folder)
+    return _located(artifact, folder / key)
+
+
+def _stored(entry: Path) -> Artifact | None:
+    """The entry's artifact when it is complete, unaltered, and was made for this key and no other."""
+    try:
+        artifact = _located(_ARTIFACT.validate_json((entry / "artifact.json").read_bytes()), entry)
+    except (FileNotFoundError, ValidationError):
+        return None
+    if artifact.key != entry.name or not artifact.path.exists():
+        return None
+    return artifact if digest(artifact.path) == artifact.sha256 else None
+
+
+def _located(artifact: Artifact, entry: Path) -> Artifact:
+    return replace(artifact, path=entry / artifact.path.name)
+
+
+def _key(case: Case, weights: Weights, tools: dict[str, str], images: tuple[Sample, ...] = ()) -> str:
+    decisive = {"case": str(case), "weights": weights.sha256, "tools": tools, "code": _code_digest()}
+    if images:
+        seen = hashlib.sha256(b"".join(sample.image.tobytes() for sample in images))
+        decisive["calibration"] = seen.hexdigest()
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@cache
+def _code_digest(package: Path = Path(__file__).parents[1]) -> str:
+    """Identity of the code that decides what is exported and said of it: models, exporters, the reader of packages."""
+    rooms = ("models", "export", "mil")
+    sources = sorted({path for room in rooms for path in package.glob(f"{room}/*.py")} - {package / "export/cache.py"})
+    return hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()

@@ -1,0 +1,59 @@
+"""ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+from pe_validate.data.artifact import TensorSpec
+from pe_validate.system.errors import RunError
+from pe_validate.targets.runtime import Runtime
+
+LOAD_ERRORS = (
+    state.Fail,
+    state.InvalidArgument,
+    state.InvalidGraph,
+    state.InvalidProtobuf,
+    state.NoModel,
+    state.NoSuchFile,
+    state.NotImplemented,
+    state.RuntimeException,
+)
+"""Everything that ONNX Runtime raises for a file that it cannot use."""
+
+_DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64"}
+
+
+class OnnxRuntime(Runtime):
+    """An ``.onnx`` file in an inference session."""
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        if threads:
+            options.intra_op_num_threads = threads
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except LOAD_ERRORS as error:
+            said = " ".join(str(error).split()).rstrip(".")  # some of its messages end with an end of line
+            raise RunError(
+                f"'{path}' cannot be loaded by ONNX Runtime, it is truncated or not a model: {said}."
+            ) from error
+        self.producer = f"ONNX Runtime {onnxruntime.__version__}"
+        self.inputs = tuple(_spec(value) for value in self._session.get_inputs())
+        self.outputs = tuple(_spec(value) for value in self._session.get_outputs())
+
+    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
+        features: NDArray[np.generic] = self._session.run([self.features_spec().name], {self.image_spec().name: image})[
+            0
+        ]
+        return features
+
+
+def _spec(value: onnxruntime.NodeArg) -> TensorSpec:
+    shape = tuple(axis if isinstance(axis, int) else -1 for axis in value.shape)
+    return TensorSpec(value.name, shape, _DTYPES.get(value.type, value.type))

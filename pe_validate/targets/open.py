@@ -1,0 +1,58 @@
+"""Artifact + images → Outputs, each runtime behind the same checked call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pe_validate.inputs.images import Sample
+from pe_validate.system.errors import RunError, UsageError
+from pe_validate.targets.runtime import Array, Outputs, Reading, Runtime
+
+__all__ = ["Outputs", "Runtime", "load", "run"]
+
+
+def load(path: Path, target: str, reading: Reading = "declared", threads: int | None = None) -> Runtime:
+    """Open an artifact in this process.
+
+    ``reading`` says how Core ML is executed, ``threads`` how many an ``.onnx`` or ``.pte`` uses.
+
+    Raises:
+        RunError: the file is damaged or is not what its target says, or its name is not UTF-8.
+        UsageError: there is no such target.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise RunError(f"'{path}' is not a name in UTF-8, and runtimes take no other: rename it.") from error
+    match target:  # imported late: each runtime costs seconds that the others need not pay
+        case "onnx":
+            from pe_validate.targets.onnx.runtime import OnnxRuntime
+
+            return OnnxRuntime(path, threads)
+        case "pte":
+            from pe_validate.targets.xnnpack.runtime import ExecuTorchRuntime
+
+            return ExecuTorchRuntime(path, threads)
+        case "mlpackage":
+            from pe_validate.targets.coreml.runtime import CoreMLRuntime
+
+            return CoreMLRuntime(path, reading)
+        case "pte-coreml":
+            from pe_validate.targets.pte_coreml.runtime import CoreMLProgramRuntime
+
+            return CoreMLProgramRuntime(path, reading)
+    raise UsageError(f"There is no runtime for target '{target}'.")
+
+
+def run(runtime: Runtime, samples: tuple[Sample, ...]) -> Outputs:
+    """Features of every sample.
+
+    Raises:
+        RunError: see :meth:`Runtime.run`.
+    """
+    features: dict[str, Array] = {}
+    notes: dict[str, None] = {}
+    for sample in samples:
+        features[sample.name] = runtime.run(sample.image)
+        notes |= dict.fromkeys(runtime.notes)
+    return Outputs(runtime.producer, features, tuple(notes))

@@ -1,0 +1,1 @@
+"""ExecuTorch programs, lowered to Core ML."""

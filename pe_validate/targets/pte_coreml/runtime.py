@@ -1,0 +1,41 @@
+"""An ExecuTorch program whose delegate is Core ML: the package inside it runs as any other does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from executorch.extension.pybindings import _portable_lib as executorch
+from numpy.typing import NDArray
+
+from pe_validate.system.errors import RunError
+from pe_validate.targets.coreml.runtime import CoreMLRuntime
+from pe_validate.targets.pte_coreml.embedded import unpack
+from pe_validate.targets.runtime import Reading, Runtime
+from pe_validate.targets.xnnpack.runtime import declared
+
+
+class CoreMLProgramRuntime(Runtime):
+    """The package inside a ``.pte``, executed according to ``reading``, with the interface of the program around it.
+
+    Load it in a child: damaged programs abort the process.
+    """
+
+    def __init__(self, path: Path, reading: Reading) -> None:
+        with TemporaryDirectory(prefix="pe_validate-") as folder:
+            try:
+                self.inputs, self.outputs = declared(executorch._load_program(str(path)))
+            except RuntimeError as error:
+                raise RunError(f"'{path}' cannot be loaded by ExecuTorch: {error}.") from error
+            package = unpack(path, Path(folder))
+            try:
+                self._package = CoreMLRuntime(package, reading)
+            except RunError as error:
+                raise RunError(str(error).replace(str(package), f"{path}:{package.name}")) from error
+        self.producer = f"{self._package.producer}, from an ExecuTorch program"
+
+    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
+        features = self._package.run(image)
+        self.notes = self._package.notes
+        return features.astype(self.features_spec().dtype)

@@ -1,0 +1,102 @@
+"""The call that every runtime answers: one image in, one feature tensor out, both checked."""
+
+from __future__ import annotations
+
+import sys
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pe_validate.data.artifact import OUTPUT_NAME, TensorSpec
+from pe_validate.system.errors import RunError
+
+Array = NDArray[np.float32]
+
+Reading = Literal["exact", "declared", "native"]
+"""How a Core ML package is executed.
+
+`exact`: its graph in float32. `declared`: rounded as the package declares. `native`: by Core ML itself.
+"""
+
+
+def best_reading() -> Reading:
+    """Core ML where it exists, else its model in the evaluator."""
+    return "native" if sys.platform == "darwin" else "declared"
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Features of named inputs, and who computed them."""
+
+    producer: str
+    features: dict[str, Array]
+    notes: tuple[str, ...] = ()
+    """What the runtime noticed, which may explain a failure."""
+
+
+class Runtime(ABC):
+    """An artifact that is loaded and ready to run.
+
+    Subclasses set ``producer`` (name and version of what computes), ``inputs`` and ``outputs`` (as the
+    artifact declares them), and implement :meth:`_run`. ``output_name`` picks one of several outputs;
+    ``notes`` is what was noticed in the last run.
+    """
+
+    output_name: str | None = None
+    notes: tuple[str, ...] = ()
+    producer: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+    def run(self, image: NDArray[np.generic]) -> Array:
+        """Features of one float32 image, float32.
+
+        The artifact gets the same values whatever the memory layout of ``image``: ExecuTorch ignores strides. One
+        that declares float16 gets them rounded.
+
+        Raises:
+            RunError: the image is not what the artifact declares, or its answer is not.
+        """
+        spec = self.image_spec()
+        if not spec.accepts(image.shape) or image.dtype != np.float32:
+            raise RunError(f"{self.producer} was given {image.dtype}{list(image.shape)}; the artifact declares {spec}.")
+        given = image.astype(spec.dtype, copy=False)
+        # Contiguous, aligned and writable, copied only where it is not: PyTorch warns of read-only arrays.
+        features = self._run(np.require(given, given.dtype, ["C", "A", "W"]))
+        declared = self.features_spec()
+        if not declared.accepts(features.shape):
+            raise RunError(f"{self.producer} answered with {list(features.shape)}; the artifact declares {declared}.")
+        return np.array(features, dtype=np.float32)  # a copy: runtimes reuse their output buffers
+
+    def image_spec(self) -> TensorSpec:
+        """The one input.
+
+        Raises:
+            RunError: the artifact does not take exactly one float32 or float16 image.
+        """
+        if len(self.inputs) != 1 or self.inputs[0].dtype not in ("float32", "float16"):
+            listed = ", ".join(map(str, self.inputs)) or "nothing"
+            raise RunError(f"The artifact takes {listed}; one float32 or float16 image was expected.")
+        return self.inputs[0]
+
+    def features_spec(self) -> TensorSpec:
+        """The output named ``output_name``; unless one is asked for, ``features`` or the only one.
+
+        Raises:
+            RunError: there is no such output, or several and none is named ``features``.
+        """
+        wanted = self.output_name or OUTPUT_NAME
+        named = [spec for spec in self.outputs if spec.name == wanted]
+        if not named and self.output_name is None and len(self.outputs) == 1:
+            named = list(self.outputs)
+        if len(named) != 1:
+            listed = ", ".join(map(str, self.outputs)) or "nothing"
+            raise RunError(f"The artifact gives {listed}; say which one is to be validated.")
+        return named[0]
+
+    @abstractmethod
+    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Compute the features of a contiguous image of the declared shape and type."""

@@ -1,0 +1,108 @@
+"""An ExecuTorch program whose XNNPACK delegate also gives its intermediate values."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+from pe_validate.targets.xnnpack.delegation import LAYOUT, LAYOUT_PLACE, graph_of
+
+OUTPUT: Final = 2
+"""XNN_VALUE_FLAG_EXTERNAL_OUTPUT of ``xnnpack.h``."""
+
+ALIGNMENT: Final = 16
+"""Bytes, of planned tensors and of constants."""
+
+TYPES: Final = {"xnn_datatype_fp32": 4, "xnn_datatype_fp16": 2}
+"""Bytes of an element."""
+
+
+def with_outputs(path: Path, target: Path, sizes: frozenset[int]) -> list[str]:
+    """Write ``path`` to ``target`` with every floating value of so many elements as an output; gives their names.
+
+    Values of the last output's own kind come first, then those that were added, in the order of the graph.
+
+    Raises:
+        Exception: the file is not such a program; call it in a child.
+    """
+    from executorch.exir._serialize._program import deserialize_pte_binary, serialize_pte_binary
+    from executorch.exir.schema import (
+        AllocationDetails,
+        DelegateCall,
+        EValue,
+        ScalarType,
+        Tensor,
+        TensorShapeDynamism,
+    )
+
+    file = deserialize_pte_binary(path.read_bytes())
+    plan = next(plan for plan in file.program.execution_plan if plan.name == "forward")
+    call = next(i.instr_args for c in plan.chains for i in c.instructions if isinstance(i.instr_args, DelegateCall))
+    data = file.program.backend_delegate_data[plan.delegates[call.delegate_index].processed.index]
+    graph = graph_of(data.data)
+    names = [f"output {number}" for number in range(len(plan.outputs))]
+    for value in _inner(graph, sizes):
+        value["external_id"], value["flags"] = graph["num_externs"], OUTPUT
+        graph["num_externs"] += 1
+        graph["output_ids"].append(value["id_out"])
+        size = TYPES[value["datatype"]]
+        place = _aligned(plan.non_const_buffer_sizes[1])
+        plan.non_const_buffer_sizes[1] = place + math.prod(value["dims"]) * size
+        tensor = Tensor(
+            scalar_type=ScalarType.FLOAT if size == 4 else ScalarType.HALF,
+            storage_offset=0,
+            sizes=value["dims"],
+            dim_order=list(range(len(value["dims"]))),
+            requires_grad=False,
+            layout=0,
+            data_buffer_idx=0,
+            allocation_info=AllocationDetails(1, place & 0xFFFFFFFF, place >> 32),
+            shape_dynamism=TensorShapeDynamism.STATIC,
+        )
+        plan.values.append(EValue(tensor))
+        call.args.append(len(plan.values) - 1)
+        plan.outputs.append(len(plan.values) - 1)
+        names.append(f"value {value['id_out']}")
+    data.data = _with_graph(data.data, graph)
+    target.write_bytes(bytes(serialize_pte_binary(file)))
+    return names
+
+
+def _inner(graph: dict[str, Any], sizes: frozenset[int]) -> list[dict[str, Any]]:
+    """Floating values that a node computes and that are not outputs yet."""
+    computed = {node["xnode_union"]["output_id"] for node in graph["xnodes"] if "output_id" in node["xnode_union"]}
+    values = [value["xvalue_union"] for value in graph["xvalues"]]
+    return [
+        value
+        for value in values
+        if value.get("id_out") in computed
+        and value["datatype"] in TYPES
+        and not value["flags"]
+        and math.prod(value["dims"]) in sizes
+    ]
+
+
+def _with_graph(payload: bytes, graph: dict[str, Any]) -> bytes:
+    """The payload with another graph."""
+    from executorch.backends.xnnpack import serialization
+    from executorch.exir._serialize._flatbuffer import _flatc_compile
+
+    with tempfile.TemporaryDirectory() as folder:
+        schema, source = Path(folder) / "schema.fbs", Path(folder) / "graph.json"
+        schema.write_bytes((resources.files(serialization) / "schema.fbs").read_bytes())
+        source.write_text(json.dumps(graph))
+        _flatc_compile(folder, str(schema), str(source))
+        made = next(p for p in Path(folder).iterdir() if p.suffix not in (".fbs", ".json")).read_bytes()
+    start, _, constants, count = LAYOUT.unpack_from(payload, LAYOUT_PLACE)
+    end = _aligned(start + len(made))
+    header = bytearray(payload[:start])
+    LAYOUT.pack_into(header, LAYOUT_PLACE, start, len(made), end, count)
+    return (bytes(header) + made).ljust(end, b"\0") + payload[constants : constants + count]
+
+
+def _aligned(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT

@@ -1,0 +1,50 @@
+"""ExecuTorch's runtime, through the C++ bindings of its wheel."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+# The extension itself and not executorch.runtime, which imports the whole exporter (6-10 s) to run a file.
+from executorch.extension.pybindings import _portable_lib as executorch
+from numpy.typing import NDArray
+
+from pe_validate.data.artifact import TensorSpec
+from pe_validate.system.errors import RunError
+from pe_validate.targets.runtime import Runtime
+from pe_validate.targets.xnnpack.signature import signature
+
+
+class ExecuTorchRuntime(Runtime):
+    """The ``forward`` method of a ``.pte``. Load it in a child: damaged programs abort the process."""
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        if threads:
+            executorch._unsafe_reset_threadpool(threads)  # one pool for the whole process
+        try:
+            # The method borrows from the program: keep both.
+            self._program = executorch._load_program(str(path))
+            self._method = self._program.load_method("forward")
+            self.inputs, self.outputs = declared(self._program)
+        except RuntimeError as error:
+            raise RunError(
+                f"'{path}' cannot be loaded by ExecuTorch, it is truncated or not a program: {error}."
+            ) from error
+        self.producer = f"ExecuTorch {version('executorch')}"
+
+    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
+        index = self.outputs.index(self.features_spec())
+        features: torch.Tensor = self._method([torch.from_numpy(image)])[index]
+        array: NDArray[np.generic] = features.numpy()
+        return array
+
+
+def declared(program: executorch.ExecuTorchProgram) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    """Inputs and outputs of ``forward``."""
+    metadata = program.method_meta("forward")
+    inputs = [metadata.input_tensor_meta(i) for i in range(metadata.num_inputs())]
+    outputs = [metadata.output_tensor_meta(i) for i in range(metadata.num_outputs())]
+    return signature(*([(tuple(m.sizes()), m.dtype()) for m in metas] for metas in (inputs, outputs)))

@@ -1,0 +1,1 @@
+"""What features are used for: search and classification."""

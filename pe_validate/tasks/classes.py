@@ -1,0 +1,54 @@
+"""Tables of class embeddings, with which an app names what it sees: safetensors, checked before a phone gets them.
+
+``embeddings`` is float32 ``[classes, dim]``; the metadata's ``labels`` is a JSON array of as many strings.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from pe_validate.case import model_config
+from pe_validate.system.errors import LoadError
+from pe_validate.system.files import plain_file
+
+EMBEDDINGS = "embeddings"
+LABELS = "labels"
+
+
+def check_classes(path: Path, model: str) -> bytes:
+    """The content of a table that fits ``model``'s features.
+
+    Raises:
+        UsageError: there is no such model.
+        LoadError: the file is not such a table, or the model's features have another length.
+    """
+    config = model_config(model)
+    if config.pool_heads is None:
+        raise LoadError(f"{model} gives a feature for every patch and none for the image: classes need a Core model.")
+    try:
+        with safe_open(plain_file(path), "np") as file:
+            labels = json.loads((file.metadata() or {})[LABELS])
+            embeddings = file.get_tensor(EMBEDDINGS)
+        content = path.read_bytes()
+    except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
+        raise LoadError(
+            f"'{path}' is not a table of class embeddings ({error}): it needs '{EMBEDDINGS}', and '{LABELS}' in its "
+            "metadata as a JSON array."
+        ) from error
+    dim = config.output_shape[-1]
+    fault = None
+    if embeddings.dtype != np.float32 or embeddings.ndim != 2 or embeddings.shape[1] != dim:
+        fault = f"'{EMBEDDINGS}' is {embeddings.dtype} {list(embeddings.shape)}, not float32 [classes, {dim}]"
+    elif not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        fault = f"'{LABELS}' is not an array of strings"
+    elif not len(labels) == len(embeddings) > 0:
+        fault = f"it has {len(labels)} labels for {len(embeddings)} embeddings"
+    elif not np.isfinite(embeddings).all() or not embeddings.any(axis=1).all():
+        fault = "an embedding is zero or not finite"
+    if fault:
+        raise LoadError(f"The class embeddings in '{path}' do not fit {model}: {fault}.")
+    return content

@@ -1,0 +1,51 @@
+"""Do nearest neighbours stay the same? Loss as a search or a match on the phone feels it. Nothing is judged here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pe_validate.data.comparison import unit
+
+NEIGHBOURS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How many neighbours, by cosine similarity, a drifted embedding shares with the one it drifted from.
+
+    ``top1``
+        fraction of the queries whose nearest neighbour is the same.
+    ``top5``
+        fraction of the five nearest neighbours that is kept, averaged over the queries.
+    """
+
+    top1: float
+    top5: float
+
+
+def agreement(bank: ArrayLike, reference: ArrayLike, actual: ArrayLike) -> Agreement:
+    """Neighbours in ``bank`` ``[entries, dim]`` of two forms of the same queries ``[queries, dim]``.
+
+    A query that is not finite has no neighbours.
+
+    Raises:
+        ValueError: the queries do not correspond, or the bank has fewer than five entries.
+    """
+    with np.errstate(invalid="ignore"):  # queries that are not finite are counted out below
+        stored, expected, found = (unit(np.asarray(x, np.float64)) for x in (bank, reference, actual))
+    if expected.shape != found.shape or expected.shape[-1] != stored.shape[-1]:
+        raise ValueError(f"queries {expected.shape} and {found.shape} do not fit a bank of {stored.shape}")
+    if len(stored) < NEIGHBOURS or not len(expected):
+        raise ValueError(f"{len(expected)} queries among {len(stored)} entries have no {NEIGHBOURS} neighbours")
+    before, after = _nearest(stored, expected), _nearest(stored, found)
+    valid = np.isfinite(np.asarray(actual, np.float64)).all(axis=-1)
+    kept = (before[:, :, None] == after[:, None, :]).any(axis=-1).mean(axis=-1)
+    return Agreement(float(((before[:, 0] == after[:, 0]) & valid).mean()), float((kept * valid).mean()))
+
+
+def _nearest(bank: NDArray[np.float64], queries: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Indices of the nearest entries, nearest first; of equals, the first."""
+    return np.argsort(-(queries @ bank.T), axis=-1, kind="stable")[:, :NEIGHBOURS]

@@ -1,0 +1,1 @@
+"""The walk from a case to its result."""

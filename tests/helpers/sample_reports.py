@@ -1,0 +1,120 @@
+"""Reports to render: real verdicts of real comparisons, on made-up features."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from rich.console import Console
+
+from pe_validate.case import Case
+from pe_validate.data.artifact import Artifact, Delegation, TensorSpec
+from pe_validate.data.execution import Execution
+from pe_validate.explain.locate import Explanation, Step
+from pe_validate.gates.verdicts import GateName, Verdict, judge, judge_delegation
+from pe_validate.measure.latency import RIVALS, Latency, Ratio
+from pe_validate.report.costs import to_cost_table
+from pe_validate.report.model import Report, Result
+from pe_validate.report.render import FILES, to_terminal
+from pe_validate.targets.runtime import Outputs
+
+ONNX = Case("PE-Core-T16-384", "onnx", "fp32")
+PTE = Case("PE-Core-T16-384", "pte", "fp32")
+CORE_ML = Case("PE-Core-T16-384", "mlpackage", "fp16")
+
+REQUIRED: Final[tuple[GateName, ...]] = ("fidelity", "loss")
+AGAIN = "pe-validate run THIS --weights seed:7"
+GOOD = np.random.default_rng(0).standard_normal((1, 512)).astype(np.float32)
+BAD = {"off": GOOD * np.float32(1.5), "nan": np.where(GOOD > 1, np.float32(np.nan), GOOD)}
+
+
+def artifact(case: Case) -> Artifact:
+    return Artifact(
+        case=case,
+        path=Path("/cache") / case.file_name,
+        sha256="a" * 64,
+        size=22_600_000,
+        inputs=(TensorSpec("image", (1, 3, 384, 384), "float32"),),
+        outputs=(TensorSpec("features", (1, 512), "float32"),),
+        weights="seed:7",
+        weights_sha256="b" * 64,
+        tools={"torch": "2.13.0"},
+        seconds=12.5,
+        delegation=Delegation(1, ()) if case.target == "pte" else None,
+    )
+
+
+def verdicts(case: Case, fault: str | None = None, producer: str = "some runtime 1.0") -> tuple[Verdict, ...]:
+    answer = GOOD if fault is None else BAD[fault]
+    model = Outputs("PyTorch eager", {"china": GOOD, "hot-pixel": GOOD})
+    found = Outputs(producer, {"china": GOOD, "hot-pixel": answer})
+    judged = tuple(judge(case, gate, model, found) for gate in ("fidelity", "loss"))
+    return (*judged, judge_delegation(case, Delegation(1, ()))) if case.target == "pte" else judged
+
+
+def passing(case: Case = ONNX, **about: str) -> Result:
+    return Result(
+        case, {"export": 12.5, "run": 3.25}, "b" * 64, AGAIN, REQUIRED, artifact(case), verdicts(case, **about)
+    )
+
+
+def failing(case: Case = ONNX, fault: str = "off", **about: str) -> Result:
+    return Result(
+        case, {"export": 12.5, "run": 3.25}, "b" * 64, AGAIN, REQUIRED, artifact(case), verdicts(case, fault, **about)
+    )
+
+
+def misshapen(case: Case = ONNX) -> Result:
+    """Features of another size: a failure without numbers."""
+    model, found = Outputs("PyTorch eager", {"china": GOOD}), Outputs("some runtime 1.0", {"china": GOOD[:, :8]})
+    return Result(case, {"run": 3.25}, "b" * 64, AGAIN, REQUIRED, verdicts=(judge(case, "identity", model, found),))
+
+
+def erring(case: Case = ONNX, error: str = "Exporting failed: it did.") -> Result:
+    return Result(case, {}, "b" * 64, AGAIN, REQUIRED, error=error)
+
+
+def unjudged(case: Case = ONNX) -> Result:
+    return Result(case, {"export": 12.5}, "b" * 64, AGAIN, REQUIRED, artifact(case))
+
+
+def report(*results: Result, command: str = "pe-validate run PE-Core-T16-384", weights: str = "seed:7") -> Report:
+    return Report(command, weights, results, 20.0)
+
+
+def measured() -> Result:
+    """One result with every part that a result can have."""
+    steps = (Step("block 0 MLP", float("inf"), "add_1"), Step("pooling", 3.0, "mul_2"))
+    return replace(
+        failing(PTE),
+        latency=Latency("PE-Core-T16-384", "pte/fp32", 2, 30, 50.0, dict.fromkeys(RIVALS, Ratio(0.5, 0.4, 0.6)), 0.9),
+        peak_memory=150_000_000,
+        half_sums={32: 58.0, 8: 54.0},
+        explanation=Explanation(PTE, "loss", "the model", "china", 60.0, steps, "pooling"),
+        profile="iphone-14",
+        execution=Execution("iphone-14", "ExecuTorch 1.4, emulated", {"kai": 9, "other": 1}, {"kai": 0.6}, 1_500_000),
+    )
+
+
+def shown(report: Report) -> list[str]:
+    """It in every form that there is."""
+    terminal = Console(file=StringIO())
+    terminal.print(to_terminal(report))
+    assert isinstance(terminal.file, StringIO)
+    files = [render(report).decode() for render in FILES.values()]
+    return [terminal.file.getvalue(), to_cost_table(report), *files]
+
+
+def mixed() -> Report:
+    """Every kind of outcome that a report can hold."""
+    return report(
+        passing(ONNX),
+        failing(PTE),
+        failing(CORE_ML, "nan", producer="Core ML reference evaluator, declared"),
+        erring(Case("PE-Core-S16-384", "onnx", "fp32")),
+        unjudged(Case("PE-Core-S16-384", "pte", "fp32")),
+        misshapen(Case("PE-Core-S16-384", "mlpackage", "fp32")),
+    )

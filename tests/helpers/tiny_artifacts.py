@@ -1,0 +1,58 @@
+"""Artifacts small enough to be exported in a test, by the project's own exporters.
+
+They take ``image`` float32 [1, 3, 32, 32] and give ``features`` float32 [1, 8].
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from pydantic import TypeAdapter
+from torch import Tensor, nn
+
+from pe_validate.data.artifact import Delegation
+from pe_validate.models.perception_encoder.vision.config import ModelConfig
+
+CONFIG = ModelConfig("tiny", image_size=32, patch_size=8, width=8, layers=1, heads=1)
+"""Declares the same input and output, for the eager runtime."""
+
+METADATA = {"model": "tiny", "precision": "fp32", "weights": "seed:0", "weights_sha256": "0" * 64, "licence": "none"}
+
+
+def tiny_module() -> nn.Module:
+    """A convolution and a linear layer: every pixel has its own influence, so a wrong layout shows."""
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 8, stride=8), nn.Flatten(), nn.Linear(4 * 16, 8)).eval()
+
+
+class CumulativeSum(nn.Module):
+    """Has an operator, ``cumsum``, that XNNPACK does not take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before, self.after = tiny_module(), nn.Linear(8, 8)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.after(torch.cumsum(self.before(image), 1))
+
+
+def write_all(folder: Path) -> None:
+    """Write every artifact into ``folder``, and ``delegations.json``: what ``delegation()`` says of the programs.
+
+    To be called in a child: exporters print and warn, and take long to be imported.
+    """
+    from pe_validate.targets.onnx.write import write_onnx
+    from pe_validate.targets.pte_coreml.write import write_pte_coreml
+    from pe_validate.targets.xnnpack.delegation import delegation
+    from pe_validate.targets.xnnpack.write import write_pte
+
+    image = torch.zeros(CONFIG.input_shape)
+    write_onnx(tiny_module(), image, folder / "tiny.onnx", METADATA)
+    write_pte(tiny_module(), image, folder / "tiny.pte", METADATA)
+    write_pte(CumulativeSum().eval(), image, folder / "cumsum.pte", METADATA)
+    write_pte_coreml(tiny_module(), image, folder / "tiny.coreml.pte", METADATA, "fp32")
+    programs = sorted(folder.glob("*.pte"))
+    (folder / "delegations.json").write_bytes(
+        TypeAdapter(dict[str, Delegation]).dump_json({path.name: delegation(path) for path in programs})
+    )

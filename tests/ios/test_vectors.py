@@ -1,0 +1,117 @@
+"""What Python and Swift are both held to is what Python says today, and is reproducible from its script."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from pe_validate.data.comparison import Comparison, compare
+
+VECTORS = Path(__file__).parents[2] / "ios_xctest" / "Vectors"
+COMPARISONS = json.loads((VECTORS / "comparison_vectors.json").read_text())
+PICTURES = json.loads((VECTORS / "preprocessing" / "manifest.json").read_text())
+RELATIVE = ("max_abs", "max_rel")
+
+every_vector = pytest.mark.parametrize("vector", COMPARISONS["vectors"], ids=lambda vector: vector["name"])
+every_picture = pytest.mark.parametrize("case", PICTURES["cases"], ids=lambda case: case["name"])
+
+
+def agrees(key: str, observed: float, expected: float) -> bool:
+    """The rule that the file's note states, and that Swift applies too."""
+    if not np.isfinite(expected):
+        return observed == expected
+    return abs(observed - expected) <= COMPARISONS["within"][key] * (abs(expected) if key in RELATIVE else 1)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("vectors")
+    subprocess.run([sys.executable, VECTORS / "make_vectors.py", folder], check=True, timeout=120)
+    return folder
+
+
+@every_vector
+def test_comparison_says_what_the_vector_expects(vector: dict[str, Any]) -> None:
+    reference, actual = (
+        np.array([float(x) for x in vector[key]]).reshape(vector["shape"]) for key in ("reference", "actual")
+    )
+    found = compare(reference, actual)
+    assert found.finite == vector["expected"]["finite"]
+    for key in ("max_abs", "max_rel", "snr_db", "cosine"):
+        expected = float(vector["expected"][key])
+        assert agrees(key, getattr(found, key), expected), f"{key}: {getattr(found, key)}, not {expected}"
+
+
+@every_vector
+def test_float32_vectors_hold_nothing_else(vector: dict[str, Any]) -> None:
+    if vector["dtype"] == "float32":
+        values = np.array([float(x) for x in vector["reference"] + vector["actual"]])
+        np.testing.assert_array_equal(values.astype(np.float32).astype(np.float64), values)
+
+
+def test_the_vectors_reach_every_corner() -> None:
+    values = [float(x) for v in COMPARISONS["vectors"] for x in v["reference"] + v["actual"]]
+    text = {json.dumps(x) for v in COMPARISONS["vectors"] for x in v["reference"] + v["actual"]}
+    assert {'"NaN"', '"Infinity"', '"-Infinity"', "0.0", "-0.0"} <= text
+    finite = [abs(x) for x in values if np.isfinite(x) and x]
+    assert min(finite) < np.finfo(np.float32).smallest_normal
+    assert max(finite) > 1e38
+    found = {Comparison(**{key: float(x) for key, x in v["expected"].items()}) for v in COMPARISONS["vectors"]}
+    assert {0.0, np.inf} <= {c.max_rel for c in found}
+    assert {np.inf, -np.inf} <= {c.snr_db for c in found}
+    assert {-1.0, 0.0, 1.0} <= {c.cosine for c in found}
+
+
+def test_every_name_is_given_once() -> None:
+    for names in ([v["name"] for v in COMPARISONS["vectors"]], [c["name"] for c in PICTURES["cases"]]):
+        assert len(set(names)) == len(names)
+
+
+def test_the_comparisons_are_those_of_their_script(made: Path) -> None:
+    today = json.loads((made / "comparison_vectors.json").read_text())
+    assert (today["note"], today["within"]) == (COMPARISONS["note"], COMPARISONS["within"])
+    for now, then in zip(today["vectors"], COMPARISONS["vectors"], strict=True):
+        numbers = now.pop("expected")
+        assert numbers.pop("finite") == then["expected"]["finite"]
+        assert all(agrees(key, float(number), float(then["expected"][key])) for key, number in numbers.items())
+        assert now == {key: value for key, value in then.items() if key != "expected"}
+
+
+@every_picture
+def test_the_pictures_are_those_of_their_script(made: Path, case: dict[str, Any]) -> None:
+    today, committed = (load_file(folder / "preprocessing" / case["file"]) for folder in (made, VECTORS))
+    np.testing.assert_array_equal(today["rgba"], committed["rgba"])
+    # A release of Pillow may round a resized pixel the other way, and no further.
+    steps = 0 if version("pillow") == PICTURES["tools"]["pillow"] else 1
+    assert np.abs(today["expected"] - committed["expected"]).max() <= steps * 2 / 255 + 1e-6
+
+
+@every_picture
+def test_a_picture_is_what_its_manifest_says(case: dict[str, Any]) -> None:
+    path = VECTORS / "preprocessing" / case["file"]
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == case["sha256"]
+    tensors = load_file(path)
+    assert tensors["rgba"].shape == (case["height"], case["width"], 4)
+    assert tensors["rgba"].dtype == np.uint8
+    assert tensors["expected"].shape == (1, 3, case["size"], case["size"])
+    assert tensors["expected"].dtype == np.float32
+
+
+def test_the_pictures_scale_up_down_and_out_of_shape_and_stay_small() -> None:
+    factors = [(c["size"] / c["width"], c["size"] / c["height"]) for c in PICTURES["cases"]]
+    assert any(x > 1 and y > 1 for x, y in factors)
+    assert any(x < 1 and y < 1 for x, y in factors)
+    assert any(x > 1 > y for x, y in factors)
+    assert any(x == y == 1 for x, y in factors)
+    folder = VECTORS / "preprocessing"
+    assert {path.name for path in folder.iterdir()} == {"manifest.json", *(c["file"] for c in PICTURES["cases"])}
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 1_000_000

@@ -1,0 +1,47 @@
+"""What the tests of ``to_pte.py`` ask a child process to do: lower one block of PE-Nano in two ways."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from pe_validate.case import Case
+from pe_validate.models.perception_encoder.vision.config import NANO
+from pe_validate.models.perception_encoder.vision.tower import VisionTower
+from pe_validate.models.weights import seeded
+
+
+def lower_both_ways(precision: str) -> list[dict[str, Any]]:
+    """Sha256, delegate's nodes, compile specs and answer of the documented lowering, then of the short one."""
+    from executorch.exir._serialize._program import deserialize_pte_binary
+    from executorch.extension.pybindings import _portable_lib
+
+    from pe_validate.targets.recipes import calibration_images, lowered, recipe
+    from pe_validate.targets.xnnpack.delegation import graph_of
+    from pe_validate.targets.xnnpack.write import lower_by_partitions, lower_whole
+
+    tower = VisionTower(replace(NANO, layers=1)).eval().requires_grad_(False)
+    tower.load_state_dict(seeded(tower.config, 7))
+    case = Case(NANO.name, "pte", precision)
+    module = lowered(tower, case, calibration_images(case))
+    image = torch.rand(NANO.input_shape, generator=torch.Generator().manual_seed(0))
+    image = image.to(getattr(torch, recipe(case).dtype))
+    found = []
+    for lower in (lower_by_partitions, lower_whole):
+        program = lower(torch.export.export(module, (image,)), {"pe_a": "b"}).to_executorch().buffer
+        plan = deserialize_pte_binary(program).program
+        delegates = [d for p in plan.execution_plan if p.name == "forward" for d in p.delegates]
+        (answer,) = _portable_lib._load_for_executorch_from_buffer(program).forward((image,))
+        found.append(
+            {
+                "sha256": hashlib.sha256(program).hexdigest(),
+                "delegates": len(delegates),
+                "specs": sum(len(d.compile_specs) for d in delegates),
+                "nodes": graph_of(plan.backend_delegate_data[delegates[0].processed.index].data)["xnodes"],
+                "answer": answer.float().numpy().copy(),
+            }
+        )
+    return found

@@ -1,0 +1,166 @@
+"""The fixtures and options that a user's own tests use."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pe_validate.case import MATRIX, PRECISIONS
+
+Done = subprocess.CompletedProcess[str]
+
+USERS_TEST = """
+def test_mine(pe_case, pe_runtime, pe_reference):
+    for sample in pe_reference.inputs[:1]:
+        assert pe_runtime.run(sample.image).shape == pe_case.config.output_shape
+"""
+
+
+@pytest.fixture
+def run_pytest(tmp_path: Path) -> Callable[..., Done]:
+    (tmp_path / "test_mine.py").write_text(USERS_TEST)
+
+    def call(*arguments: str) -> Done:
+        command = [sys.executable, "-m", "pytest", "-q", *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+
+    return call
+
+
+def test_a_test_runs_once_for_every_case_that_is_chosen(run_pytest: Callable[..., Done]) -> None:
+    done = run_pytest("--collect-only", "--pe-cases", "PE-Core-T16-384/mlpackage,PE-Spatial-S16-512")
+    collected = [line for line in done.stdout.splitlines() if line.startswith("test_mine.py::")]
+    everything = sum(len(precisions) for precisions in PRECISIONS.values())
+    assert len(collected) == len(PRECISIONS["mlpackage"]) + everything, done.stdout
+    assert "test_mine.py::test_mine[PE-Spatial-S16-512/mlpackage/fp16]" in collected
+
+
+def test_every_case_is_chosen_by_default(run_pytest: Callable[..., Done]) -> None:
+    assert f"{len(MATRIX)} tests collected" in run_pytest("--collect-only").stdout
+
+
+def test_an_unknown_case_is_a_usage_error(run_pytest: Callable[..., Done]) -> None:
+    done = run_pytest("--pe-cases", "PE-Core-X")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout
+    assert "--pe-cases: No case matches 'PE-Core-X'" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_users_test_runs_the_artifact(run_pytest: Callable[..., Done]) -> None:
+    done = run_pytest("--pe-cases", "PE-Core-T16-384/onnx", "--pe-weights", "seed:7")
+    assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout
+
+
+def test_the_plugin_costs_nothing_where_it_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "test_plain.py").write_text("import sys\ndef test_plain(): assert 'torch' not in sys.modules\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:hypothesispytest"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout
+
+
+CONVERSION = Path(__file__).parents[1] / "conversion"
+CASE = "PE-Nano/onnx/fp32"
+GATES = "test_every_gate_passes_on_photographs_and_structured_images"
+
+
+@pytest.fixture
+def run_suite(tmp_path: Path) -> Callable[..., Done]:
+    """The project's own suite, on one small case, with a conftest that may spoil it."""
+    suite = tmp_path / "conversion"
+    shutil.copytree(CONVERSION, suite, ignore=shutil.ignore_patterns("__pycache__", "test_goldens.py"))
+
+    def call(*arguments: str, spoiling: str = "") -> Done:
+        (tmp_path / "conftest.py").write_text(spoiling)
+        named = arguments if str(tmp_path) in arguments else (str(suite), *arguments)
+        command = [sys.executable, "-m", "pytest", "-q", "--pe-cases", CASE, *named]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+
+    return call
+
+
+def marking(mark: str) -> str:
+    return f"""
+import pytest
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.originalname == "{GATES}":
+            item.add_marker({mark})
+"""
+
+
+def test_a_run_that_judges_every_gate_is_green(run_suite: Callable[..., Done]) -> None:
+    done = run_suite("-k", "gate")
+    assert done.returncode == 0, done.stdout
+    assert "not proved" not in done.stdout
+
+
+def test_workers_report_to_the_one_ledger(run_suite: Callable[..., Done]) -> None:
+    assert run_suite("-k", "gate", "-n", "1").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "spoiling"),
+    [
+        (("-k", "nothing"), ""),
+        (("-k", "nothing", "-n", "1"), ""),
+        (("-k", "tells_images_apart"), ""),
+        (("-m", "no_such_mark", "-o", "addopts="), ""),
+        (("--deselect", f"conversion/test_parity.py::{GATES}[{CASE}]", "-k", "gate or tells"), ""),
+        (("-k", "gate"), marking("pytest.mark.skip")),
+        (("-k", "gate"), marking("pytest.mark.xfail(strict=False)")),
+        (("-k", "gate", "--runxfail"), marking("pytest.mark.skipif(True, reason='not today')")),
+        (("--ignore", "conversion/test_parity.py"), ""),
+    ],
+    ids=["empty", "empty with workers", "others", "no mark", "deselected", "skipped", "xfailed", "skipif", "ignored"],
+)
+def test_a_run_that_did_not_judge_what_it_was_asked_for_is_red(
+    run_suite: Callable[..., Done], arguments: tuple[str, ...], spoiling: str
+) -> None:
+    done = run_suite(*arguments, spoiling=spoiling)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
+    assert f"{CASE}: nothing that passed has judged rewrite, fidelity, loss" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [("-p", "no:pe_validate requirement"), ("--collect-only", "--pe-require")], ids=["blocked", "listed"]
+)
+def test_what_requires_the_gates_cannot_be_switched_off(
+    run_suite: Callable[..., Done], arguments: tuple[str, ...]
+) -> None:
+    done = run_suite("-k", "tells_images_apart", *arguments)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
+    assert f"{CASE}: nothing that passed has judged" in done.stdout
+
+
+def test_tests_may_be_listed(run_suite: Callable[..., Done]) -> None:
+    assert run_suite("--collect-only").returncode == 0
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "with workers"])
+def test_the_suite_requires_its_gates_also_where_it_is_one_of_several(
+    run_suite: Callable[..., Done], tmp_path: Path, workers: tuple[str, ...]
+) -> None:
+    """Its conftest is met only when its folder is collected."""
+    (tmp_path / "test_other.py").write_text("def test_trivial(): pass")
+    done = run_suite(str(tmp_path), "-k", "trivial", *workers)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
+    assert f"{CASE}: nothing that passed has judged" in done.stdout
+
+
+def test_a_gate_that_is_no_longer_asked_for_makes_the_run_red(run_suite: Callable[..., Done]) -> None:
+    spoiling = """
+import pytest
+from pe_validate.gates.evidence import evidence as gates
+
+@pytest.fixture(autouse=True)
+def without_extremes(monkeypatch):
+    monkeypatch.setattr(gates, "at_extremes", lambda *arguments: ())
+"""
+    done = run_suite("-k", "gate", spoiling=spoiling)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
+    assert "nothing that passed has judged extremes, determinism" in done.stdout
