@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from pe_validate.data.artifact import INPUT_NAME, OUTPUT_NAME
+from pe_validate.data.tensors import INPUT_NAME, OUTPUT_NAME
 from pe_validate.system.quiet import quiet_libraries
 
 Route = Literal["trace", "export"]
