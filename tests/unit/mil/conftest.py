@@ -96,7 +96,7 @@ def save_module(ct: Any) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def good(save_program: Any, mb: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def good(save_program: Callable[..., Path], mb: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A linear layer and an activation, with its weights in weight.bin."""
     rng = np.random.default_rng(7)
     weight, bias = rng.standard_normal((16, 8)).astype(np.float32), np.zeros(16, np.float32)
@@ -108,7 +108,7 @@ def good(save_program: Any, mb: Any, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
-def rich(save_program: Any, mb: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def rich(save_program: Callable[..., Path], mb: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A compressed weight, operators whose arguments say how large their results are, a branch and a loop."""
     rng = np.random.default_rng(7)
     data, scale = rng.integers(-8, 8, (16, 8)).astype(np.int8), rng.uniform(0.1, 1, (16, 1)).astype(np.float32)

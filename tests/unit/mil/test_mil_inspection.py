@@ -32,7 +32,8 @@ class Products(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.up(self.conv(x))  # [1, 4, 9, 9] → [1, 6, 7, 7] → [1, 5, 14, 14]
         y = self.linear(y.reshape(1, 5, 28, 7))  # [1, 5, 28, 11]
-        return F.scaled_dot_product_attention(y, y, y) @ y.transpose(-1, -2)  # [1, 5, 28, 28]
+        product: Tensor = F.scaled_dot_product_attention(y, y, y) @ y.transpose(-1, -2)  # [1, 5, 28, 28]
+        return product
 
 
 CONV, UP, LINEAR = 6 * 7 * 7 * 2 * 9, 6 * 7 * 7 * 5 * 4, 5 * 28 * 11 * 7
@@ -153,7 +154,8 @@ class Recurrent(nn.Module):
         self.lstm = nn.LSTM(8, 5)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.lstm(x)[0]
+        hidden: Tensor = self.lstm(x)[0]
+        return hidden
 
 
 def test_what_cannot_be_run_can_be_seen(ct: Any, quiet: Any, tmp_path: Path) -> None:

@@ -482,6 +482,33 @@ SHAPES = [
     case("shape", lambda mb, x, y: mb.add(x=mb.shape(x=x), y=np.int32(1)), lambda x, y: torch.tensor(SHAPE) + 1),
 ]
 
+
+UPDATES: dict[str, Reference] = {
+    "update": lambda a, b: b,
+    "add": torch.add,
+    "sub": torch.sub,
+    "mul": torch.mul,
+    "div": torch.div,
+    "max": torch.maximum,
+    "min": torch.minimum,
+}
+"""What each mode of scattering makes of a value and its update."""
+
+
+def scatter(mode: str, reference: Reference) -> Any:
+    return case(
+        f"scatter-{mode}",
+        lambda mb, x, y: mb.scatter(
+            data=x,
+            indices=np.array([3, 1], np.int32),
+            updates=mb.slice_by_size(x=y, begin=[0, 0, 0, 0], size=[2, 2, 6, 8]),
+            axis=1,
+            mode=mode,
+        ),
+        lambda x, y: torch.stack([x[:, 0], reference(x[:, 1], y[:, 1]), x[:, 2], reference(x[:, 3], y[:, 0])], 1),
+    )
+
+
 TENSORS = [
     case("cumsum", lambda mb, x, y: mb.cumsum(x=x, axis=2), lambda x, y: x.cumsum(2)),
     case(
@@ -537,30 +564,7 @@ TENSORS = [
         lambda mb, x, y: mb.gather_nd(x=x, indices=IDX_ND[:2, :, None], batch_dims=1),
         lambda x, y: torch.stack([x[0, [0, 1]], x[1, [1, 3]]]),
     ),
-    *(
-        case(
-            f"scatter-{mode}",
-            lambda mb, x, y, mode=mode: mb.scatter(
-                data=x,
-                indices=np.array([3, 1], np.int32),
-                updates=mb.slice_by_size(x=y, begin=[0, 0, 0, 0], size=[2, 2, 6, 8]),
-                axis=1,
-                mode=mode,
-            ),
-            lambda x, y, reference=reference: torch.stack(
-                [x[:, 0], reference(x[:, 1], y[:, 1]), x[:, 2], reference(x[:, 3], y[:, 0])], 1
-            ),
-        )
-        for mode, reference in {
-            "update": lambda a, b: b,
-            "add": torch.add,
-            "sub": torch.sub,
-            "mul": torch.mul,
-            "div": torch.div,
-            "max": torch.maximum,
-            "min": torch.minimum,
-        }.items()
-    ),
+    *(scatter(mode, reference) for mode, reference in UPDATES.items()),
     case(
         "scatter_along_axis",
         lambda mb, x, y: mb.scatter_along_axis(data=x, indices=IDX_SAME, updates=y, axis=3, mode="add"),
@@ -578,16 +582,19 @@ TENSORS = [
     ),
 ]
 
-RESIZING = [
-    case(
+
+def upsample_bilinear(align: bool) -> Any:
+    return case(
         f"upsample_bilinear-{align}",
-        lambda mb, x, y, align=align: mb.upsample_bilinear(
+        lambda mb, x, y: mb.upsample_bilinear(
             x=x, scale_factor_height=2.0, scale_factor_width=1.5, align_corners=align
         ),
-        lambda x, y, align=align: F.interpolate(x, (12, 12), mode="bilinear", align_corners=align),
+        lambda x, y: F.interpolate(x, (12, 12), mode="bilinear", align_corners=align),
     )
-    for align in (True, False)
-] + [
+
+
+RESIZING = [
+    *(upsample_bilinear(align) for align in (True, False)),
     case(
         "resize_bilinear",
         lambda mb, x, y: mb.resize_bilinear(

@@ -38,8 +38,8 @@ class Transformer(nn.Module):
             for part in self.qkv(self.norm_1(x)).chunk(3, -1)
         )
         x = x + self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(1, TOKENS, WIDTH))
-        x = x + self.down(F.gelu(self.up(self.norm_2(x))))
-        return x[:, 0]
+        features: Tensor = (x + self.down(F.gelu(self.up(self.norm_2(x)))))[:, 0]
+        return features
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +73,13 @@ def _relative_error(actual: np.ndarray, expected: Tensor) -> float:
 
 def _eager(model: nn.Module, image: Tensor) -> Tensor:
     with torch.inference_mode():
-        return model(image)
+        features: Tensor = model(image)
+    return features
 
 
 def _run(path: Path, mode: Any, image: Tensor, trace: Any = None) -> np.ndarray:
-    return load(path, mode).predict({"image": image.numpy()}, trace)["features"]
+    features: np.ndarray = load(path, mode).predict({"image": image.numpy()}, trace)["features"]
+    return features
 
 
 @pytest.mark.parametrize("mode", ["exact", "declared"])
