@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+Quiet: TypeAlias = Callable[[], AbstractContextManager[None]]
+"""A context in which coremltools may warn."""
 
 
 class Convolutions(nn.Sequential):

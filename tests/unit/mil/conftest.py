@@ -6,11 +6,13 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from mil_networks import Quiet
 from torch import nn
 
 
@@ -24,7 +26,7 @@ def _quiet() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def quiet() -> Callable[[], Any]:
+def quiet() -> Quiet:
     """A context in which coremltools may warn."""
     return _quiet
 
@@ -46,7 +48,7 @@ def mb(ct: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
-def oracle(ct: Any) -> Any:
+def oracle(ct: Any) -> ModuleType:
     """The module that holds operators to MIL's own value inference."""
     with _quiet():
         import mil_oracle

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -20,6 +21,8 @@ from pe_validate.mil.package import Package
 
 Build = Callable[[Any, Any, Any], Any]
 Reference = Callable[[Tensor, Tensor], Any]
+Evaluated = tuple[Tensor, Tensor, dict[str, Any], set[str], Path]
+"""Inputs, outputs by case, the operators that ran, and the package."""
 
 SHAPE = (2, 4, 6, 8)
 RNG = np.random.default_rng(7)
@@ -49,20 +52,20 @@ NIBBLES = np.stack([PACKED & 15, PACKED >> 4], 1).reshape(4, 8)
 MASK = RNG.random(SHAPE) > 0.5
 
 
-def case(name: str, build: Build, reference: Reference, operator: str = "") -> Any:
+def case(name: str, build: Build, reference: Reference, operator: str = "") -> pytest.ParameterSet:
     return pytest.param(name, build, reference, operator or name.partition("-")[0], id=name)
 
 
-def unary(name: str, reference: Callable[[Tensor], Tensor]) -> Any:
+def unary(name: str, reference: Callable[[Tensor], Tensor]) -> pytest.ParameterSet:
     return case(name, lambda mb, x, y: getattr(mb, name)(x=x), lambda x, y: reference(x))
 
 
-def unit(name: str, reference: Callable[[Tensor], Tensor]) -> Any:
+def unit(name: str, reference: Callable[[Tensor], Tensor]) -> pytest.ParameterSet:
     """A unary operator whose domain is [-1, 1]."""
     return case(name, lambda mb, x, y: getattr(mb, name)(x=mb.sin(x=x)), lambda x, y: reference(torch.sin(x)))
 
 
-def positive(name: str, reference: Callable[[Tensor], Tensor], **options: Any) -> Any:
+def positive(name: str, reference: Callable[[Tensor], Tensor], **options: Any) -> pytest.ParameterSet:
     return case(
         name,
         lambda mb, x, y: getattr(mb, name)(x=mb.square(x=x), **options),
@@ -70,11 +73,11 @@ def positive(name: str, reference: Callable[[Tensor], Tensor], **options: Any) -
     )
 
 
-def binary(name: str, reference: Callable[[Tensor, Tensor], Tensor]) -> Any:
+def binary(name: str, reference: Callable[[Tensor, Tensor], Tensor]) -> pytest.ParameterSet:
     return case(name, lambda mb, x, y: getattr(mb, name)(x=x, y=y), reference)
 
 
-def logical(name: str, reference: Callable[[Tensor, Tensor], Tensor]) -> Any:
+def logical(name: str, reference: Callable[[Tensor, Tensor], Tensor]) -> pytest.ParameterSet:
     return case(
         name,
         lambda mb, x, y: getattr(mb, name)(x=mb.greater(x=x, y=0.0), y=mb.greater(x=y, y=0.0)),
@@ -82,7 +85,7 @@ def logical(name: str, reference: Callable[[Tensor, Tensor], Tensor]) -> Any:
     )
 
 
-def reduced(name: str, reference: Callable[[Tensor], Tensor]) -> Any:
+def reduced(name: str, reference: Callable[[Tensor], Tensor]) -> pytest.ParameterSet:
     return case(
         name,
         lambda mb, x, y: getattr(mb, name)(x=mb.exp(x=x), axes=[1, -1], keep_dims=True),
@@ -495,7 +498,7 @@ UPDATES: dict[str, Reference] = {
 """What each mode of scattering makes of a value and its update."""
 
 
-def scatter(mode: str, reference: Reference) -> Any:
+def scatter(mode: str, reference: Reference) -> pytest.ParameterSet:
     return case(
         f"scatter-{mode}",
         lambda mb, x, y: mb.scatter(
@@ -583,7 +586,7 @@ TENSORS = [
 ]
 
 
-def upsample_bilinear(align: bool) -> Any:
+def upsample_bilinear(align: bool) -> pytest.ParameterSet:
     return case(
         f"upsample_bilinear-{align}",
         lambda mb, x, y: mb.upsample_bilinear(
@@ -630,7 +633,9 @@ def places(y: Tensor) -> Tensor:
     return y.reshape(2, 48, 2, 2)
 
 
-def resample(name: str, mode: str, padding: str, coordinates: str, align: bool, reference: Reference) -> Any:
+def resample(
+    name: str, mode: str, padding: str, coordinates: str, align: bool, reference: Reference
+) -> pytest.ParameterSet:
     return case(
         name,
         lambda mb, x, y: mb.resample(
@@ -817,13 +822,12 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def evaluated(save_program: Any, mb: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Inputs, outputs by case, and the operators that ran."""
+def evaluated(save_program: Callable[..., Path], mb: Any, tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
 
     def build(x: Any, y: Any) -> Any:
         outputs = []
         for case_ in CASES:
-            name, make, _, _ = case_.values
+            name, make, _, _ = cast(tuple[str, Build, Reference, str], case_.values)
             out = make(mb, x, y)
             if out.is_tensor_or_scalar_of(dtype="bool"):
                 outputs.append(mb.cast(x=out, dtype="int32", name=_output(name)))
@@ -845,7 +849,7 @@ def _output(name: str) -> str:
 
 @pytest.mark.parametrize(("name", "build", "reference", "operator"), CASES)
 def test_operator_computes_its_definition(
-    evaluated: Any, name: str, build: Build, reference: Reference, operator: str
+    evaluated: Evaluated, name: str, build: Build, reference: Reference, operator: str
 ) -> None:
     x, y, outputs, ran, _ = evaluated
     expected = torch.as_tensor(reference(x, y)).numpy()
@@ -863,14 +867,14 @@ def test_every_operator_is_in_the_table() -> None:
     assert set(OPERATORS) - tested == older | {"non_zero", "reshape_like"}
 
 
-def test_predicting_twice_gives_identical_bits(evaluated: Any) -> None:
+def test_predicting_twice_gives_identical_bits(evaluated: Evaluated) -> None:
     x, y, outputs, _, path = evaluated
     again = load(path).predict({"x": x.numpy(), "y": y.numpy()})
     for name, value in outputs.items():
         np.testing.assert_array_equal(again[name], value)
 
 
-def test_operators_said_to_move_values_make_none(evaluated: Any) -> None:
+def test_operators_said_to_move_values_make_none(evaluated: Evaluated) -> None:
     """Their outputs are not rounded, so each value must be an input's, or 0, 6 or infinite."""
     x, y, _, _, path = evaluated
     package = Package(path)

@@ -55,7 +55,7 @@ def network() -> nn.Module:
 
 
 @pytest.fixture(scope="module")
-def program(network: nn.Module, save_module: Any, tmp_path_factory: pytest.TempPathFactory) -> Program:
+def program(network: nn.Module, save_module: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Program:
     path = tmp_path_factory.mktemp("speed") / "blocks.mlpackage"
     return load(save_module(network, torch.randn(1, 197, 192), "FLOAT16", path), "declared")
 
