@@ -57,7 +57,7 @@ def captured(module: nn.Module, image: Tensor, route: Route) -> Any:
     An exported program is declared to be decomposed, and nothing in it is: full decomposition takes attention apart.
     """
     if route == "trace":
-        return torch.jit.trace(module, image, check_trace=False)  # type: ignore[no-untyped-call]
+        return torch.jit.trace(module, image, check_trace=False)
     return torch.export.export(module, (image,)).run_decompositions({})
 
 
