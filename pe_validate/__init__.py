@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pe_validate.case import MATRIX, Case, select
     from pe_validate.data.artifact import Artifact
     from pe_validate.data.comparison import Comparison, compare
+    from pe_validate.data.result import Result
     from pe_validate.data.verdict import Verdict
     from pe_validate.models.registry import load_model, load_weights
     from pe_validate.targets.export import export
@@ -36,12 +37,13 @@ _HOMES = {
     "compare": "data.comparison",
     "Artifact": "data.artifact",
     "export": "targets.export",
-    "load_model": "models.weights",
-    "load_weights": "models.weights",
+    "load_model": "models.registry",
+    "load_weights": "models.registry",
     "validate": "walk.walk",
     "load": "targets.open",
     "run": "targets.open",
-    "Verdict": "gates.verdicts",
+    "Result": "data.result",
+    "Verdict": "data.verdict",
 }
 
 __all__ = [
@@ -49,6 +51,7 @@ __all__ = [
     "Artifact",
     "Case",
     "Comparison",
+    "Result",
     "Verdict",
     "compare",
     "export",

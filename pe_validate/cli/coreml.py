@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from pe_validate.cli.printing import print_table
 from pe_validate.system.legible import legible
 
 app = typer.Typer(help="Look into Core ML packages.", no_args_is_help=True)
@@ -40,4 +40,4 @@ def inspect(
     if as_json:
         print(TypeAdapter(list[Inspection]).dump_json(found, indent=1).decode())
     else:
-        Console(markup=False, emoji=False).print(to_terminal(found))  # names are the package's own
+        print_table(to_terminal(found), markup=False)

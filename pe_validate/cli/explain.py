@@ -9,7 +9,7 @@ import typer
 
 from pe_validate.case import select
 from pe_validate.cli.options import CacheDir, Calibration, Images, Json, Quiet, Weights
-from pe_validate.models.registry import DEFAULT_WEIGHTS
+from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.system.errors import UsageError
 from pe_validate.system.legible import legible
 
@@ -37,12 +37,12 @@ def explain(
     from pe_validate.report.explained import to_chart
     from pe_validate.report.progress import show
     from pe_validate.targets.export import export
-    from pe_validate.walk import walk as pipeline
+    from pe_validate.walk.check import claimed
 
     file = Path(what)
     if model is None and file.exists():
         raise UsageError(f"'{what}' is a file: say with --model which model it claims to be.")
-    chosen = (pipeline.claimed(file, model, precision),) if model else select([what])
+    chosen = (claimed(file, model, precision).case,) if model else select([what])
     if len(chosen) != 1:
         raise UsageError(f"'{what}' names {len(chosen)} cases: explain one, such as {chosen[0]}.")
     (case,) = chosen

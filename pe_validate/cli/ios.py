@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from pe_validate.case import model_config, select
-from pe_validate.cli.options import CacheDir, Calibration, Json, Quiet, Weights
-from pe_validate.models.registry import DEFAULT_WEIGHTS
+from pe_validate.case import default_cases, select
+from pe_validate.cli.options import CacheDir, Calibration, Jobs, Json, Quiet, Weights, case_argument
+from pe_validate.models.base import DEFAULT_WEIGHTS
+from pe_validate.models.registry import model_named
 from pe_validate.system.errors import UsageError
 
 app = typer.Typer(help="Prepare what an iPhone proves again.", no_args_is_help=True)
@@ -24,7 +25,7 @@ def group() -> None:
 def bundle(
     cases: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CASE]…", help="As for 'run'. [default: the recommended ones that a phone computes]"),
+        case_argument("[CASE]…", "As for 'run'. [default: the recommended ones that a phone computes]"),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder that is made, or replaced whole.")] = Path("ios_xctest/Resources"),
     goldens: Annotated[Path, typer.Option(help="Folder of the goldens.")] = Path("golden"),
@@ -35,20 +36,20 @@ def bundle(
     ] = None,
     calibration: Calibration = None,
     cache_dir: CacheDir = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Exports side by side.")] = 2,
+    jobs: Jobs = 2,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Put artifacts, goldens and their manifest where the Xcode project takes them from."""
     from pydantic import TypeAdapter
 
-    from pe_validate.goldens.bundle import RECOMMENDED, Bundle
+    from pe_validate.goldens.bundle import Bundle
     from pe_validate.goldens.bundle import bundle as put_together
     from pe_validate.report.progress import show
 
     with show(plain=quiet) as progress:
         made = put_together(
-            select(cases or RECOMMENDED),
+            select(cases) if cases else default_cases(on_phones=True),
             out,
             goldens,
             weights,
@@ -78,5 +79,5 @@ def _tables(named: list[str]) -> dict[str, Path]:
         model, separator, file = text.partition("=")
         if not (separator and file):
             raise UsageError(f"'{text}' does not say whose class embeddings these are: write MODEL=FILE.")
-        found[model_config(model).name] = Path(file)
+        found[model_named(model).name] = Path(file)
     return found

@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 import sys
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
-from pe_validate.case import DEFAULT, MATRIX, Case, model_config, select
+from pe_validate.case import Case, default_cases, matrix, select
 from pe_validate.cli import arm64 as cli_arm64
 from pe_validate.cli import coreml as cli_coreml
 from pe_validate.cli import explain as cli_explain
 from pe_validate.cli import ios as cli_ios
-from pe_validate.cli.options import CacheDir, Calibration, Images, Json, Quiet, Weights
-from pe_validate.cli.report import finish, print_report
-from pe_validate.models.registry import DEFAULT_WEIGHTS
+from pe_validate.cli.options import CacheDir, Calibration, Images, Jobs, Json, Quiet, Weights, case_argument
+from pe_validate.cli.printing import finish, plain, print_json, print_report, print_table
+from pe_validate.models.base import DEFAULT_WEIGHTS
+from pe_validate.models.registry import BUILT_IN, model_named
 from pe_validate.system.errors import PEValidateError, UsageError, refused
 from pe_validate.system.legible import printable
+from pe_validate.targets.registry import targets
+from pe_validate.walk.again import command
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pe_validate.data.verdict import Verdict
 
 # Stages are imported where they are used: 'pe-validate list' should not wait for PyTorch.
 
 app = typer.Typer(
-    help="Prove that a converted Perception Encoder is still the model.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_arm64.app, name="arm64")
@@ -42,20 +40,34 @@ app.add_typer(cli_ios.app, name="ios")
 
 Cases = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[CASE]…", help="PE-Core-S16-384/pte/fp32, or the beginning of it; * is a wildcard."),
+    case_argument("[CASE]…", "PE-Core-S16-384/pte/fp32, or the beginning of it; * is a wildcard."),
 ]
 ReportDir = Annotated[Path, typer.Option("--report", help="Folder that the report is written to.")]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Cases worked on side by side.")]
 
 DEFAULT_REPORT = Path("build/report")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"pe-validate {version('pe-validate')}")
+        raise typer.Exit
+
+
+@app.callback()
+def group(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Prove that a converted vision model is still the model."""
 
 
 @app.command("list")
 def list_cases(cases: Cases = None, as_json: Json = False) -> None:
     """Print the matrix: every model, target and precision."""
-    chosen = select(cases) if cases else MATRIX
+    chosen = select(cases) if cases else matrix()
     if as_json:
-        _print_json([{"case": str(c), "model": c.model, "target": c.target, "precision": c.precision} for c in chosen])
+        print_json([{"case": str(c), "model": c.model, "target": c.target, "precision": c.precision} for c in chosen])
     else:
         print(*chosen, sep="\n")
 
@@ -74,12 +86,11 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Export, run and judge cases; without any, the recommended deployment on every target."""
-    from pe_validate.measure.measurements import with_measurements
     from pe_validate.report.progress import show
     from pe_validate.report.render import make_room
     from pe_validate.walk.walk import validate_all
 
-    chosen = select(cases or DEFAULT)
+    chosen = select(cases) if cases else default_cases()
     make_room(report)
     start = perf_counter()
     with show(plain=quiet) as progress:
@@ -93,14 +104,16 @@ def run(
             jobs=jobs,
         )
         if measure:
+            from pe_validate.measure.measurements import with_measurements
+
             progress(chosen[0], "measure every program, one after the other")
             results = with_measurements(results, weights, cache_dir)
-    finish(_command("run", cases or []), weights, results, start, report, as_json)
+    finish(command("run", *(cases or [])), weights, results, start, report, as_json)
 
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="An .onnx, .pte or .mlpackage that someone made.")],
+    file: Annotated[Path, typer.Argument(help="A file that someone made, such as an .onnx, .pte or .mlpackage.")],
     model: Annotated[str, typer.Option(help="The published model that it claims to be.")],
     weights: Weights = DEFAULT_WEIGHTS,
     precision: Annotated[str | None, typer.Option(help="Its precision. [default: what it says itself]")] = None,
@@ -111,38 +124,25 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Answer "is this file that model?" for an artifact that someone else made."""
-    from pe_validate.data.result import Result
-    from pe_validate.gates.evidence import required
     from pe_validate.reference.reference import reference
     from pe_validate.report.progress import show
     from pe_validate.report.render import make_room
-    from pe_validate.walk import walk as pipeline
+    from pe_validate.walk.check import check as judge
+    from pe_validate.walk.check import claimed
 
     make_room(report)
-    case = pipeline.claimed(file, model, precision)
+    claim = claimed(file, model, precision)
+    options = {"--weights": weights, "--precision": precision, "--output": output, "--images": images}
+    words = ("check", str(file), "--model", model)
     start = perf_counter()
     with show(plain=quiet) as progress:
-        progress(case, "load")
+        progress(claim.case, "load")
         loaded = reference(model, weights, images)
-        verdicts = pipeline.check(file, case, loaded, output=output, progress=progress)
-        progress(case, "done")
-    seconds = {"run": perf_counter() - start}
-    command = ["pe-validate", "check", str(file), "--model", model]
-    options = {"--weights": weights, "--precision": precision, "--output": output, "--images": images}
-    again = command + [str(part) for name, value in options.items() if value for part in (name, value)]
-    wanted = required(case, weights, made_here=False)
-    explanation, unexplained = pipeline.why(case, file, loaded, verdicts)
-    result = Result(
-        case,
-        seconds,
-        loaded.weights.sha256,
-        shlex.join(again),
-        wanted,
-        verdicts=verdicts,
-        explanation=explanation,
-        unexplained=unexplained,
-    )
-    finish(shlex.join(command), weights, (result,), start, report, as_json)
+        again = command(*words, options=options)
+        result = judge(claim, loaded, output=output, again=again, progress=progress)
+        progress(claim.case, "done")
+    result = replace(result, seconds={"run": perf_counter() - start})
+    finish(command(*words), weights, (result,), start, report, as_json)
 
 
 app.command()(cli_explain.explain)
@@ -150,7 +150,7 @@ app.command()(cli_explain.explain)
 
 @app.command()
 def export(
-    cases: Annotated[list[str], typer.Argument(metavar="CASE…", help="As for 'run'.")],
+    cases: Annotated[list[str], case_argument("CASE…", "As for 'run'.")],
     out: Annotated[Path, typer.Option(help="Folder that the artifacts are written to.")],
     weights: Weights = DEFAULT_WEIGHTS,
     calibration: Calibration = None,
@@ -160,7 +160,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write the artifacts alone, under file names that contain the case."""
-    from pe_validate.gates.verdicts import judge_delegation
+    from pe_validate.gates.delegation import judge_delegation
     from pe_validate.report.progress import show
     from pe_validate.targets.export import place, writable
     from pe_validate.walk.walk import export_all
@@ -172,7 +172,7 @@ def export(
         made = export_all(chosen, weights, calibration=calibration, cache_dir=cache_dir, progress=progress, jobs=jobs)
         placed = [place(artifact, out) for artifact in made.values()]
     if as_json:
-        _print_json([_plain(artifact) for artifact in placed])
+        print_json([plain(artifact) for artifact in placed])
     else:
         for artifact in placed:
             print(f"{artifact.path}  {artifact.size / 1e6:.1f} MB  sha256 {artifact.sha256}")
@@ -197,31 +197,33 @@ def latency(
     """Time eager PyTorch, ONNX Runtime and ExecuTorch in turns, and judge their ratio."""
     from pe_validate.measure import latency as timing
     from pe_validate.models.registry import load_model
+    from pe_validate.report.latencies import to_table
     from pe_validate.report.progress import show
     from pe_validate.walk.walk import export_all
 
     measured = []
-    chosen = [case for case in select(cases or DEFAULT) if case.target in timing.TIMED]
+    chosen = [case for case in (select(cases) if cases else default_cases()) if timing.timed(case)]
     if not chosen:
-        raise UsageError(f"None of these can be timed here: choose cases of {' or '.join(timing.TIMED)}.")
+        kinds = " or ".join(target.name for target in targets().values() if target.timed)
+        raise UsageError(f"None of these can be timed here: choose cases of {kinds}.")
     with show(plain=quiet) as progress:
         for model in dict.fromkeys(case.model for case in chosen):
-            baseline = Case(model, *timing.BASELINE.split("/"))
+            baseline = Case(model, *timing.baseline())
             timed = dict.fromkeys([baseline, *(case for case in chosen if case.model == model)])
             artifacts = export_all(tuple(timed), weights, cache_dir=cache_dir, progress=progress)
-            eager = Case(model, "eager", "fp32")
+            eager = Case(model, *timing.EAGER.split("/"))
 
             def tick(done: int, eager: Case = eager) -> None:
                 if done > 0 and done % 10 == 0:
                     progress(eager, f"timing beside the others, {done} of {rounds} rounds")
 
-            tower = load_model(model, weights)
-            measured += timing.measure(tower, artifacts, rounds=rounds, threads=threads, tick=tick)
+            module = load_model(model, weights)
+            measured += timing.measure(module, model_named(model), artifacts, rounds=rounds, threads=threads, tick=tick)
             progress(eager, "done")
     if as_json:
-        _print_json([_plain(row) | {"outcome": row.outcome} for row in measured])
+        print_json([plain(row) | {"outcome": row.outcome} for row in measured])
     else:
-        Console().print(timing.to_table(measured))
+        print_table(to_table(measured))
     raise typer.Exit(int(any(row.outcome == "fail" for row in measured)))
 
 
@@ -243,23 +245,23 @@ def golden(
 
     if check and update:
         raise UsageError("Choose one of --check and --update.")
-    names = [model_config(model).name for model in models or dict.fromkeys(case.model for case in MATRIX)]
+    names = [model_named(model).name for model in models or BUILT_IN]
     verdicts: list[Verdict] = []
     with show(plain=quiet) as progress:
         if update:
             goldens.update(
                 folder,
                 names,
-                lambda name: progress(Case(name, "eager", "fp32"), "update"),
+                lambda name: progress(goldens.itself(name), "update"),
                 weights or DEFAULT_WEIGHTS,
             )
         for name in names:
-            case = Case(name, "eager", "fp32")
+            case = goldens.itself(name)
             progress(case, "check")
             verdicts += goldens.check(folder, [name], weights)
             progress(case, "done")
     if as_json:
-        _print_json([_plain(verdict) for verdict in verdicts])
+        print_json([plain(verdict) for verdict in verdicts])
     else:
         print(*(printable(verdict.sentence) for verdict in verdicts), sep="\n")
     raise typer.Exit(int(any(verdict.status != "pass" for verdict in verdicts)))
@@ -274,7 +276,7 @@ def show_report(
 ) -> None:
     """Print a stored report again, and exit as the run that made it did."""
     from pe_validate.report.costs import to_cost_table
-    from pe_validate.report.model import read
+    from pe_validate.report.stored import read
 
     if sum((markdown, table, as_json)) > 1:
         raise UsageError("Choose one of --markdown, --table and --json.")
@@ -298,18 +300,3 @@ def main() -> None:
 def _leave(error: PEValidateError) -> NoReturn:
     print(f"pe-validate: {error}", file=sys.stderr)
     sys.exit(error.exit_code)
-
-
-def _command(verb: str, cases: Sequence[str]) -> str:
-    return shlex.join(["pe-validate", verb, *cases])
-
-
-def _plain(value: object) -> dict[str, object]:
-    from pydantic import TypeAdapter
-
-    plain: dict[str, object] = TypeAdapter(type(value)).dump_python(value, mode="json")
-    return plain
-
-
-def _print_json(value: object) -> None:
-    print(json.dumps(value, indent=1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any
 
 import typer
 
@@ -23,5 +23,15 @@ Images = Annotated[Path | None, typer.Option(help="Folder of photographs to use 
 Calibration = Annotated[
     Path | None, typer.Option(help="Folder of photographs that int8-static is calibrated on instead.")
 ]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Exports worked on side by side.")]
 
-DEFAULT_WEIGHTS: Final = "seed:7"
+
+def case_argument(metavar: str, text: str) -> Any:
+    """Return an argument that names cases, which a shell completes."""
+    return typer.Argument(metavar=metavar, help=text, autocompletion=_cases_that_begin)
+
+
+def _cases_that_begin(incomplete: str) -> list[str]:
+    from pe_validate.case import matrix
+
+    return [name for name in map(str, matrix()) if name.startswith(incomplete)]

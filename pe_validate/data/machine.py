@@ -18,8 +18,8 @@ class KleidiKernel:
 class XnnpackKernel:
     """A kernel of XNNPACK, told by the ``instruction`` that it multiplies with.
 
-    ``rivals`` are all instructions by which the same could be multiplied, the most telling first. ``least`` is the share
-    of all instructions that the kernel takes at least.
+    ``rivals`` are all instructions by which the same could be multiplied, the most telling first. ``least`` is the
+    share of all instructions that the kernel takes at least.
     """
 
     instruction: str

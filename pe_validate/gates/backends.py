@@ -30,7 +30,7 @@ class BackendsGate(NumbersGate):
     def pair(self, evidence: Evidence) -> tuple[Outputs, Outputs]:
         """Compare the other with this one."""
         assert evidence.partner
-        return evidence.partner, evidence.answers("model")
+        return evidence.partner, evidence.answers(self.purpose)
 
 
 BACKENDS: Final = BackendsGate()

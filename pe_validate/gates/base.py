@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 class Subject:
     """What is about to be judged: all that says which gates it needs, before anything has run.
 
-    ``weights`` is the string that names them. ``made_here`` says that the lowered graph is known. ``stored_cost`` is what
-    it cost on ``machine`` before.
+    ``weights`` is the string that names them. ``made_here`` says that the lowered graph is known. ``stored_cost`` is
+    what it cost on ``machine`` before.
     """
 
     case: Case
@@ -61,7 +61,7 @@ class Column:
     show: Callable[[Verdict], str | None]
 
 
-class Misfit(Exception):
+class MisfitError(Exception):
     """An artifact takes or gives something else than the model, so that its numbers mean nothing."""
 
     def __init__(self, producer: str, reason: str) -> None:

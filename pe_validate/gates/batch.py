@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pe_validate.data.outputs import Outputs
 from pe_validate.data.verdict import Verdict
-from pe_validate.gates.base import Misfit, Subject
+from pe_validate.gates.base import MisfitError, Subject
 from pe_validate.gates.numbers import NumbersGate
 from pe_validate.system.errors import RunError
 
@@ -37,9 +37,9 @@ class BatchGate(NumbersGate):
         try:
             together = evidence.together()
         except RunError as error:
-            raise Misfit(producer, f"it declares any batch, but given {len(inputs)}: {error}") from error
+            raise MisfitError(producer, f"it declares any batch, but given {len(inputs)}: {error}") from error
         if len(together) != len(inputs):
-            raise Misfit(producer, f"to {len(inputs)} images it gave {len(together)} answers")
+            raise MisfitError(producer, f"to {len(inputs)} images it gave {len(together)} answers")
         features = {sample.name: together[i : i + 1] for i, sample in enumerate(inputs)}
         return evidence.reference.trained, Outputs(f"{producer}, in one batch", features)
 

@@ -14,7 +14,7 @@ from pe_validate.data.execution import Execution
 from pe_validate.data.machine import Machine
 from pe_validate.data.outputs import Array, Outputs, Reading
 from pe_validate.data.structure import Structure
-from pe_validate.gates.base import Misfit, Subject
+from pe_validate.gates.base import MisfitError, Subject
 from pe_validate.inputs.images import Sample
 from pe_validate.machines.isolation import IsolatedRuntime
 from pe_validate.models.base import Model
@@ -57,7 +57,7 @@ class Evidence:
         self._structure, self._output = structure, output
         self._child: Child | None = None
         self._opened: tuple[Reading, Runtime] | None = None
-        self._answers: dict[Reading, Outputs | Misfit] = {}
+        self._answers: dict[Reading, Outputs | MisfitError] = {}
 
     @property
     def case(self) -> Case:
@@ -83,24 +83,24 @@ class Evidence:
         """Return the features of every input of the reference, read for a purpose.
 
         Raises:
-            Misfit: the artifact takes no such inputs.
+            MisfitError: the artifact takes no such inputs.
             RunError: it cannot be loaded or executed.
         """
         reading = self.target.reading(self.case.precision, purpose)
         if reading not in self._answers:
             try:
                 self._answers[reading] = self._run(self.runtime(purpose))
-            except Misfit as misfit:
+            except MisfitError as misfit:
                 self._answers[reading] = misfit
         found = self._answers[reading]
-        if isinstance(found, Misfit):
+        if isinstance(found, MisfitError):
             raise found
         return found
 
     def _run(self, runtime: Runtime) -> Outputs:
         wanted, shape = runtime.image_spec(), self.reference.inputs[0].image.shape
         if not wanted.accepts(shape):
-            raise Misfit(runtime.producer, f"it takes {wanted}, the model an image of {list(shape)}")
+            raise MisfitError(runtime.producer, f"it takes {wanted}, the model an image of {list(shape)}")
         return run(runtime, self.reference.inputs)
 
     def runtime(self, purpose: Purpose) -> Runtime:
@@ -123,7 +123,7 @@ class Evidence:
         """Whether it answers as the model does in shape, so that it can be asked more."""
         try:
             found, expected = self.answers("model").features, self.reference.trained.features
-        except Misfit:
+        except MisfitError:
             return False
         return all(found[name].shape == value.shape for name, value in expected.items() if name in found)
 
@@ -175,5 +175,3 @@ class Evidence:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-

@@ -16,6 +16,7 @@ class FidelityGate(NumbersGate):
     """The artifact's graph against the graph that its exporter was given."""
 
     name = "fidelity"
+    purpose = "graph"
     shows_places = True
 
     def required(self, subject: Subject) -> bool:
@@ -24,7 +25,7 @@ class FidelityGate(NumbersGate):
 
     def pair(self, evidence: Evidence) -> tuple[Outputs, Outputs]:
         """Compare the lowered graph with the file's."""
-        return evidence.reference.lowered(evidence.case), evidence.answers("graph")
+        return evidence.reference.lowered(evidence.case), evidence.answers(self.purpose)
 
 
 FIDELITY: Final = FidelityGate()

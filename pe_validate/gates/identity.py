@@ -33,6 +33,7 @@ class IdentityGate(NumbersGate):
     """The file against the model, or against the graph that it was converted from."""
 
     name = "identity"
+    purpose = "graph"
     shows_places = True
 
     def required(self, subject: Subject) -> bool:
@@ -41,7 +42,7 @@ class IdentityGate(NumbersGate):
 
     def pair(self, evidence: Evidence) -> tuple[Outputs, Outputs]:
         """Compare the model with the file's graph."""
-        return evidence.reference.trained, evidence.answers("graph")
+        return evidence.reference.trained, evidence.answers(self.purpose)
 
     def judge(self, evidence: Evidence) -> Verdict | None:
         """Hold a file to the source that it was made of; to the model itself, more loosely, if that is unknown.
@@ -54,7 +55,7 @@ class IdentityGate(NumbersGate):
         if row is None or loose is None or not loose.comparisons:
             return loose
         reference, stored = evidence.reference, evidence.target.stored(evidence.path)
-        first, actual = reference.inputs[0], evidence.answers("graph")
+        first, actual = reference.inputs[0], evidence.answers(self.purpose)
 
         def likeness(source: Source) -> tuple[bool, float]:
             answer = self._answers(evidence, source, first_only=True).features[first.name]

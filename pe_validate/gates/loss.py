@@ -24,7 +24,7 @@ class LossGate(NumbersGate):
 
     def pair(self, evidence: Evidence) -> tuple[Outputs, Outputs]:
         """Compare the model with the artifact."""
-        return evidence.reference.trained, evidence.answers("model")
+        return evidence.reference.trained, evidence.answers(self.purpose)
 
 
 LOSS: Final = LossGate()

@@ -11,16 +11,22 @@ from pe_validate.data.comparison import Comparison, compare_outputs, worst
 from pe_validate.data.limits import Tolerance
 from pe_validate.data.outputs import Outputs
 from pe_validate.data.verdict import Verdict
-from pe_validate.gates.base import Gate, Misfit
+from pe_validate.gates.base import Gate, MisfitError
 from pe_validate.gates.limits import row_of
+from pe_validate.targets.base import Purpose
 
 if TYPE_CHECKING:
     from pe_validate.gates.evidence import Evidence
 
 
 class NumbersGate(Gate):
-    """One that compares what :meth:`pair` gives; ``rows_of`` is the gate whose rows of limits it borrows."""
+    """One that compares what :meth:`pair` gives.
 
+    ``purpose`` says in which way of reading the artifact answers. ``rows_of`` is the gate whose rows of limits it
+    borrows.
+    """
+
+    purpose: ClassVar[Purpose] = "model"
     rows_of: ClassVar[str | None] = None
 
     @abstractmethod
@@ -28,14 +34,14 @@ class NumbersGate(Gate):
         """Return the reference and what is held to it.
 
         Raises:
-            Misfit: the artifact cannot be the model, whatever its numbers.
+            MisfitError: the artifact cannot be the model, whatever its numbers.
         """
 
     def judge(self, evidence: Evidence) -> Verdict | None:
         """Compare, input by input."""
         try:
             reference, actual = self.pair(evidence)
-        except Misfit as misfit:
+        except MisfitError as misfit:
             return refuse(evidence.case, self.name, misfit.producer, misfit.reason)
         return judge_numbers(
             evidence.case, self.name, reference, actual, self.tolerance(evidence.case, evidence.machine.rows)

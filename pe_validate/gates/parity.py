@@ -33,7 +33,7 @@ class ParityGate(NumbersGate):
     def pair(self, evidence: Evidence) -> tuple[Outputs, Outputs]:
         """Compare this machine with the other."""
         assert evidence.native
-        return evidence.native, evidence.answers("graph")
+        return evidence.native, evidence.answers(self.purpose)
 
 
 PARITY: Final = ParityGate()

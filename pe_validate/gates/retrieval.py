@@ -21,7 +21,9 @@ class RetrievalGate(Gate):
 
     name = "retrieval"
     columns = (
-        Column("top-1 / top-5 kept", lambda v: f"{v.agreement.top1:.1%} / {v.agreement.top5:.1%}" if v.agreement else None),
+        Column(
+            "top-1 / top-5 kept", lambda v: f"{v.agreement.top1:.1%} / {v.agreement.top5:.1%}" if v.agreement else None
+        ),
     )
 
     def required(self, subject: Subject) -> bool:

@@ -16,23 +16,23 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from pe_validate.case import DEFAULT, ON_PHONES, Case, select
 from pe_validate.data.artifact import Artifact
+from pe_validate.data.case import Case
+from pe_validate.data.progress import Progress, quiet
 from pe_validate.data.tensors import TensorSpec
 from pe_validate.goldens import golden
+from pe_validate.goldens.classes import check_classes
 from pe_validate.goldens.seals import COSTS
-from pe_validate.models.registry import DEFAULT_WEIGHTS, load_weights
+from pe_validate.models.base import DEFAULT_WEIGHTS
+from pe_validate.models.registry import load_weights
 from pe_validate.system.errors import ExportError, GoldenError, UsageError
 from pe_validate.system.files import exchange, replace_file
 from pe_validate.targets.export import place, writable
-from pe_validate.tasks.classes import check_classes
-from pe_validate.walk.walk import Progress, export_all, quiet
+from pe_validate.targets.registry import file_name
+from pe_validate.walk.walk import export_all
 
 CLASSES: Final = "classes.safetensors"
 """Name of a model's table of class embeddings, in the folder of its goldens."""
-
-RECOMMENDED: Final = tuple(map(str, (case for case in select(DEFAULT) if case.target in ON_PHONES)))
-"""What a phone is given when nothing is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ def _bundled(artifact: Artifact) -> Bundled:
         model=case.model,
         target=case.target,
         precision=case.precision,
-        file=case.file_name,
+        file=file_name(case),
         sha256=artifact.sha256,
         bytes=artifact.size,
         input=given,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,22 +22,28 @@ from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from pe_validate.case import MATRIX, Case
+from pe_validate.case import matrix
+from pe_validate.data.case import Case
 from pe_validate.data.limits import Limits
 from pe_validate.data.outputs import Outputs
 from pe_validate.data.verdict import Verdict
-from pe_validate.gates.limits import tolerance
-from pe_validate.gates.verdicts import judge
+from pe_validate.gates.limits import ITSELF, form_row
+from pe_validate.gates.loss import LOSS
+from pe_validate.gates.numbers import judge_numbers
 from pe_validate.goldens.seals import absent, sealed
-from pe_validate.inputs.images import Pixels, default_pixels, samples
+from pe_validate.inputs.images import Pixels, samples
 from pe_validate.measure.budget import PhoneBudget, phone_budgets, table
-from pe_validate.models.perception_encoder.vision.config import MODELS, ModelConfig
-from pe_validate.models.registry import DEFAULT_WEIGHTS, load_model, load_weights
-from pe_validate.models.weights import TRAINED, Weights
+from pe_validate.models.base import DEFAULT_WEIGHTS, TRAINED, Model
+from pe_validate.models.registry import BUILT_IN, load_model, load_weights, model_named
+from pe_validate.models.registry import models as known_models
 from pe_validate.system.errors import GoldenError
 from pe_validate.system.files import plain_file, replace_file
 from pe_validate.targets.eager import EagerRuntime
 from pe_validate.targets.open import run
+from pe_validate.targets.registry import target_of
+
+if TYPE_CHECKING:
+    from pe_validate.models.weights import Weights
 
 MANIFEST: Final = "manifest.json"
 STORED: Final = ("china", "hot-pixel")
@@ -93,7 +99,7 @@ _LARGEST_GOLDEN: Final = 2**26
 
 def update(
     folder: Path,
-    models: Sequence[str] = tuple(MODELS),
+    models: Sequence[str] = BUILT_IN,
     tell: Callable[[str], None] = lambda model: None,
     weights: str = DEFAULT_WEIGHTS,
 ) -> None:
@@ -114,12 +120,12 @@ def update(
         for model in models:
             tell(model)
             entries[model] = _store(folder, model, load_weights(model, weights), entries.get(model))
-        ordered = {model: entries[model] for model in MODELS if model in entries}
+        ordered = {model: entries[model] for model in known_models() if model in entries}
         manifest = Manifest(ordered, sealed(folder) | absent(before.sealed), _budgets(ordered))
         replace_file(folder / MANIFEST, _MANIFEST.dump_json(manifest, indent=1) + b"\n")
         named = {folder / entry.file for entry in ordered.values()}
         for stale in set(folder.glob("*/*.safetensors")) - named:
-            if stale.parent.name in MODELS and _OURS.fullmatch(stale.stem):
+            if stale.parent.name in known_models() and _OURS.fullmatch(stale.stem):
                 stale.unlink()
     except OSError as error:
         raise GoldenError(
@@ -129,7 +135,7 @@ def update(
 
 def _refuse_links(folder: Path) -> None:
     """Files are replaced and taken away in the folders of models: those must be here, under their own names."""
-    for model in MODELS:
+    for model in known_models():
         if _resolved(folder / model) != _resolved(folder) / model:
             raise GoldenError(
                 f"'{folder / model}' is a link, and files elsewhere would be replaced: put a folder in its place."
@@ -156,7 +162,7 @@ def check_seals(folder: Path) -> None:
         )
 
 
-def check(folder: Path, models: Sequence[str] = tuple(MODELS), weights: str | None = None) -> Iterator[Verdict]:
+def check(folder: Path, models: Sequence[str] = BUILT_IN, weights: str | None = None) -> Iterator[Verdict]:
     """Hold the model to its goldens: files unaltered, limits those of the tables, pixels and outputs the same today.
 
     ``weights`` are those that the goldens were made with; a manifest alone may name only the project's own.
@@ -167,14 +173,26 @@ def check(folder: Path, models: Sequence[str] = tuple(MODELS), weights: str | No
     """
     for model in models:
         entry, stored = unaltered(folder, model)
-        loaded = load_weights(model, weights or _own(model, entry.weights))
+        loaded = load_weights(model, weights or _safe_spec(model, entry.weights))
         if loaded.sha256 != entry.weights_sha256:
             raise GoldenError(f"The golden of {model} was made with other weights than '{loaded.spec}' is today.")
         _check_pixels(model, stored.pixels)
-        yield judge(Case(model, "eager", "fp32"), "loss", stored.outputs, _answer(model, loaded, stored.pixels))
+        yield judge_itself(model, stored.outputs, _answer(model, loaded, stored.pixels))
 
 
-def _own(model: str, spec: str) -> str:
+def judge_itself(model: str, stored: Outputs, today: Outputs) -> Verdict:
+    """Hold the model's answers on this machine to those that were stored, on another one perhaps."""
+    row = form_row(ITSELF, LOSS.name)
+    assert row
+    return judge_numbers(itself(model), LOSS.name, stored, today, row)
+
+
+def itself(model: str) -> Case:
+    """Return what the model itself is called where cases are told of."""
+    return Case(model, "eager", "fp32")
+
+
+def _safe_spec(model: str, spec: str) -> str:
     """Weights that a manifest names, if to load them reads no other file and asks no other machine."""
     if spec != TRAINED and not spec.startswith("seed:"):
         raise GoldenError(f"The golden of {model} was made with '{spec}': say with --weights where those are.")
@@ -190,8 +208,8 @@ def unaltered(folder: Path, model: str) -> tuple[Entry, Golden]:
     check_seals(folder)
     manifest = read_manifest(folder)
     entry = _entry(manifest, model, folder)
-    today = {"tolerances.toml": _tolerances(model), "budgets.toml": _budgets([model])}
-    carried = {"tolerances.toml": entry.tolerances, "budgets.toml": {model: manifest.budgets.get(model)}}
+    today = {"the tables of limits": _tolerances(model), "budgets.toml": _budgets([model])}
+    carried = {"the tables of limits": entry.tolerances, "budgets.toml": {model: manifest.budgets.get(model)}}
     for name, limits in today.items():
         if carried[name] != limits:
             raise GoldenError(
@@ -202,7 +220,7 @@ def unaltered(folder: Path, model: str) -> tuple[Entry, Golden]:
 
 
 def _check_pixels(model: str, stored: dict[str, Pixels]) -> None:
-    today = default_pixels(MODELS[model].image_size)
+    today = model_named(model).feed.pixels()
     for name, pixels in stored.items():
         if name not in today:
             raise GoldenError(
@@ -239,7 +257,7 @@ def read(folder: Path, model: str) -> Golden:
         )
     try:
         tensors = load(content)
-        _check_shapes(tensors, MODELS[model], len(entry.inputs))
+        _check_shapes(tensors, model_named(model), len(entry.inputs))
         pixels = dict(zip(entry.inputs, tensors["images"], strict=True))
         features = dict(zip(entry.inputs, np.split(tensors["features"], len(entry.inputs)), strict=True))
     except (SafetensorError, KeyError, ValueError) as error:
@@ -247,10 +265,10 @@ def read(folder: Path, model: str) -> Golden:
     return Golden(pixels, Outputs(f"golden {entry.sha256[:12]}", features))
 
 
-def _check_shapes(tensors: Mapping[str, NDArray[np.generic]], config: ModelConfig, count: int) -> None:
+def _check_shapes(tensors: Mapping[str, NDArray[np.generic]], model: Model, count: int) -> None:
     wanted = {
-        "images": (np.uint8, (count, config.image_size, config.image_size, 3)),
-        "features": (np.float32, (count, *config.output_shape[1:])),
+        "images": (np.uint8, (count, model.feed.size, model.feed.size, 3)),
+        "features": (np.float32, (count, *model.output.shape[1:])),
     }
     for name, (dtype, shape) in wanted.items():
         if tensors[name].dtype != dtype or tensors[name].shape != shape or not count:
@@ -297,8 +315,8 @@ def _entry(manifest: Manifest, model: str, folder: Path) -> Entry:
 
 
 def _tolerances(model: str) -> dict[str, Limits]:
-    cases = [case for case in MATRIX if case.model == model]
-    return {f"{case.target}/{case.precision}": tolerance(case, "loss").limit for case in cases}
+    cases = [case for case in matrix() if case.model == model and target_of(case).replayed]
+    return {case.kind: LOSS.tolerance(case).limit for case in cases}
 
 
 def _budgets(models: Iterable[str]) -> dict[str, tuple[PhoneBudget, ...]]:
@@ -307,15 +325,15 @@ def _budgets(models: Iterable[str]) -> dict[str, tuple[PhoneBudget, ...]]:
 
 
 def _answer(model: str, weights: Weights, pixels: dict[str, Pixels]) -> Outputs:
-    return run(EagerRuntime(load_model(model, weights), MODELS[model]), samples(pixels))
+    return run(EagerRuntime(load_model(model, weights), model_named(model)), samples(pixels))
 
 
 def _store(folder: Path, model: str, weights: Weights, before: Entry | None) -> Entry:
-    config = MODELS[model]
-    available = default_pixels(config.image_size)
+    value = model_named(model)
+    available = value.feed.pixels()
     pixels = {name: available[name] for name in STORED}
     outputs = _answer(model, weights, pixels)
-    if before and before.weights_sha256 == weights.sha256 and _still(folder, model, pixels, outputs):
+    if before and before.weights_sha256 == weights.sha256 and _is_current(folder, model, pixels, outputs):
         return replace(before, weights=weights.spec, tolerances=_tolerances(model))
     content = save(
         {
@@ -331,15 +349,15 @@ def _store(folder: Path, model: str, weights: Weights, before: Entry | None) -> 
         sha256=sha256,
         weights=weights.spec,
         weights_sha256=weights.sha256,
-        image_size=config.image_size,
-        output_shape=config.output_shape,
+        image_size=value.feed.size,
+        output_shape=value.output.shape,
         inputs=tuple(pixels),
         tolerances=_tolerances(model),
         tools={name: version(name) for name in ("pe-validate", "torch", "numpy", "pillow")},
     )
 
 
-def _still(folder: Path, model: str, pixels: dict[str, Pixels], outputs: Outputs) -> bool:
+def _is_current(folder: Path, model: str, pixels: dict[str, Pixels], outputs: Outputs) -> bool:
     """Whether the stored answers are to these images, and are what the model gives today."""
     try:
         stored = read(folder, model)
@@ -348,4 +366,4 @@ def _still(folder: Path, model: str, pixels: dict[str, Pixels], outputs: Outputs
     same = stored.pixels.keys() == pixels.keys() and all(
         np.array_equal(stored.pixels[name], image) for name, image in pixels.items()
     )
-    return same and judge(Case(model, "eager", "fp32"), "loss", stored.outputs, outputs).status == "pass"
+    return same and judge_itself(model, stored.outputs, outputs).status == "pass"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from pe_validate.gates import limits as tolerance
+from pe_validate.gates import limits
 from pe_validate.measure import budget
 from pe_validate.system.files import digest, shipped
 
@@ -16,6 +16,9 @@ REFERENCE: Final = "reference"
 SEALED: Final = frozenset({"images", "nano", REFERENCE})
 """Folders of fixtures."""
 
+UNSEALED: Final = frozenset({".py", ".pyc", ".md"})
+"""Suffixes of files beside fixtures that no verdict rests on."""
+
 COSTS: Final = "arm64-costs.json"
 """What programs cost on arm64 cores, in a folder of goldens."""
 
@@ -24,16 +27,17 @@ def sealed(goldens: Path) -> dict[str, str]:
     """Sha256 of the tables of limits, of every fixture and of the costs among ``goldens``, by name."""
     root = shipped("fixtures")
     files = {f"fixtures/{path.relative_to(root).as_posix()}": path for path in sorted(root.rglob("*")) if _kept(path)}
-    files |= {table.name: table for table in (budget.TABLE, tolerance.TABLE)}
+    files |= {f"limits/{table.name}": table for table in sorted(limits.HERE.glob("*.toml"))}
+    files |= {budget.TABLE.name: budget.TABLE}
     files |= {path.name: path for path in [goldens / COSTS] if path.exists()}
     return {name: digest(path) for name, path in files.items()}
 
 
 def absent(seals: Mapping[str, str]) -> dict[str, str]:
     """Those of ``seals`` whose files an installed package does not have; in a checkout there are none such."""
-    installed = shipped("fixtures").parent == Path(__file__).parent
+    installed = shipped("fixtures").parent == Path(__file__).parents[1]
     return {name: seals[name] for name in seals if installed and name.startswith(f"fixtures/{REFERENCE}/")}
 
 
 def _kept(path: Path) -> bool:
-    return path.is_file() and path.parent.name in SEALED and path.suffix not in (".py", ".pyc")
+    return path.is_file() and path.parent.name in SEALED and path.suffix not in UNSEALED

@@ -17,6 +17,7 @@ from pe_validate.system.allowance import memory_for
 from pe_validate.system.errors import PEValidateError, RunError
 from pe_validate.system.process import Child, ChildError
 from pe_validate.targets.open import load
+from pe_validate.targets.registry import target_named
 from pe_validate.targets.runtime import Runtime
 
 P = ParamSpec("P")
@@ -26,7 +27,7 @@ RUN_TIMEOUT = 300.0
 """Seconds for one load or one inference; the largest model takes about ten."""
 
 
-LARGEST = 2**25
+LARGEST_ANSWER = 2**25
 """Bytes of an answer to one image; the largest model's has three million."""
 
 
@@ -50,7 +51,7 @@ class IsolatedRuntime(Runtime):
     ) -> None:
         self._name = f"'{path}'"
         self._timeout, self._budget, self._left = timeout, budget, budget
-        self._child = child or Child(memory=memory_for(path))
+        self._child = child or Child(memory=memory_for(path), preload=target_named(target).preload)
         self._borrowed = child is not None
         try:
             opened = self._call(_open, path, target, reading, output)
@@ -107,6 +108,6 @@ def _open(
 def _run(image: NDArray[np.generic]) -> tuple[NDArray[np.generic], tuple[str, ...]]:
     assert _runtime
     features = _runtime.run(image.astype(np.float32, copy=False))  # it rounds again, to the same
-    if features.nbytes > LARGEST * len(image):  # the parent has no limit of its own, and keeps dozens of them
+    if features.nbytes > LARGEST_ANSWER * len(image):  # the parent has no limit of its own, and keeps dozens of them
         raise RunError(f"{_runtime.producer} answered with {features.size:,} values, which no encoder does.")
     return features, _runtime.notes

@@ -6,38 +6,26 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import TypeAdapter
 
-from pe_validate.case import ON_PHONES, select
+from pe_validate.case import select
+from pe_validate.data.latency import STRICT, Budget, PositiveNumber, Text
+from pe_validate.targets.registry import target_of
 
 TABLE: Final = Path(__file__).with_name("budgets.toml")
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Text = Annotated[str, Field(min_length=1)]
-_STRICT: Final = ConfigDict(extra="forbid")
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """The largest ratio to ONNX Runtime that a program may take, and why."""
-
-    __pydantic_config__ = _STRICT
-
-    ratio: Positive
-    reason: Text
 
 
 @dataclass(frozen=True, slots=True)
 class PhoneRow:
     """Milliseconds for every case that a row names."""
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     cases: tuple[Text, ...]
     device: Text
-    milliseconds: Positive
+    milliseconds: PositiveNumber
     label: Text
     reason: Text
 
@@ -60,7 +48,7 @@ class PhoneBudget:
 class Table:
     """The whole of ``budgets.toml``."""
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     ratios: dict[str, Budget]
     phones: tuple[PhoneRow, ...]
@@ -82,7 +70,7 @@ def phone_budgets(rows: tuple[PhoneRow, ...]) -> dict[str, tuple[PhoneBudget, ..
     found: dict[str, dict[tuple[str, str, str], PhoneBudget]] = {}
     for row in rows:
         for case in select(row.cases):
-            if case.target in ON_PHONES:
+            if target_of(case).on_phones:
                 budget = PhoneBudget(case.target, case.precision, row.device, row.milliseconds, row.label)
                 found.setdefault(case.model, {})[case.target, case.precision, row.device] = budget
     return {model: tuple(each.values()) for model, each in found.items()}

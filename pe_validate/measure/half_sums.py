@@ -22,7 +22,7 @@ from pe_validate.system.process import Child, ChildError
 TERMS: Final = (32, 8)
 """Products between two roundings of a running sum."""
 
-TIMEOUT = 900.0
+INFERENCE_TIMEOUT = 900.0
 """Seconds for one inference of each; the largest model takes minutes, since every rounding writes the whole result."""
 
 
@@ -32,9 +32,9 @@ def half_sums(package: Path, image: Array, expected: Array) -> dict[int, float]:
     Raises:
         RunError: the package cannot be run.
     """
-    with Child() as child:
+    with Child(preload=(__name__,)) as child:
         try:
-            found = {terms: child.call(_features, TIMEOUT, package, image, terms) for terms in TERMS}
+            found = {terms: child.call(_features, INFERENCE_TIMEOUT, package, image, terms) for terms in TERMS}
         except ChildError as error:
             raise RunError(f"The sums of '{package}' cannot be rounded: {error}.") from error
     return {terms: compare(expected, features).snr_db for terms, features in found.items()}

@@ -8,39 +8,25 @@ from __future__ import annotations
 
 import os
 import random
-import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
+from torch import nn
 
-from pe_validate.case import Case
 from pe_validate.data.artifact import Artifact
-from pe_validate.data.latency import Budget
+from pe_validate.data.case import Case
+from pe_validate.data.latency import Latency, Ratio
 from pe_validate.measure.budget import budgets
-from pe_validate.models.perception_encoder.vision.config import ModelConfig
-from pe_validate.models.perception_encoder.vision.tower import VisionTower
-from pe_validate.system.quiet import quiet_libraries
+from pe_validate.models.base import Model
 from pe_validate.targets.eager import EagerRuntime
 from pe_validate.targets.open import load
+from pe_validate.targets.registry import target_of, targets
 from pe_validate.targets.runtime import Runtime
-
-BASELINE: Final = "onnx/fp32"
-"""What ratios are against: ONNX Runtime on the same model, float32, same number of threads."""
-
-RIVALS: Final = (BASELINE, "onnx/int8", "eager/fp32")
-"""What every runtime is compared with: ONNX Runtime in float32 and in its own dynamic int8, and PyTorch."""
-
-TIMED: Final = ("onnx", "pte")
-"""Targets whose own runtime exists on the machine where they were exported."""
 
 WARM_UP: Final = 2
 PAUSE: Final = 0.02
@@ -50,48 +36,23 @@ RESAMPLES: Final = 2000
 PRODUCT: Final = 2048
 """Side of the square matrices whose product shows what this machine can do."""
 
-Outcome = Literal["pass", "fail", "inconclusive"]
+EAGER: Final = "eager/fp32"
+"""What PyTorch itself is called among the runtimes that are timed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ratio:
-    """Median of paired ratios, and its 95 % bootstrap interval."""
-
-    median: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.median:.2f} ({self.low:.2f} – {self.high:.2f})"
+def baseline() -> tuple[str, str]:
+    """Return target and precision of what ratios are against: float32, the same model and number of threads."""
+    return next((target.name, target.baseline) for target in targets().values() if target.baseline)
 
 
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """One runtime beside the others: milliseconds of a median inference, and ratios to each of :data:`RIVALS`."""
-
-    model: str
-    subject: str
-    threads: int
-    rounds: int
-    median_ms: float
-    ratios: dict[str, Ratio] = field(hash=False)
-    utilisation: float
-    """Useful operations per second, as a fraction of those of a large float32 matrix product in the same run."""
-    budget: Budget | None = None
-
-    @property
-    def outcome(self) -> Outcome | None:
-        """Whether the budget is kept; inconclusive while the interval holds the limit. None without one."""
-        if self.budget is None:
-            return None
-        found = self.ratios[BASELINE]
-        if found.high <= self.budget.ratio:
-            return "pass"
-        return "fail" if found.low > self.budget.ratio else "inconclusive"
+def timed(case: Case) -> bool:
+    """Return whether a case's own runtime exists on the machine where it was exported."""
+    return target_of(case).timed
 
 
 def measure(
-    tower: VisionTower,
+    module: nn.Module,
+    model: Model,
     artifacts: Mapping[Case, Artifact],
     *,
     rounds: int = 30,
@@ -105,34 +66,24 @@ def measure(
     Raises:
         RunError: an artifact cannot be loaded or executed.
     """
-    config = tower.config
     threads = threads or os.cpu_count() or 1
-    subjects: dict[str, Runtime] = {"eager/fp32": EagerRuntime(tower, tower.config)}
+    subjects: dict[str, Runtime] = {EAGER: EagerRuntime(module, model)}
+    rivals: list[str] = []
     torch.set_num_threads(threads)
     for case, artifact in artifacts.items():
-        name = f"{case.target}/{case.precision}"
-        subjects[name] = load(artifact.path, case.target, threads=threads)
-        if name == BASELINE:
-            subjects[RIVALS[1]] = _onnx_int8(artifact.path, threads)
+        subjects[case.kind] = load(artifact.path, case.target, threads=threads)
+        if (case.target, case.precision) == baseline():
+            others = target_of(case).rivals(artifact.path, threads)
+            subjects |= others
+            rivals = [case.kind, *others, EAGER]
     rng = np.random.default_rng(0)
-    image = rng.uniform(-1, 1, config.input_shape).astype(np.float32)
+    image = rng.uniform(-1, 1, model.input.shape).astype(np.float32)
     square = torch.from_numpy(rng.standard_normal((PRODUCT, PRODUCT)).astype(np.float32))
     calls: dict[str, Callable[[], object]] = {name: partial(each.run, image) for name, each in subjects.items()}
     times = _take_turns(calls | {"product": partial(torch.mm, square, square)}, rounds, tick)
     best = PRODUCT**3 / times.pop("product").min()
-    rivals = {name: times[name] for name in RIVALS}
-    return [_summary(config, name, threads, taken, rivals, best) for name, taken in times.items()]
-
-
-def _onnx_int8(path: Path, threads: int) -> Runtime:
-    """The model as ONNX Runtime quantises it: int8 weights for each channel, uint8 activations as they come."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    with tempfile.TemporaryDirectory() as folder:
-        quantised = Path(folder) / path.name
-        with quiet_libraries():  # it suggests steps that an exported graph has behind it
-            quantize_dynamic(path, quantised, weight_type=QuantType.QInt8, per_channel=True)
-        return load(quantised, "onnx", threads=threads)
+    against = {name: times[name] for name in rivals}
+    return [_summary(model, name, threads, taken, against, best) for name, taken in times.items()]
 
 
 def _take_turns(
@@ -153,45 +104,24 @@ def _take_turns(
 
 
 def _summary(
-    config: ModelConfig,
+    model: Model,
     subject: str,
     threads: int,
     taken: NDArray[np.float64],
     rivals: Mapping[str, NDArray[np.float64]],
     best: float,
 ) -> Latency:
-    """``best`` is the largest number of multiply-accumulates of the run, per second."""
+    """``best`` is the largest number of multiply-accumulates of the run, per second; the first rival is the base."""
     return Latency(
-        config.name,
+        model.name,
         subject,
         threads,
         len(taken),
         median_ms=float(np.median(taken) * 1e3),
         ratios={name: _ratio(taken / theirs) for name, theirs in rivals.items()},
-        utilisation=float(config.macs / np.median(taken) / best),
+        utilisation=float((model.macs or 0) / np.median(taken) / best),
         budget=budgets().get(subject),
     )
-
-
-def to_table(rows: list[Latency]) -> Table:
-    """For people at a prompt, 80 columns wide; intervals of the other ratios are in the JSON."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("runtime", no_wrap=True)
-    for heading in ("median", f"/ {BASELINE}", "/ int8", "use", "result"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for model in dict.fromkeys(row.model for row in rows):
-        table.add_row(model)
-        for row in (row for row in rows if row.model == model):
-            first, second, _ = (row.ratios[name] for name in RIVALS)
-            table.add_row(
-                f"  {row.subject}",
-                f"{row.median_ms:.0f} ms",
-                str(first),
-                f"{second.median:.2f}",
-                f"{row.utilisation:.2f}",
-                f"{row.outcome}, ≤ {row.budget.ratio:g}" if row.budget else "–",
-            )
-    return table
 
 
 def _ratio(ratios: NDArray[np.float64]) -> Ratio:

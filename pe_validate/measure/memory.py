@@ -13,7 +13,7 @@ from pe_validate.system.errors import RunError
 from pe_validate.system.process import Child, ChildError
 from pe_validate.targets.open import load
 
-TIMEOUT = 300.0
+MEASURING_TIMEOUT = 300.0
 """Seconds for loading and two inferences."""
 
 
@@ -29,7 +29,7 @@ def peak_memory(path: Path, target: str) -> int:
         raise RunError("Peak memory is measured on Linux only, from /proc/self/status.")
     with Child() as child:
         try:
-            return child.call(_peak, TIMEOUT, path, target)
+            return child.call(_peak, MEASURING_TIMEOUT, path, target)
         except ChildError as error:
             raise RunError(f"The memory of '{path}' cannot be measured: {error}.") from error
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 GROUP: Final = "pe_validate.models"
 """The entry-point group."""
 
+BUILT_IN: Final = tuple(model.name for model in VISION_MODELS)
+"""Names of this project's own models."""
+
 
 @cache
 def models() -> Mapping[str, Model]:

@@ -8,13 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-
 from pe_validate.data.case import Case
 from pe_validate.data.outputs import Outputs
 from pe_validate.data.recipe import Recipe
 from pe_validate.inputs.images import Sample
-from pe_validate.models.base import Model
-from pe_validate.models.registry import DEFAULT_WEIGHTS, model_named
+from pe_validate.models.base import DEFAULT_WEIGHTS, Model
+from pe_validate.models.registry import model_named
 from pe_validate.reference.store import AnswerStore, Question, digest_of
 from pe_validate.targets.recipes import SHARED_MODULES, calibration_images, lowered
 from pe_validate.targets.registry import recipe, target_of
@@ -134,7 +133,8 @@ class Reference:
 
     def _question(self, asked: str, inputs: tuple[Sample, ...], case: Case | None = None) -> Question:
         """Return what is asked, with all that decides the answer; of a rewrite, ``case`` is the one that it is for."""
-        made_of, code, tools = "", self.model.modules, ("torch",)
+        made_of, code = "", self.model.modules
+        tools: tuple[str, ...] = ("torch",)
         if case:
             target, made_of = target_of(case), f"{recipe(case).form}, {recipe(case).scheme.name}"
             code, tools = (*code, *target.deciding_modules, *SHARED_MODULES), target.tools

@@ -7,64 +7,66 @@ from typing import Final
 from pe_validate.data.report import Report
 from pe_validate.data.result import Result
 from pe_validate.data.verdict import Verdict
-from pe_validate.measure.latency import RIVALS
+from pe_validate.gates.registry import columns
+from pe_validate.models.registry import model_named
 
-COLUMNS: Final = (
-    "case",
-    "file",
-    "peak memory",
-    "GMAC",
-    "delegate calls",
-    "fidelity",
-    "loss",
-    "to XNNPACK",
-    "fp16 sums of 32 / 8 terms",
-    "worst cosine",
-    "top-1 / top-5 kept",
-    "accuracy, of float32",
-    "time / ONNX Runtime fp32",
-    "/ its int8",
-    "/ eager",
-    "utilisation",
-    "gates",
-)
+NOTHING: Final = "–"
+"""What was not measured; a column of these is left out."""
+
+RATIOS: Final = ("time / ONNX Runtime fp32", "/ its int8", "/ eager")
+"""Headings of latency ratios, in the order of the rivals."""
+
+Cells = dict[str, str]
+"""A row, by heading."""
 
 
 def to_cost_table(report: Report) -> str:
-    """Markdown; what was not measured is a dash, and a column of dashes is left out."""
-    cells = [_cells(result) for result in report.results]
-    kept = [i for i in range(len(COLUMNS)) if any(row[i] != "–" for row in cells)]
-    rows = [COLUMNS, ["---"] * len(COLUMNS), *cells]
-    return "\n".join("| " + " | ".join(row[i] for i in kept) + " |" for row in rows)
+    """Return Markdown."""
+    rows = [_cells(result) for result in report.results]
+    kept = [heading for heading in (rows[0] if rows else {}) if any(row[heading] != NOTHING for row in rows)]
+    lines = [kept, ["---"] * len(kept), *([row[heading] for heading in kept] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _cells(result: Result) -> list[str]:
-    artifact, latency = result.artifact, result.latency
-    verdicts: dict[str, Verdict] = {verdict.gate: verdict for verdict in result.verdicts}
-    failed = [gate for gate, verdict in verdicts.items() if verdict.status != "pass"]
-    agreement = verdicts["retrieval"].agreement if "retrieval" in verdicts else None
-    accuracy = verdicts["accuracy"].accuracy if "accuracy" in verdicts else None
-    loss = verdicts["loss"].worst if "loss" in verdicts else None
-    return [
-        str(result.case),
-        f"{artifact.size / 1e6:.1f} MB" if artifact else "–",
-        f"{result.peak_memory / 1e6:.0f} MB" if result.peak_memory is not None else "–",
-        f"{result.case.config.macs / 1e9:.2f}",
-        str(artifact.delegation.delegate_calls) if artifact and artifact.delegation else "–",
-        _decibel(verdicts.get("fidelity")),
-        _decibel(verdicts.get("loss")),
-        _decibel(verdicts.get("backends")),
-        " / ".join(f"{snr:.1f} dB" for snr in result.half_sums.values()) if result.half_sums else "–",
-        f"{loss.cosine:.5f}" if loss else "–",
-        f"{agreement.top1:.1%} / {agreement.top5:.1%}" if agreement else "–",
-        f"{accuracy.top1:.1%} of {accuracy.reference_top1:.1%}" if accuracy else "–",
-        *(str(latency.ratios[rival]) if latency and rival in latency.ratios else "–" for rival in RIVALS),
-        f"{latency.utilisation:.2f}" if latency else "–",
-        f"fails {', '.join(failed)}" if failed else result.status,
-    ]
+def _cells(result: Result) -> Cells:
+    artifact, loss, macs = result.artifact, result.verdict("loss"), model_named(result.case.model).macs
+    delegation = artifact.delegation if artifact else None
+    sums = result.half_sums.values() if result.half_sums else ()
+    cells = {
+        "case": str(result.case),
+        "file": f"{artifact.size / 1e6:.1f} MB" if artifact else NOTHING,
+        "peak memory": f"{result.peak_memory / 1e6:.0f} MB" if result.peak_memory is not None else NOTHING,
+        "GMAC": f"{macs / 1e9:.2f}" if macs else NOTHING,
+        "delegate calls": str(delegation.delegate_calls) if delegation else NOTHING,
+        "fidelity": _decibel(result.verdict("fidelity")),
+        "loss": _decibel(loss),
+        "to XNNPACK": _decibel(result.verdict("backends")),
+        "fp16 sums of 32 / 8 terms": " / ".join(f"{snr:.1f} dB" for snr in sums) or NOTHING,
+        "worst cosine": f"{loss.worst.cosine:.5f}" if loss and loss.worst else NOTHING,
+    }
+    return cells | _of_gates(result) | _of_latency(result) | {"gates": _outcome(result)}
+
+
+def _of_gates(result: Result) -> Cells:
+    """Return what gates show of their own verdicts."""
+    found = {column.heading: (result.verdict(gate), column.show) for gate, column in columns()}
+    return {heading: (verdict and show(verdict)) or NOTHING for heading, (verdict, show) in found.items()}
+
+
+def _of_latency(result: Result) -> Cells:
+    latency = result.latency
+    ratios = [str(ratio) for ratio in latency.ratios.values()] if latency else []
+    padded = [*ratios, *[NOTHING] * len(RATIOS)][: len(RATIOS)]
+    used = f"{latency.utilisation:.2f}" if latency else NOTHING
+    return dict(zip(RATIOS, padded, strict=True)) | {"utilisation": used}
+
+
+def _outcome(result: Result) -> str:
+    failed = [verdict.gate for verdict in result.verdicts if verdict.status != "pass"]
+    return f"fails {', '.join(failed)}" if failed else result.status
 
 
 def _decibel(verdict: Verdict | None) -> str:
     if verdict is None or verdict.worst is None:
-        return "–"
+        return NOTHING
     return "equal" if verdict.worst.max_abs == 0 else f"{verdict.worst.snr_db:.1f} dB"

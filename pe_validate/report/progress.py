@@ -10,8 +10,8 @@ from time import perf_counter
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from pe_validate.case import Case
-from pe_validate.walk.walk import Progress as Notify
+from pe_validate.data.case import Case
+from pe_validate.data.progress import Progress as Notify
 
 
 @contextmanager

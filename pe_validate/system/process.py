@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Final, NoReturn, ParamSpec, Self, TypeVar
 
 from pe_validate.system.errors import PEValidateError
+from pe_validate.system.nursery import AVAILABLE, Forked, nursery
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,6 +43,9 @@ class Child:
 
     ``memory`` is how many bytes it may allocate; only Linux keeps it to that.
 
+    ``preload`` are modules that it has imported when it is there, which costs time once and not for every child, see
+    :mod:`~pe_validate.system.nursery`.
+
     ``interpreter`` is another Python, with ``environment`` as all of its variables; it must find this module.
     """
 
@@ -50,12 +54,21 @@ class Child:
         log: Path | None = None,
         memory: int | None = None,
         *,
+        preload: Sequence[str] = (),
         interpreter: Sequence[str] = (sys.executable,),
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self._pipe, theirs = Pipe()
-        command = [*interpreter, "-c", _CHILD, str(theirs.fileno()), str(log or os.devnull), str(memory or 0)]
-        self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=environment)
+        where, limit = str(log or os.devnull), memory or 0
+        born = nursery().fork(preload, theirs, where, limit) if preload and AVAILABLE else None
+        self._process: Forked | subprocess.Popen[bytes]
+        if born is not None:
+            self._process = born
+        else:
+            command = [*interpreter, "-c", _CHILD, str(theirs.fileno()), where, str(limit)]
+            self._process = subprocess.Popen(
+                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=environment
+            )
         theirs.close()
         self._pipe.send(sys.path if environment is None else None)
 

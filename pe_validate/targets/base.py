@@ -52,8 +52,8 @@ class Target(ABC):
 
     ``suffix`` ends the names of its files. ``precisions`` gives for each the recipe of the graph that is lowered, in
     the order in which cases are listed; ``recommended`` are those that are validated when nothing is named. ``tools``
-    are the distributions whose versions decide what is written, and ``modules`` the Python modules that do so beside the
-    target's own package.
+    are the distributions whose versions decide what is written, and ``modules`` the Python modules that do so beside
+    the target's own package.
     """
 
     name: ClassVar[str]
@@ -66,9 +66,12 @@ class Target(ABC):
     modules: ClassVar[tuple[str, ...]] = ()
 
     preload: ClassVar[tuple[str, ...]] = ()
-    """Modules that a child which opens files of this target imports in any case."""
+    writers: ClassVar[tuple[str, ...]] = ()
+    """Modules that a child imports in any case which opens, or which writes, files of this target."""
     on_phones: ClassVar[bool] = False
     """An iPhone computes it."""
+    replayed: ClassVar[bool] = False
+    """Devices replay goldens with it, so that the manifest of goldens carries its limits."""
     timed: ClassVar[bool] = False
     """Its own runtime exists on the machine that exports it, and keeps the same time as it would elsewhere."""
     baseline: ClassVar[str | None] = None
@@ -155,7 +158,7 @@ class Target(ABC):
         return False
 
     def claims(self, path: Path, structure: Structure | None) -> bool:
-        """Return whether ``path`` is a file of this target, by its name, or by its structure where that is not enough."""
+        """Return whether ``path`` is a file of this target, by its name or, where that is not enough, by structure."""
         return path.name.endswith(self.suffix)
 
     def precision_of(self, path: Path, structure: Structure) -> str:

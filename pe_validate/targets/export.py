@@ -14,37 +14,33 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
-from typing import Final
+from typing import TYPE_CHECKING
 
 import platformdirs
 from filelock import FileLock
 from pydantic import TypeAdapter, ValidationError
 
-from pe_validate.case import Case
 from pe_validate.data.artifact import Artifact
+from pe_validate.data.case import Case
 from pe_validate.inputs.images import Sample
-from pe_validate.models.registry import DEFAULT_WEIGHTS, load_weights
-from pe_validate.models.weights import Weights
+from pe_validate.models.base import DEFAULT_WEIGHTS
+from pe_validate.models.registry import load_weights, model_named
 from pe_validate.system.errors import ExportError
 from pe_validate.system.files import digest, exchange, sync
 from pe_validate.system.process import Child, ChildError
-from pe_validate.targets.recipes import calibration_images
+from pe_validate.system.sources import code_digest
+from pe_validate.targets.recipes import SHARED_MODULES, calibration_images
+from pe_validate.targets.registry import file_name, target_of
 from pe_validate.targets.worker import build
+
+if TYPE_CHECKING:
+    from pe_validate.models.weights import Weights
 
 EXPORT_TIMEOUT = 1800.0
 """Seconds; the largest model takes about a twentieth of it."""
-
-TOOLS: Final[dict[str, tuple[str, ...]]] = {
-    "onnx": ("torch", "onnx", "onnx-ir", "onnxscript"),
-    "pte": ("torch", "executorch", "torchao"),
-    "mlpackage": ("torch", "coremltools"),
-    "pte-coreml": ("torch", "executorch", "coremltools"),
-}
-"""Distributions whose version decides what an exporter writes."""
 
 _ARTIFACT = TypeAdapter(Artifact)
 
@@ -73,7 +69,7 @@ def export(
     if isinstance(weights, str):
         weights = load_weights(case.model, weights)
     folder = cache_dir or default_cache_dir()
-    tools = {name: version(name) for name in TOOLS[case.target]}
+    tools = {name: version(name) for name in target_of(case).tools}
     images = calibration_images(case, calibration)
     key = _key(case, weights, tools, images)
     with writable(folder), FileLock(folder / f"{key}.lock"):
@@ -87,7 +83,7 @@ def place(artifact: Artifact, out: Path) -> Artifact:
     Raises:
         ExportError: ``out`` cannot be written.
     """
-    target = out / artifact.case.file_name
+    target = out / file_name(artifact.case)
     with writable(out), tempfile.TemporaryDirectory(prefix=".pe_validate-", dir=out) as scratch:
         copy = Path(scratch) / target.name
         if artifact.path.is_dir():
@@ -131,10 +127,10 @@ def _make(
         log = entry / "export.log"
         log.touch()  # here, where a full disk is one sentence
         try:
-            with Child(log) as child:
+            with Child(log, preload=target_of(case).writers) as child:
                 made = child.call(build, EXPORT_TIMEOUT, case, weights.spec, weights.sha256, entry, images)
         except ChildError as error:
-            kept = folder / f"{case.file_name}.failed.log"
+            kept = folder / f"{file_name(case)}.failed.log"
             kept.write_bytes(log.read_bytes() if log.exists() else b"")
             raise ExportError(f"Exporting {case} failed: {error}; the exporter's output is in '{kept}'.") from error
         artifact = replace(made, tools=tools, seconds=perf_counter() - start, key=key)
@@ -162,17 +158,14 @@ def _located(artifact: Artifact, entry: Path) -> Artifact:
     return replace(artifact, path=entry / artifact.path.name)
 
 
+def _code(case: Case) -> str:
+    """Return the identity of the code that decides what is exported and said of it: the model's, and the target's."""
+    return code_digest((*model_named(case.model).modules, *target_of(case).deciding_modules, *SHARED_MODULES))
+
+
 def _key(case: Case, weights: Weights, tools: dict[str, str], images: tuple[Sample, ...] = ()) -> str:
-    decisive = {"case": str(case), "weights": weights.sha256, "tools": tools, "code": _code_digest()}
+    decisive = {"case": str(case), "weights": weights.sha256, "tools": tools, "code": _code(case)}
     if images:
         seen = hashlib.sha256(b"".join(sample.image.tobytes() for sample in images))
         decisive["calibration"] = seen.hexdigest()
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]
-
-
-@cache
-def _code_digest(package: Path = Path(__file__).parents[1]) -> str:
-    """Identity of the code that decides what is exported and said of it: models, exporters, the reader of packages."""
-    rooms = ("models", "export", "mil")
-    sources = sorted({path for room in rooms for path in package.glob(f"{room}/*.py")} - {package / "export/cache.py"})
-    return hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()

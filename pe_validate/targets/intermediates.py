@@ -21,7 +21,7 @@ def in_a_child(read: Callable[..., Values], path: Path, *arguments: object) -> V
     Raises:
         ExplainError: the file cannot be taken apart, or does not run any more when it is.
     """
-    with Child(memory=memory_for(path)) as child:
+    with Child(memory=memory_for(path), preload=(read.__module__,)) as child:
         try:
             return child.call(read, TAKE_APART_TIMEOUT, path, *arguments)
         except ChildError as error:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.case import Case
 from pe_validate.data.tensors import INPUT_NAME, OUTPUT_NAME, TensorSpec
@@ -26,6 +24,8 @@ def build(
         ExportError: the weights are no longer those that were asked for.
         Exception: whatever an exporter raises.
     """
+    import torch  # the parent, which only names this function, need not
+
     weights = load_weights(case.model, weights_spec)
     if weights.sha256 != weights_sha256:
         raise ExportError(f"The weights behind '{weights_spec}' changed while {case} was being exported.")

@@ -36,11 +36,12 @@ class Ledger:
 
     def missing(self, cases: Sequence[Case], weights: str) -> list[str]:
         """One sentence for each case of which a required gate was not judged."""
-        from pe_validate.gates.evidence import required
+        from pe_validate.gates.base import Subject
+        from pe_validate.gates.registry import required
 
         said = []
         for case in cases:
-            lost = [gate for gate in required(case, weights, made_here=True) if gate not in self.judged.get(case, ())]
+            lost = [gate for gate in required(Subject(case, weights)) if gate not in self.judged.get(case, ())]
             if lost:
                 said.append(f"{case}: nothing that passed has judged {', '.join(lost)}.")
         return said or ([] if cases else ["no case was selected."])

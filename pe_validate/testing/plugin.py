@@ -28,6 +28,7 @@ from pe_validate.testing.ledger import PROPERTY, Ledger, entry
 
 if TYPE_CHECKING:
     from pe_validate.data.artifact import Artifact
+    from pe_validate.data.result import Result
     from pe_validate.data.verdict import Verdict
     from pe_validate.reference.reference import Reference
     from pe_validate.targets.runtime import Runtime
@@ -88,10 +89,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pe_reference(pe_case: Case, request: pytest.FixtureRequest) -> Reference:
     """The case's model with the chosen weights, and the inputs of ``pe-validate run``."""
     from pe_validate.reference.reference import reference
+    from pe_validate.reference.store import AnswerStore
+    from pe_validate.targets.export import default_cache_dir
 
     loaded: dict[str, Reference] = request.config.stash.setdefault(_LOADED, {})
     if pe_case.model not in loaded:
-        loaded[pe_case.model] = reference(pe_case.model, request.config.getoption("--pe-weights"))
+        folder = (request.config.getoption("--pe-cache-dir") or default_cache_dir()) / "answers"
+        weights = request.config.getoption("--pe-weights")
+        loaded[pe_case.model] = reference(pe_case.model, weights, store=AnswerStore(folder))
     return loaded[pe_case.model]
 
 
@@ -106,23 +111,31 @@ def pe_artifact(pe_case: Case, pe_reference: Reference, request: pytest.FixtureR
 @pytest.fixture(scope="session")
 def pe_runtime(pe_case: Case, pe_artifact: Artifact) -> Iterator[Runtime]:
     """The artifact as a phone would compute it, in a child process."""
-    from pe_validate.gates.evidence import reading_for
     from pe_validate.machines.isolation import IsolatedRuntime
+    from pe_validate.targets.registry import target_of
 
-    with IsolatedRuntime(pe_artifact.path, pe_case.target, reading_for(pe_case, "loss")) as runtime:
+    with IsolatedRuntime(
+        pe_artifact.path, pe_case.target, target_of(pe_case).reading(pe_case.precision, "model")
+    ) as runtime:
         yield runtime
 
 
 @pytest.fixture
-def pe_verdicts(
+def pe_result(
     pe_case: Case, pe_artifact: Artifact, pe_reference: Reference, record_property: Callable[[str, object], None]
-) -> tuple[Verdict, ...]:
-    """What every gate says of the case; it counts as judged if the test that asked passes."""
-    from pe_validate.walk.walk import examine
+) -> Result:
+    """Where the walk of ``pe-validate run`` ends for the case; its gates count as judged if the test passes."""
+    from pe_validate.walk.walk import evidence_of, examine
 
-    verdicts = examine(pe_artifact, pe_reference)
-    record_property(PROPERTY, entry(pe_case, (v.gate for v in verdicts if v.status == "pass")))
-    return verdicts
+    result = examine(evidence_of(pe_artifact, pe_reference))
+    record_property(PROPERTY, entry(pe_case, (v.gate for v in result.verdicts if v.status == "pass")))
+    return result
+
+
+@pytest.fixture
+def pe_verdicts(pe_result: Result) -> tuple[Verdict, ...]:
+    """What every gate says of the case."""
+    return pe_result.verdicts
 
 
 class Requirement:

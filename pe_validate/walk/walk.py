@@ -1,45 +1,63 @@
-"""The walk: a case → its model → export → run → compare → verdicts."""
+"""The walk: a case → its model → export → run → judge → a result.
+
+Everything that validates goes this way: :func:`validate`, ``pe-validate run`` and ``check``, the programs on arm64
+cores and the pytest fixtures. Each ends in a :class:`~pe_validate.data.result.Result` that knows which gates were
+required.
+"""
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
-from typing import Final
 
-from pe_validate.case import PRECISIONS, SUFFIXES, Case, model_config
 from pe_validate.data.artifact import Artifact
-from pe_validate.data.explanation import Explanation
+from pe_validate.data.case import Case
 from pe_validate.data.outputs import Outputs
+from pe_validate.data.progress import Progress, quiet
 from pe_validate.data.result import Result
-from pe_validate.data.verdict import Verdict
 from pe_validate.explain.locate import explain
-from pe_validate.gates.evidence import answers_further, judge_rewrite, prove, reading_for, required, structure
-from pe_validate.gates.identity import judge_identity
-from pe_validate.gates.limits import Gate
-from pe_validate.gates.verdicts import judge, judge_compression, precision_of, stored_precision
-from pe_validate.inputs.images import Sample
-from pe_validate.machines.isolation import IsolatedRuntime
-from pe_validate.mil.inspection import inspect
-from pe_validate.models.registry import DEFAULT_WEIGHTS, load_weights
+from pe_validate.gates.base import Subject
+from pe_validate.gates.evidence import Evidence
+from pe_validate.gates.registry import judge, required
+from pe_validate.models.base import DEFAULT_WEIGHTS
+from pe_validate.models.registry import load_weights
 from pe_validate.reference.reference import Reference, reference
-from pe_validate.system.errors import ExplainError, PEValidateError, UsageError
-from pe_validate.targets.export import export
-from pe_validate.targets.open import run
-from pe_validate.targets.pte_coreml.embedded import BACKEND
-from pe_validate.targets.xnnpack.delegation import isolated_delegation
-
-Progress = Callable[[Case, str], None]
-"""Told of each stage that a case enters."""
+from pe_validate.reference.store import AnswerStore
+from pe_validate.system.errors import ExplainError, PEValidateError
+from pe_validate.targets.export import default_cache_dir, export
+from pe_validate.targets.registry import target_of
+from pe_validate.walk.again import command
 
 
-def quiet(case: Case, stage: str) -> None:
-    """Progress that nobody watches."""
+def examine(evidence: Evidence, again: str = "") -> Result:
+    """Ask every gate about one artifact; ``again`` is the command that does so again.
+
+    Raises:
+        RunError: the artifact cannot be loaded or executed.
+    """
+    case, reference = evidence.case, evidence.reference
+    with evidence:
+        needed, verdicts = judge(evidence)
+    result = Result(
+        case, {}, reference.weights.sha256, again, needed, evidence.artifact, verdicts, execution=evidence.execution
+    )
+    if not evidence.subject.here:  # places are followed on this machine
+        return result
+    try:
+        return replace(result, explanation=explain(case, evidence.path, reference, verdicts))
+    except ExplainError as error:
+        return replace(result, unexplained=str(error))
+
+
+def evidence_of(artifact: Artifact, reference: Reference, partner: Outputs | None = None) -> Evidence:
+    """Return the evidence of an artifact that was made here, to be examined on this machine."""
+    return Evidence(
+        Subject(artifact.case, reference.weights.spec), artifact.path, reference, artifact=artifact, partner=partner
+    )
 
 
 def validate(
@@ -50,94 +68,17 @@ def validate(
     calibration: Path | None = None,
     cache_dir: Path | None = None,
     progress: Progress = quiet,
-) -> tuple[Artifact, tuple[Verdict, ...]]:
+) -> Result:
     """Export ``case``, run it beside the model it came from, and judge.
 
     ``photographs`` are what it is shown, ``calibration`` those on which a statically quantised one is scaled.
 
     Raises:
-        LoadError, ExportError, RunError: that stage could not do its work.
+        UsageError, LoadError: the weights or photographs cannot be loaded.
+        ExportError, RunError: that stage could not do its work.
     """
-    progress(case, "load")
-    model = reference(case.model, weights, photographs, calibration)
-    progress(case, "export")
-    artifact = export(case, model.weights, cache_dir, calibration)
-    progress(case, "run")
-    return artifact, examine(artifact, model)
-
-
-def examine(artifact: Artifact, model: Reference) -> tuple[Verdict, ...]:
-    """Every gate for an artifact of our own."""
-    case = artifact.case
-    against: dict[Gate, Outputs] = {"fidelity": model.lowered(case), "loss": model.trained}
-    verdicts = (
-        *judge_rewrite(case, model),
-        *prove(case, artifact.path, model.inputs, against, answered=partial(answers_further, case, model, True)),
-    )
-    if case.target == "mlpackage":
-        return (*verdicts, judge_compression(case, inspect(artifact.path).weights))
-    return verdicts + (structure(case, artifact.delegation, model.constants(case)) if artifact.delegation else ())
-
-
-def check(
-    path: Path, case: Case, model: Reference, *, output: str | None = None, progress: Progress = quiet
-) -> tuple[Verdict, ...]:
-    """Judge a file that someone else made and that claims to be ``case``; ``output`` picks one of several.
-
-    Its graph is not known, so identity takes the place of fidelity: its mathematics against the model.
-
-    Raises:
-        RunError: the file cannot be read or executed.
-    """
-    progress(case, "run")
-    against: dict[Gate, Outputs] = {"identity": model.trained, "loss": model.trained}
-    further = partial(answers_further, case, model, False)
-
-    def judging(case: Case, gate: Gate, reference: Outputs, actual: Outputs) -> Verdict:
-        known = gate == "identity"
-        return judge_identity(case, path, model, actual) if known else judge(case, gate, reference, actual)
-
-    verdicts = prove(case, path, model.inputs, against, output, answered=further, judging=judging)
-    return verdicts + (structure(case, isolated_delegation(path)) if path.suffix == ".pte" else ())
-
-
-def why(
-    case: Case, path: Path, model: Reference, verdicts: tuple[Verdict, ...]
-) -> tuple[Explanation | None, str | None]:
-    """Where a failure begins, or why that is not known; neither for what passed, or failed without numbers."""
-    try:
-        return explain(case, path, model, verdicts), None
-    except ExplainError as error:
-        return None, str(error)
-
-
-_TOLD_BY_SUFFIX: Final = tuple(target for target, suffix in SUFFIXES.items() if suffix == f".{target}")
-"""Targets of which a file's last suffix is enough; a program for Core ML is told by what is in it."""
-
-
-def claimed(path: Path, model: str, precision: str | None = None) -> Case:
-    """The case that a file claims to be, by its suffix; the file itself says in what it computes.
-
-    Raises:
-        UsageError: there is no such file, model, target or precision.
-        RunError: the package cannot be read.
-    """
-    target = path.suffix.removeprefix(".")
-    if target not in _TOLD_BY_SUFFIX:
-        raise UsageError(f"'{path}' is none of {', '.join(f'.{name}' for name in _TOLD_BY_SUFFIX)}.")
-    found = isolated_delegation(path) if target == "pte" and path.exists() else None
-    if found and found.backend == BACKEND:
-        target = "pte-coreml"
-    if precision not in (None, *PRECISIONS[target]):
-        raise UsageError(f"'{target}' is validated in {', '.join(PRECISIONS[target])}, not in '{precision}'.")
-    if not path.exists():
-        raise UsageError(f"There is nothing at '{path}'.")
-    name = model_config(model).name
-    if precision is None and target == "mlpackage":
-        precision = stored_precision(inspect(path))
-    if precision is None and found:
-        precision = precision_of(found)
-    return Case(name, target, precision or PRECISIONS[target][0])
+    walker = Walker(weights, photographs, calibration, cache_dir, progress)
+    return walker.judged(case, walker.exported(case))
 
 
 def validate_all(
@@ -157,46 +98,17 @@ def validate_all(
     Raises:
         UsageError, LoadError: the weights or photographs cannot be loaded.
     """
-    models = {}
-    for case in cases:
-        if case.model not in models:  # all of them first: what cannot be loaded is known before the long work
-            progress(case, "load")
-            models[case.model] = reference(case.model, weights, photographs, calibration)
-    results: list[Result] = []
-    for name, model in models.items():
-        journeys = [Journey(case, model, progress) for case in cases if case.model == name]
-        pool = ThreadPoolExecutor(jobs)
-        try:
-            exports = [pool.submit(journey.export, cache_dir) for journey in journeys]
-            wait(exports)
-            finished = [journey.finish(made) for journey, made in zip(journeys, exports, strict=True)]
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C nothing queued is begun
-        results += with_both_backends(finished, model.inputs)
-    return tuple(results)
-
-
-def with_both_backends(results: Sequence[Result], inputs: tuple[Sample, ...]) -> list[Result]:
-    """Hold ExecuTorch with Core ML to ExecuTorch with XNNPACK, where both have run: a hybrid app may use either.
-
-    Of several XNNPACK programs it is that of the same precision, else the float32 one.
-    """
-    made = {result.case: result.artifact for result in results if result.verdicts and result.artifact}
-    judged: list[Result] = []
-    for result in results:
-        partners = [replace(result.case, target="pte", precision=p) for p in (result.case.precision, "fp32")]
-        partner = next((case for case in partners if case in made), None)
-        if result.case.target == "pte-coreml" and result.case in made and partner:
-            answers = [_answers(made[case], inputs) for case in (partner, result.case)]
-            result = replace(result, verdicts=(*result.verdicts, judge(result.case, "backends", *answers)))
-        judged.append(result)
-    return judged
-
-
-def _answers(artifact: Artifact, inputs: tuple[Sample, ...]) -> Outputs:
-    case = artifact.case
-    with IsolatedRuntime(artifact.path, case.target, reading_for(case, "loss")) as runtime:
-        return run(runtime, inputs)
+    walker = Walker(weights, photographs, calibration, cache_dir, progress)
+    for case in cases:  # all models first: what cannot be loaded is known before the long work
+        walker.reference(case)
+    results: dict[Case, Result] = {}
+    for model in dict.fromkeys(case.model for case in cases):
+        chosen = [case for case in cases if case.model == model]
+        with side_by_side(jobs) as pool:
+            exports = {case: pool.submit(walker.exported, case) for case in chosen}
+            wait(exports.values())
+            results |= {case: walker.finished(case, exports[case]) for case in partners_first(chosen)}
+    return tuple(results[case] for case in cases)
 
 
 def export_all(
@@ -208,7 +120,7 @@ def export_all(
     progress: Progress = quiet,
     jobs: int = 2,
 ) -> dict[Case, Artifact]:
-    """The artifacts of ``cases``, up to ``jobs`` of them made side by side.
+    """Return the artifacts of ``cases``, up to ``jobs`` of them made side by side.
 
     Raises:
         UsageError, LoadError, ExportError: the first of those that were met.
@@ -221,61 +133,100 @@ def export_all(
         progress(case, "done")
         return artifact
 
+    with side_by_side(jobs) as pool:
+        return dict(zip(cases, pool.map(one, cases), strict=True))
+
+
+@contextmanager
+def side_by_side(jobs: int) -> Iterator[ThreadPoolExecutor]:
+    """Give threads for as many jobs; after Ctrl-C, or an error, nothing that is queued is begun."""
     pool = ThreadPoolExecutor(jobs)
     try:
-        return dict(zip(cases, pool.map(one, cases), strict=True))
+        yield pool
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-class Journey:
-    """One case on its way through :func:`validate_all`, its stages timed and its first error kept."""
+def partners_first(cases: Sequence[Case]) -> list[Case]:
+    """Return cases in an order in which one that others are held to comes before them."""
+    return sorted(cases, key=lambda case: len(target_of(case).partners))
 
-    def __init__(self, case: Case, model: Reference, progress: Progress) -> None:
-        self._case, self._model, self._progress = case, model, progress
-        self._again = ["pe-validate", "run", str(case), "--weights", model.weights.spec]
-        self._again += ["--images", str(model.photographs)] if model.photographs else []
-        self._again += ["--calibration", str(model.calibration)] if model.calibration else []
-        self._seconds: dict[str, float] = {}
 
-    def export(self, cache_dir: Path | None) -> Artifact:
-        """The first stage, in a thread of its own."""
-        with self._stage("export"):
-            return export(self._case, self._model.weights, cache_dir, self._model.calibration)
+@dataclass
+class Walker:
+    """Takes cases through the stages: each model is loaded once, and answers are kept for cases that need them."""
 
-    def finish(self, exported: Future[Artifact]) -> Result:
-        """Wait for the export, then run and judge."""
-        artifact: Artifact | None = None
-        verdicts: tuple[Verdict, ...] = ()
-        failure = None
-        explanation, unexplained = None, None
+    weights: str
+    photographs: Path | None
+    calibration: Path | None
+    cache_dir: Path | None
+    progress: Progress
+    _references: dict[str, Reference] = field(default_factory=dict)
+    _answers: dict[Case, Outputs] = field(default_factory=dict)
+    _seconds: dict[Case, dict[str, float]] = field(default_factory=dict)
+
+    def reference(self, case: Case) -> Reference:
+        """Return the case's model, loaded when it is first asked for."""
+        if case.model not in self._references:
+            self.progress(case, "load")
+            store = AnswerStore((self.cache_dir or default_cache_dir()) / "answers")
+            loaded = reference(case.model, self.weights, self.photographs, self.calibration, store)
+            self._references[case.model] = loaded
+        return self._references[case.model]
+
+    def exported(self, case: Case) -> Artifact:
+        """Return the case's artifact."""
+        weights = self.reference(case).weights
+        with self._stage(case, "export"):
+            return export(case, weights, self.cache_dir, self.calibration)
+
+    def judged(self, case: Case, artifact: Artifact) -> Result:
+        """Run and judge an artifact.
+
+        Raises:
+            RunError: it cannot be loaded or executed.
+        """
+        evidence = evidence_of(artifact, self.reference(case), self._partner(case))
+        with self._stage(case, "run"):
+            result = examine(evidence, self.again(case))
+            if evidence.comparable:
+                self._answers[case] = evidence.answers("model")
+        return replace(result, seconds=self._seconds[case])
+
+    def finished(self, case: Case, exported: Future[Artifact]) -> Result:
+        """Wait for the export, then run and judge; keep the error of a stage in the result."""
+        artifact = None
         try:
             artifact = exported.result()
-            with self._stage("run"):
-                verdicts = examine(artifact, self._model)
-                explanation, unexplained = why(self._case, artifact.path, self._model, verdicts)
+            return self.judged(case, artifact)
         except PEValidateError as error:
-            failure = str(error)
-        self._progress(self._case, "done")
-        again = shlex.join(self._again)
-        weights = self._model.weights
-        wanted = required(self._case, weights.spec, made_here=True)
-        return Result(
-            self._case,
-            self._seconds,
-            weights.sha256,
-            again,
-            wanted,
-            artifact,
-            verdicts,
-            failure,
-            explanation=explanation,
-            unexplained=unexplained,
-        )
+            loaded, needed = self.reference(case).weights, required(Subject(case, self.weights))
+            seconds = self._seconds.get(case, {})
+            return Result(case, seconds, loaded.sha256, self.again(case), needed, artifact, error=str(error))
+        finally:
+            self.progress(case, "done")
+
+    def again(self, case: Case) -> str:
+        """Return the command that validates one case again."""
+        options: dict[str, object] = {
+            "--weights": self.weights,
+            "--images": self.photographs,
+            "--calibration": self.calibration,
+        }
+        return command("run", str(case), options=options)
+
+    def _partner(self, case: Case) -> Outputs | None:
+        """Return what a partner has answered: in the same precision, else in its first one."""
+        for target in target_of(case).partners:
+            first = next(iter(target_of(replace(case, target=target)).precisions))
+            for precision in (case.precision, first):
+                if found := self._answers.get(Case(case.model, target, precision)):
+                    return found
+        return None
 
     @contextmanager
-    def _stage(self, name: str) -> Iterator[None]:
-        self._progress(self._case, name)
+    def _stage(self, case: Case, name: str) -> Iterator[None]:
+        self.progress(case, name)
         start = perf_counter()
         yield
-        self._seconds[name] = perf_counter() - start
+        self._seconds.setdefault(case, {})[name] = perf_counter() - start

@@ -1,8 +1,8 @@
 """How far is too far: tables of rows, each with its reason and what correct conversions were measured at.
 
-``targets.toml`` has rows by target, precision and gate, ``machines.toml`` by machine, precision and gate, ``forms.toml``
-by form and gate. Reasons are written once, in ``reasons.toml``. A target of another distribution brings a table of its
-own (:attr:`~pe_validate.targets.base.Target.limits`), which may have a table ``reasons``.
+``targets.toml`` has rows by target, precision and gate, ``machines.toml`` by machine, precision and gate,
+``forms.toml`` by form and gate. Reasons are written once, in ``reasons.toml``. A target of another distribution brings
+a table of its own (:attr:`~pe_validate.targets.base.Target.limits`), which may have a table ``reasons``.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _cached_table = cache(read_table)
 
 
 def row_of(case: Case, gate: str, kind: type[Row], where: Sequence[str] = ()) -> Row | None:
-    """Return a case's row for a gate: of the first machine in ``where`` that has rows for its precision, or its target's."""
+    """Return a case's row for a gate: of the first machine in ``where`` that has rows for the precision, or its own."""
     machines = _cached_table(MACHINES)
     found = next((machines[name] for name in where if case.precision in machines.get(name, {})), None)
     if found is None:
@@ -70,16 +70,11 @@ def form_row(form: str, gate: str) -> Tolerance | None:
 
 
 def case_form_row(case: Case, gate: str) -> Tolerance | None:
-    """Return the row, for a gate, of the form of which a case is made; of another distribution's, if it has such a row."""
+    """Return the row, for a gate, of the form of which a case is made; its target may bring one of its own."""
     own = target_of(case).limits
     form = recipe(case).form
     return (own and _parsed(_cached_table(own).get(form, {}).get(gate), Tolerance)) or form_row(form, gate)
 
 
 def _parsed(row: Table | None, kind: type[Row]) -> Row | None:
-    return None if row is None else _adapter(kind).validate_python(row)
-
-
-@cache
-def _adapter(kind: type[Row]) -> TypeAdapter[Row]:
-    return TypeAdapter(kind)
+    return None if row is None else TypeAdapter(kind).validate_python(row)

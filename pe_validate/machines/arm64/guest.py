@@ -16,7 +16,7 @@ MARK = 0x7065
 _SET_PDEATHSIG, _SME_GET_VL = 1, 64
 """Of prctl, from Linux's ``linux/prctl.h``."""
 
-LENDER = "libtorch_cpu.so"
+TORCH_LIBRARY = "libtorch_cpu.so"
 """Torch's library, whose packing of activations for KleidiAI's kernels ExecuTorch's library uses."""
 
 _loaded: list[Any] = []  # the program, and its method, which borrows from it
@@ -45,7 +45,7 @@ def start() -> tuple[str, str, dict[str, tuple[int, int]]]:
     path = executorch.__file__
     python = ".".join(map(str, sys.version_info[:3]))
     producer = f"ExecuTorch {version('executorch')} (torch {version('torch')}, Python {python}, arm64)"
-    return producer, path, {name: found for name in (path, LENDER) if (found := _mapped(name))}
+    return producer, path, {name: found for name in (path, TORCH_LIBRARY) if (found := _mapped(name))}
 
 
 def _mapped(name: str) -> tuple[int, int] | None:

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import pe_validate
+from pe_validate.data.execution import Execution
 from pe_validate.machines.arm64 import guest
 from pe_validate.machines.arm64.environment import Environment
-from pe_validate.machines.arm64.kernels import Functions
+from pe_validate.machines.arm64.kernels import OUTSIDE, Functions
 from pe_validate.machines.arm64.profiles import Profile, features_in
 from pe_validate.system.errors import PEValidateError, RunError
 from pe_validate.system.process import Child, ChildError
@@ -26,7 +27,7 @@ from pe_validate.targets.xnnpack.signature import signature
 P = ParamSpec("P")
 T = TypeVar("T")
 
-TIMEOUT: Final = 600.0
+GUEST_TIMEOUT: Final = 600.0
 """Seconds to start, to load a program, and for one inference; one of T16 in float32 takes about thirty."""
 
 
@@ -39,8 +40,8 @@ class Guest:
         RunError: it does not start, or its CPU does not have the features of ``profile``.
     """
 
-    def __init__(self, environment: Environment, profile: Profile, timeout: float = TIMEOUT) -> None:
-        self.profile, self.timeout = profile, TIMEOUT
+    def __init__(self, environment: Environment, profile: Profile, timeout: float = GUEST_TIMEOUT) -> None:
+        self.profile, self.timeout = profile, GUEST_TIMEOUT
         self.emulated = environment.path is not None
         self.matrix_kernels: tuple[str, ...] = ()
         """KleidiAI's, in the order in which :func:`guest.run` tells what they computed."""
@@ -68,9 +69,9 @@ class Guest:
             self.producer, library, mapped = self.call(guest.start)
             if self.emulated:
                 self.producer += f", {profile.name} by {environment.emulator}"
-                if missing := {library, guest.LENDER} - mapped.keys():
+                if missing := {library, guest.TORCH_LIBRARY} - mapped.keys():
                     raise RunError(f"The guest of {profile.name} has not loaded {min(missing)}.")
-                self._functions = Functions(Path(library), mapped[library][0], mapped[guest.LENDER])
+                self._functions = Functions(Path(library), mapped[library][0], mapped[guest.TORCH_LIBRARY])
                 self.matrix_kernels = tuple(self._functions.matrix_kernels)
                 self.call(guest.watch, list(self._functions.matrix_kernels.values()))
         except BaseException:
@@ -141,3 +142,13 @@ class Arm64Runtime(Runtime):
         content, dtype, shape, counted = self._guest.call(guest.run, *arguments)
         self.products = +Counter(dict(zip(self._guest.matrix_kernels, counted, strict=True)))
         return np.frombuffer(content, dtype).reshape(shape)
+
+
+def execution_of(runtime: Arm64Runtime, machine: Guest) -> Execution:
+    """Return what the last inference of ``runtime`` was computed by."""
+    functions = machine.instructions()
+    del functions[OUTSIDE]
+    total = functions.total()
+    shares = {name: count / total for name, count in functions.most_common() if count >= total / 200}
+    products = dict(runtime.products.most_common())
+    return Execution(machine.profile.name, runtime.producer, products, shares, total or None)

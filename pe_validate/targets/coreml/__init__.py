@@ -56,6 +56,7 @@ class CoreMLBase(Target):
     """What every target that Core ML computes has in common."""
 
     on_phones = True
+    replayed = True
 
     def reading(self, precision: str, purpose: Purpose) -> Reading:
         """Only in float16 does Core ML compute differently from how its graph reads."""
@@ -90,6 +91,8 @@ class CoreMLTarget(CoreMLBase):
         "int4": Recipe(FUSED, _compressed("int4-weights")),
     }
     recommended = ("fp16", "fp32")
+    preload = ("pe_validate.targets.coreml.runtime",)
+    writers = ("pe_validate.targets.coreml.write",)
     tools = ("torch", "coremltools")
     storage = STORAGE
 

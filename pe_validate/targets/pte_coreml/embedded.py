@@ -19,9 +19,10 @@ from pe_validate.system.allowance import memory_for
 from pe_validate.system.errors import RunError
 from pe_validate.system.process import Child, ChildError
 from pe_validate.system.quiet import quiet_libraries
+from pe_validate.targets.pte_coreml import BACKEND
 
-BACKEND = "CoreMLBackend"
-"""What ExecuTorch calls the delegate."""
+READERS: Final = (__name__, "executorch.exir._serialize._program")
+"""Modules that read programs."""
 
 READ_TIMEOUT = 120.0
 """Seconds; importing ExecuTorch's program reader takes most of it on a cold machine."""
@@ -133,7 +134,7 @@ def embedded(path: Path) -> Iterator[Path]:
         RunError: there is none, or the file is not a readable program.
     """
     with TemporaryDirectory(prefix="pe_validate-") as folder:
-        with Child(memory=memory_for(path)) as child:
+        with Child(memory=memory_for(path), preload=READERS) as child:
             try:
                 package = child.call(unpack, READ_TIMEOUT, path, Path(folder))
             except ChildError as error:

@@ -72,10 +72,11 @@ class XnnpackTarget(Target):
         "int4": Recipe(LINEAR, Scheme("int4", _int4, finite=True)),
     }
     recommended = ("fp32", "int8")
+    preload = ("pe_validate.targets.xnnpack.runtime",)
+    writers = ("pe_validate.targets.xnnpack.write", "executorch.exir")
     tools = ("torch", "executorch", "torchao")
-        f"pe_validate.targets.xnnpack.{name}" for name in ("write", "quantization", "delegation", "constants")
-    )
     on_phones = True
+    replayed = True
     timed = True
     runs_on_arm64 = True
     operands = OPERANDS

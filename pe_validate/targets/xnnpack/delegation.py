@@ -17,7 +17,8 @@ from pe_validate.mil.inspection import inspect
 from pe_validate.system.allowance import memory_for
 from pe_validate.system.errors import RunError
 from pe_validate.system.process import Child, ChildError
-from pe_validate.targets.pte_coreml.embedded import BACKEND, READ_TIMEOUT, write_package
+from pe_validate.targets.pte_coreml import BACKEND
+from pe_validate.targets.pte_coreml.embedded import READ_TIMEOUT, READERS, write_package
 from pe_validate.targets.xnnpack.constants import stored
 
 LAYOUT: Final = struct.Struct("<IIIQ")
@@ -113,7 +114,7 @@ def isolated_delegation(path: Path) -> Delegation:
     Raises:
         RunError: the file is not a readable program.
     """
-    with Child(memory=memory_for(path)) as child:
+    with Child(memory=memory_for(path), preload=READERS) as child:
         try:
             return child.call(delegation, READ_TIMEOUT, path)
         except ChildError as error:

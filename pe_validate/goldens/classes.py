@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from pe_validate.case import model_config
+from pe_validate.models.registry import model_named
 from pe_validate.system.errors import LoadError
 from pe_validate.system.files import plain_file
 
@@ -26,8 +26,8 @@ def check_classes(path: Path, model: str) -> bytes:
         UsageError: there is no such model.
         LoadError: the file is not such a table, or the model's features have another length.
     """
-    config = model_config(model)
-    if config.pool_heads is None:
+    value = model_named(model)
+    if not value.answer.per_image:
         raise LoadError(f"{model} gives a feature for every patch and none for the image: classes need a Core model.")
     try:
         with safe_open(plain_file(path), "np") as file:
@@ -39,7 +39,7 @@ def check_classes(path: Path, model: str) -> bytes:
             f"'{path}' is not a table of class embeddings ({error}): it needs '{EMBEDDINGS}', and '{LABELS}' in its "
             "metadata as a JSON array."
         ) from error
-    dim = config.output_shape[-1]
+    dim = value.output.shape[-1]
     fault = None
     if embeddings.dtype != np.float32 or embeddings.ndim != 2 or embeddings.shape[1] != dim:
         fault = f"'{EMBEDDINGS}' is {embeddings.dtype} {list(embeddings.shape)}, not float32 [classes, {dim}]"

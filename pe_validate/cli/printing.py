@@ -1,0 +1,61 @@
+"""What commands print, and how they end: a report is written and printed, and the exit code is the report's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from pe_validate.data.report import Report
+    from pe_validate.data.result import Result
+
+
+def finish(command: str, weights: str, results: Sequence[Result], start: float, folder: Path, as_json: bool) -> None:
+    """Report what was found since ``start``, to ``folder`` and on stdout, and exit."""
+    from pe_validate.report.render import write
+    from pe_validate.report.stored import make_report
+
+    report = make_report(command, weights, results, perf_counter() - start)
+    write(report, folder)
+    print_report(report, as_json=as_json)
+
+
+def print_report(report: Report, *, as_json: bool, markdown: bool = False) -> None:
+    """Print a report and exit as it says."""
+    from pe_validate.report.render import to_markdown, to_terminal
+    from pe_validate.report.stored import to_json
+
+    if as_json:
+        print(to_json(report).decode())
+    elif markdown:
+        print(to_markdown(report))
+    else:
+        print_table(to_terminal(report))
+    raise typer.Exit(report.exit_code)
+
+
+def print_table(table: RenderableType, *, markup: bool = True) -> None:
+    """Print for people; without ``markup`` where names are a file's own."""
+    from rich.console import Console
+
+    Console(markup=markup, emoji=markup).print(table)
+
+
+def plain(value: object) -> dict[str, object]:
+    """Return a dataclass as plain JSON values."""
+    from pydantic import TypeAdapter
+
+    dumped: dict[str, object] = TypeAdapter(type(value)).dump_python(value, mode="json")
+    return dumped
+
+
+def print_json(value: object) -> None:
+    """Print indented JSON."""
+    print(json.dumps(value, indent=1))

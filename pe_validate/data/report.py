@@ -1,0 +1,56 @@
+"""What one command found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pe_validate.data.result import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that one command found; it is made and read by :mod:`pe_validate.report.stored`."""
+
+    command: str
+    weights: str
+    results: tuple[Result, ...]
+    seconds: float
+    created: datetime
+    machine: str
+    tools: dict[str, str] = field(hash=False)
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every case passed, 1 when a gate failed, 3 when a stage could not do its work."""
+        found = {result.status for result in self.results}
+        return 3 if "error" in found or not found else int("fail" in found)
+
+    @property
+    def headlines(self) -> list[str]:
+        """What a reader has to know first: the outcome, and who computed the Core ML numbers."""
+        counts = {status: sum(r.status == status for r in self.results) for status in ("pass", "fail", "error")}
+        lines = [
+            f"{counts['pass']} of {len(self.results)} cases pass, {counts['fail']} fail, "
+            f"{counts['error']} could not be run."
+        ]
+        ran = sorted({result.execution.producer for result in self.results if result.execution})
+        lines += [f"arm64 programs were run by {'; '.join(ran)}; no phone ran them."] if ran else []
+        alone = [r.name for r in self.results if r.execution and "parity" not in {v.gate for v in r.verdicts}]
+        lines += [f"Not held to this machine, whose CPU does not compute it: {', '.join(alone)}."] if alone else []
+        free = [
+            r.name
+            for r in self.results
+            if r.execution and r.execution.cost and not {v.gate for v in r.verdicts} & {"cost", "products"}
+        ]
+        lines += [f"Not held to a stored cost: {', '.join(free)}."] if free else []
+        judged = [verdict for r in self.results for verdict in r.verdicts]
+        producers = sorted({v.producer for v in judged if v.producer.startswith("Core ML")})
+        if producers:
+            lines.append(f"Core ML numbers were produced by: {'; '.join(producers)}.")
+            if not any(producer.startswith("Core ML on ") for producer in producers):
+                lines.append(
+                    "Core ML itself did not run: it exists on macOS and iOS only. Fused operators of the Neural Engine "
+                    "and the GPU are not modelled."
+                )
+        return lines

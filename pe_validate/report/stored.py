@@ -1,0 +1,101 @@
+"""Reports as ``report.json``: made, written and read."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+from pydantic import TypeAdapter
+
+from pe_validate.case import matrix
+from pe_validate.data.report import Report
+from pe_validate.data.result import Result
+from pe_validate.gates.registry import BY_NAME
+from pe_validate.system.errors import ReportError
+from pe_validate.system.files import plain_file
+from pe_validate.system.legible import legible
+
+FILE_NAME: Final = "report.json"
+BEGINNING: Final = b'{\n "headlines"'
+"""How every stored report begins, whatever version wrote it."""
+
+TOOLS: Final = ("pe-validate", "torch", "executorch", "coremltools", "onnxruntime", "numpy")
+"""Distributions whose versions a report tells, of those that are installed."""
+
+LARGEST_REPORT: Final = 2**26
+"""Bytes; a report of every case has a few millions."""
+
+
+def make_report(command: str, weights: str, results: Sequence[Result], seconds: float) -> Report:
+    """Return what ``command`` found, made now on this machine; every string in it is printable."""
+    made = Report(
+        command,
+        weights,
+        tuple(results),
+        seconds,
+        created=datetime.now(UTC).replace(microsecond=0),
+        machine=f"{platform.platform()}, {os.cpu_count()} CPUs",
+        tools={name: found for name in TOOLS if (found := _version(name))},
+    )
+    return legible(made)
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+_REPORT = TypeAdapter(Report)
+
+
+def to_json(report: Report) -> bytes:
+    """Return indented JSON, headlines first; infinities are the strings ``Infinity`` and ``-Infinity``."""
+    return json.dumps({"headlines": report.headlines} | json.loads(_REPORT.dump_json(report)), indent=1).encode()
+
+
+def is_report(path: Path) -> bool:
+    """Return whether a file is a stored report, be it of another version."""
+    try:
+        with plain_file(path).open("rb") as file:
+            return file.read(len(BEGINNING)) == BEGINNING
+    except OSError:
+        return False
+
+
+def read(folder: Path) -> Report:
+    """Return the report stored in ``folder``.
+
+    Raises:
+        ReportError: there is none, or it was not written by this version.
+    """
+    path = folder / FILE_NAME
+    try:
+        found = _REPORT.validate_json(plain_file(path, LARGEST_REPORT).read_bytes())
+        _check_names(found)
+    except FileNotFoundError as error:
+        raise ReportError(f"No report at '{path}': make one with 'pe-validate run'.") from error
+    except (OSError, ValueError) as error:  # a ValidationError is a ValueError
+        raise ReportError(f"'{path}' is not a report of this version: run 'pe-validate run' again.") from error
+    return legible(found)
+
+
+def _check_names(report: Report) -> None:
+    """Look every case and every gate up, for every rendering does.
+
+    Raises:
+        ValueError: there is none of such a name.
+    """
+    for result in report.results:
+        if result.case not in matrix():
+            raise ValueError(f"there is no case {result.case}")
+        for gate in (*result.required, *(verdict.gate for verdict in result.verdicts)):
+            if gate not in BY_NAME:
+                raise ValueError(f"there is no gate {gate}")

@@ -1,0 +1,12 @@
+"""How to see a result again: the command line that made it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+
+
+def command(*words: str, options: Mapping[str, object] | None = None) -> str:
+    """Return ``pe-validate`` with ``words`` and those of ``options`` that have a value, quoted for a shell."""
+    parts = [str(part) for name, value in (options or {}).items() if value for part in (name, value)]
+    return shlex.join(["pe-validate", *words, *parts])
