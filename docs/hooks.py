@@ -36,7 +36,7 @@ ROLE: Final = re.compile(r":(?:attr|class|data|func|meth|mod):<code>~?([\w.]+)</
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Append the API to the navigation."""
-    pages = [{package: api_page(package)} for package in packages()]
+    pages = [{package.removeprefix("pe_validate."): api_page(package)} for package in packages()]
     config.nav = [*(config.nav or []), {"API": pages}]
     return config
 
