@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pe_validate.case import MATRIX, Case, select
     from pe_validate.data.artifact import Artifact
     from pe_validate.data.comparison import Comparison, compare
-    from pe_validate.gates.verdicts import Verdict
-    from pe_validate.models.weights import load_model, load_weights
+    from pe_validate.data.verdict import Verdict
+    from pe_validate.models.registry import load_model, load_weights
     from pe_validate.targets.export import export
     from pe_validate.targets.open import load, run
     from pe_validate.walk.walk import validate

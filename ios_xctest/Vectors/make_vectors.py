@@ -155,8 +155,9 @@ def pictures() -> dict[str, tuple[NDArray[np.uint8], int]]:
     def noise(width: int, height: int) -> NDArray[np.uint8]:
         return rng.randint(0, 256, (height, width, 4)).astype(np.uint8)
 
-    def photograph(name: str, *box: int) -> NDArray[np.uint8]:
-        return np.asarray(open_photograph(photographs()[name]).crop(box).convert("RGBA"))
+    def photograph(name: str, left: int, top: int, right: int, bottom: int) -> NDArray[np.uint8]:
+        part = open_photograph(photographs()[name]).crop((left, top, right, bottom))
+        return np.asarray(part.convert("RGBA"))
 
     rows, columns = np.indices((48, 64))
     board = np.where((rows // 3 + columns // 3) % 2, 255, 0)

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from pe_validate.cli.options import DEFAULT_WEIGHTS, CacheDir, Json, Quiet, Weights
+from pe_validate.cli.options import CacheDir, Json, Quiet, Weights
 from pe_validate.cli.report import finish
+from pe_validate.models.registry import DEFAULT_WEIGHTS
 from pe_validate.system.errors import UsageError
 from pe_validate.system.files import shipped
 

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from pe_validate.case import select
-from pe_validate.cli.options import DEFAULT_WEIGHTS, CacheDir, Calibration, Images, Json, Quiet, Weights
+from pe_validate.cli.options import CacheDir, Calibration, Images, Json, Quiet, Weights
+from pe_validate.models.registry import DEFAULT_WEIGHTS
 from pe_validate.system.errors import UsageError
 from pe_validate.system.legible import legible
 
@@ -30,7 +31,8 @@ def explain(
     """Follow one image through model and artifact, and name the first place where they part; exit 1 if they do."""
     from pydantic import TypeAdapter
 
-    from pe_validate.explain.locate import Explanation, first_departure
+    from pe_validate.data.explanation import Explanation
+    from pe_validate.explain.locate import first_departure
     from pe_validate.reference.reference import reference
     from pe_validate.report.explained import to_chart
     from pe_validate.report.progress import show

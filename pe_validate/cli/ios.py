@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from pe_validate.case import model_config, select
-from pe_validate.cli.options import DEFAULT_WEIGHTS, CacheDir, Calibration, Json, Quiet, Weights
+from pe_validate.cli.options import CacheDir, Calibration, Json, Quiet, Weights
+from pe_validate.models.registry import DEFAULT_WEIGHTS
 from pe_validate.system.errors import UsageError
 
 app = typer.Typer(help="Prepare what an iPhone proves again.", no_args_is_help=True)

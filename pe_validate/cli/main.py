@@ -17,15 +17,16 @@ from pe_validate.cli import arm64 as cli_arm64
 from pe_validate.cli import coreml as cli_coreml
 from pe_validate.cli import explain as cli_explain
 from pe_validate.cli import ios as cli_ios
-from pe_validate.cli.options import DEFAULT_WEIGHTS, CacheDir, Calibration, Images, Json, Quiet, Weights
+from pe_validate.cli.options import CacheDir, Calibration, Images, Json, Quiet, Weights
 from pe_validate.cli.report import finish, print_report
+from pe_validate.models.registry import DEFAULT_WEIGHTS
 from pe_validate.system.errors import PEValidateError, UsageError, refused
 from pe_validate.system.legible import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pe_validate.gates.verdicts import Verdict
+    from pe_validate.data.verdict import Verdict
 
 # Stages are imported where they are used: 'pe-validate list' should not wait for PyTorch.
 
@@ -110,9 +111,9 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Answer "is this file that model?" for an artifact that someone else made."""
+    from pe_validate.data.result import Result
     from pe_validate.gates.evidence import required
     from pe_validate.reference.reference import reference
-    from pe_validate.report.model import Result
     from pe_validate.report.progress import show
     from pe_validate.report.render import make_room
     from pe_validate.walk import walk as pipeline
@@ -195,7 +196,7 @@ def latency(
 ) -> None:
     """Time eager PyTorch, ONNX Runtime and ExecuTorch in turns, and judge their ratio."""
     from pe_validate.measure import latency as timing
-    from pe_validate.models.weights import load_model
+    from pe_validate.models.registry import load_model
     from pe_validate.report.progress import show
     from pe_validate.walk.walk import export_all
 

@@ -10,12 +10,13 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from pe_validate.report.model import Report, Result
+    from pe_validate.data.report import Report
+    from pe_validate.data.result import Result
 
 
 def finish(command: str, weights: str, results: tuple[Result, ...], start: float, folder: Path, as_json: bool) -> None:
     """Report what was found since ``start``, to ``folder`` and on stdout, and exit."""
-    from pe_validate.report.model import Report
+    from pe_validate.data.report import Report
     from pe_validate.report.render import write
 
     report = Report(command, weights, results, perf_counter() - start)

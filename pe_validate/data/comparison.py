@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import ConfigDict
 
-from pe_validate.targets.runtime import Outputs
+from pe_validate.data.outputs import Outputs
 
 
 @dataclass(frozen=True, slots=True)

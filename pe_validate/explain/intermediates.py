@@ -10,11 +10,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pe_validate.data.artifact import memory_for
+from pe_validate.data.outputs import Reading
+from pe_validate.system.allowance import memory_for
 from pe_validate.system.errors import ExplainError
 from pe_validate.system.process import Child, ChildError
 from pe_validate.targets.pte_coreml.embedded import embedded
-from pe_validate.targets.runtime import Reading
 
 Values = dict[str, NDArray[np.float32]]
 

@@ -19,14 +19,15 @@ from pydantic import ConfigDict
 
 from pe_validate.case import Case
 from pe_validate.data.comparison import compare
-from pe_validate.explain.intermediates import Values, intermediates
+from pe_validate.data.verdict import Verdict
+from pe_validate.explain.intermediates import intermediates
 from pe_validate.gates.evidence import reading_for
 from pe_validate.gates.limits import Gate, of_rewrite, tolerance
-from pe_validate.gates.verdicts import Verdict
 from pe_validate.inputs.images import Sample
 from pe_validate.models.perception_encoder.vision.places import Array, centred, places_of
 from pe_validate.reference.reference import Reference
 from pe_validate.system.errors import ExplainError
+from pe_validate.targets.base import Values
 
 MARGIN_DB: Final = 3.0
 """A sound place is as far above the limit for the answer: noise grows from place to place."""

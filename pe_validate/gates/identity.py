@@ -1,31 +1,27 @@
-"""Is a float16 Core ML package that someone else made this model? Exactly, where it is known how it was made.
+"""identity: a file that someone else made is this model; exactly, where it is known how it was made.
 
-Rounding weights to float16 costs up to 57 dB, and hides every fault that costs less. But it costs what it costs in the
-graph whose weights were rounded: a package that was converted from the tower as it is, or from the rewrite, agrees with
-eager PyTorch to 120 dB when the same constants are rounded there.
+Its graph is not known, so this takes the place of fidelity: the file's mathematics against the model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
-from pe_validate.case import Case
 from pe_validate.data.comparison import compare
-from pe_validate.gates.limits import rows
-from pe_validate.gates.verdicts import Verdict, judge
-from pe_validate.mil.matrices import digests, matrices
-from pe_validate.reference.reference import Reference
-from pe_validate.targets.coreml.rounding import Rounded
-from pe_validate.targets.eager import EagerRuntime
-from pe_validate.targets.open import Outputs, run
-from pe_validate.targets.pte_coreml.embedded import embedded
+from pe_validate.data.limits import Tolerance
+from pe_validate.data.outputs import Outputs
+from pe_validate.data.verdict import Verdict
+from pe_validate.gates.base import Subject
+from pe_validate.gates.limits import row_of
+from pe_validate.gates.numbers import NumbersGate, judge_numbers
 
-MOST: Final = 2 / 3
-"""Share of a form's weights that a package must store to be taken for it. The tower and its rewrite share less."""
+if TYPE_CHECKING:
+    from pe_validate.gates.evidence import Evidence
+    from pe_validate.targets.base import Source
+
+KNOWN_SHARE: Final = 2 / 3
+"""Share of a source's weights that a file must store to be taken for it. The model and its rewrite share less."""
 
 UNKNOWN: Final = (
     " The form in which it was converted is not known, since it stores other matrices than the tower and than the "
@@ -33,51 +29,51 @@ UNKNOWN: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Form:
-    """A graph that the model may have been converted from, and its weights by digest."""
+class IdentityGate(NumbersGate):
+    """The file against the model, or against the graph that it was converted from."""
 
-    runtime: EagerRuntime
-    weights: Mapping[str, int]
+    name = "identity"
+    shows_places = True
 
-    def share(self, stored: frozenset[str]) -> float:
-        """Of its weights, how many are ``stored``."""
-        return sum(n for digest, n in self.weights.items() if digest in stored) / sum(self.weights.values())
+    def required(self, subject: Subject) -> bool:
+        """Ask it where the graph is not known."""
+        return not subject.made_here
+
+    def pair(self, evidence: Evidence) -> tuple[Outputs, Outputs]:
+        """Compare the model with the file's graph."""
+        return evidence.reference.trained, evidence.answers("graph")
+
+    def judge(self, evidence: Evidence) -> Verdict | None:
+        """Hold a file to the source that it was made of; to the model itself, more loosely, if that is unknown.
+
+        Raises:
+            RunError: the file cannot be read.
+        """
+        loose = super().judge(evidence)
+        row = row_of(evidence.case, "form", Tolerance)
+        if row is None or loose is None or not loose.comparisons:
+            return loose
+        reference, stored = evidence.reference, evidence.target.stored(evidence.path)
+        first, actual = reference.inputs[0], evidence.answers("graph")
+
+        def likeness(source: Source) -> tuple[bool, float]:
+            answer = self._answers(evidence, source, first_only=True).features[first.name]
+            return source.share(stored) >= KNOWN_SHARE, compare(answer, actual.features[first.name]).snr_db
+
+        sources = evidence.target.sources(reference.module, reference.graph(evidence.case).module)
+        source = max(sources, key=likeness)
+        strict = judge_numbers(evidence.case, self.name, self._answers(evidence, source), actual, row)
+        if strict.status == "pass" or source.share(stored) >= KNOWN_SHARE:
+            return strict
+        return replace(loose, sentence=loose.sentence + UNKNOWN)
+
+    def _answers(self, evidence: Evidence, source: Source, *, first_only: bool = False) -> Outputs:
+        from pe_validate.targets.eager import EagerRuntime
+        from pe_validate.targets.open import run
+
+        runtime = EagerRuntime(source.module, evidence.model)
+        runtime.producer += f" ({source.name})"
+        return run(runtime, evidence.reference.inputs[: 1 if first_only else None])
 
 
-def forms(case: Case, model: Reference) -> tuple[Form, ...]:
-    """Those that are known: the rewrite, and the tower with attention in parts (up to iOS 17) or whole."""
-    found = []
-    for apart, name in ((True, "attention in parts"), (False, "attention whole")):
-        runtime = EagerRuntime(Rounded(model.tower, apart=apart), model.tower.config)
-        runtime.producer += f" (the tower, {name}, constants rounded to float16)"
-        found.append(Form(runtime, digests(model.tower.state_dict().values())))
-    graph = model.graph(case)
-    rewrite = EagerRuntime(graph.module, model.tower.config)
-    rewrite.producer += " (the rewrite, constants rounded to float16)"
-    return (*found, Form(rewrite, digests(graph.module.state_dict().values())))
-
-
-def judge_identity(case: Case, path: Path, model: Reference, actual: Outputs) -> Verdict:
-    """Hold a file to the form of the model that it was made of; to the model itself, more loosely, if that is unknown.
-
-    Raises:
-        RunError: the package cannot be read.
-    """
-    loose = judge(case, "identity", model.trained, actual)
-    row = rows(case).form
-    if row is None or not loose.comparisons:
-        return loose
-    first = model.inputs[0]
-    with embedded(path) if path.suffix == ".pte" else nullcontext(path) as package:
-        stored = matrices(package)
-
-    def likeness(form: Form) -> tuple[bool, float]:
-        snr_db = compare(form.runtime.run(first.image), actual.features[first.name]).snr_db
-        return form.share(stored) >= MOST, snr_db
-
-    form = max(forms(case, model), key=likeness)
-    strict = judge(case, "identity", run(form.runtime, model.inputs), actual, row=row)
-    if strict.status == "pass" or form.share(stored) >= MOST:
-        return strict
-    return replace(loose, sentence=loose.sentence + UNKNOWN)
+IDENTITY: Final = IdentityGate()

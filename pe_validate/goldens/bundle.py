@@ -17,10 +17,11 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from pe_validate.case import DEFAULT, ON_PHONES, Case, select
-from pe_validate.data.artifact import Artifact, TensorSpec
+from pe_validate.data.artifact import Artifact
+from pe_validate.data.tensors import TensorSpec
 from pe_validate.goldens import golden
 from pe_validate.goldens.seals import COSTS
-from pe_validate.models.weights import DEFAULT_WEIGHTS, load_weights
+from pe_validate.models.registry import DEFAULT_WEIGHTS, load_weights
 from pe_validate.system.errors import ExportError, GoldenError, UsageError
 from pe_validate.system.files import exchange, replace_file
 from pe_validate.targets.export import place, writable

@@ -23,17 +23,21 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from pe_validate.case import MATRIX, Case
-from pe_validate.gates.limits import Limits, tolerance
-from pe_validate.gates.verdicts import Verdict, judge
+from pe_validate.data.limits import Limits
+from pe_validate.data.outputs import Outputs
+from pe_validate.data.verdict import Verdict
+from pe_validate.gates.limits import tolerance
+from pe_validate.gates.verdicts import judge
 from pe_validate.goldens.seals import absent, sealed
 from pe_validate.inputs.images import Pixels, default_pixels, samples
 from pe_validate.measure.budget import PhoneBudget, phone_budgets, table
 from pe_validate.models.perception_encoder.vision.config import MODELS, ModelConfig
-from pe_validate.models.weights import DEFAULT_WEIGHTS, TRAINED, Weights, load_model, load_weights
+from pe_validate.models.registry import DEFAULT_WEIGHTS, load_model, load_weights
+from pe_validate.models.weights import TRAINED, Weights
 from pe_validate.system.errors import GoldenError
 from pe_validate.system.files import plain_file, replace_file
 from pe_validate.targets.eager import EagerRuntime
-from pe_validate.targets.open import Outputs, run
+from pe_validate.targets.open import run
 
 MANIFEST: Final = "manifest.json"
 STORED: Final = ("china", "hot-pixel")

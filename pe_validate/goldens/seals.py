@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from pe_validate.data.artifact import digest
 from pe_validate.gates import limits as tolerance
 from pe_validate.measure import budget
-from pe_validate.system.files import shipped
+from pe_validate.system.files import digest, shipped
 
 REFERENCE: Final = "reference"
 """What Meta's own code answers: in a checkout, and not in an installed package."""

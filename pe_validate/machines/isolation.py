@@ -11,11 +11,13 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pe_validate.data.artifact import TensorSpec, memory_for
+from pe_validate.data.outputs import Reading
+from pe_validate.data.tensors import TensorSpec
+from pe_validate.system.allowance import memory_for
 from pe_validate.system.errors import PEValidateError, RunError
 from pe_validate.system.process import Child, ChildError
 from pe_validate.targets.open import load
-from pe_validate.targets.runtime import Reading, Runtime
+from pe_validate.targets.runtime import Runtime
 
 P = ParamSpec("P")
 T = TypeVar("T")

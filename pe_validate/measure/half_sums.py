@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from pe_validate import mil
 from pe_validate.data.comparison import compare
+from pe_validate.data.outputs import Array
 from pe_validate.system.errors import RunError
 from pe_validate.system.process import Child, ChildError
-from pe_validate.targets.runtime import Array
 
 TERMS: Final = (32, 8)
 """Products between two roundings of a running sum."""

@@ -24,7 +24,8 @@ from rich.table import Table
 
 from pe_validate.case import Case
 from pe_validate.data.artifact import Artifact
-from pe_validate.measure.budget import Budget, budgets
+from pe_validate.data.latency import Budget
+from pe_validate.measure.budget import budgets
 from pe_validate.models.perception_encoder.vision.config import ModelConfig
 from pe_validate.models.perception_encoder.vision.tower import VisionTower
 from pe_validate.system.quiet import quiet_libraries

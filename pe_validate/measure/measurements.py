@@ -11,13 +11,14 @@ import torch
 
 from pe_validate.case import Case
 from pe_validate.data.artifact import Artifact
+from pe_validate.data.result import Result
 from pe_validate.inputs.images import default_pixels, samples
 from pe_validate.measure.half_sums import half_sums
 from pe_validate.measure.latency import BASELINE, TIMED, measure
 from pe_validate.measure.memory import peak_memory
 from pe_validate.models.perception_encoder.vision.tower import VisionTower
-from pe_validate.models.weights import DEFAULT_WEIGHTS, Weights, load_model, load_weights
-from pe_validate.report.model import Result
+from pe_validate.models.registry import DEFAULT_WEIGHTS, load_model, load_weights
+from pe_validate.models.weights import Weights
 from pe_validate.targets.export import export
 
 

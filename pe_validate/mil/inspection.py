@@ -13,10 +13,11 @@ from math import prod
 from pathlib import Path
 from typing import Any, Final, cast
 
-from pe_validate.data.artifact import size
+from pe_validate.data.structure import Weight
 from pe_validate.mil.dtypes import DATA_TYPES, STRING
 from pe_validate.mil.package import Package
 from pe_validate.system.errors import RunError
+from pe_validate.system.files import size
 
 Shape = tuple[int | None, ...]
 Shapes = dict[str, list[Sequence[int]]]
@@ -24,24 +25,6 @@ Shapes = dict[str, list[Sequence[int]]]
 _COUNTABLE: Final = 2**63 - 1
 
 OPSETS: Final = {"CoreML5": "iOS 15", "CoreML6": "iOS 16", "CoreML7": "iOS 17", "CoreML8": "iOS 18"}
-
-
-@dataclass(frozen=True, slots=True)
-class Weight:
-    """One constant tensor as the network sees it, with what it takes on disk."""
-
-    name: str
-    shape: tuple[int, ...]
-    storage: str
-    """``float16``, ``int8, a scale for each channel``, ``6-bit palette`` …"""
-    bytes: int
-    layer: str = ""
-    """The operator whose ``weight`` it is, of those that have one."""
-
-    @property
-    def bits(self) -> float:
-        """On disk, for each value."""
-        return 8 * self.bytes / max(prod(self.shape), 1)
 
 
 @dataclass(frozen=True, slots=True)

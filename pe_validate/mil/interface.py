@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from pe_validate.data.artifact import TensorSpec
+from pe_validate.data.tensors import TensorSpec
 from pe_validate.mil.ops import LARGEST
 from pe_validate.mil.values import RANK
 from pe_validate.system.errors import RunError

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 import torch
 from torch import Tensor
 
-from pe_validate.data.artifact import TensorSpec
+from pe_validate.data.tensors import TensorSpec
 from pe_validate.mil.graph import Block, Declared, Graph, GraphReader, Operation
 from pe_validate.mil.interface import Feature, accept, give, read_feature
 from pe_validate.mil.ops import LARGEST, Value

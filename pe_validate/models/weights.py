@@ -1,41 +1,31 @@
 """Weights: ``seed:7`` | ``trained`` | ``file:PATH`` | ``hf:REPO[@REVISION][:FILE]`` → a state dict and its identity.
 
-``seed:7+outliers`` is ``seed:7`` with what quantisation finds hard (``outliers.py``), ``trained`` the weights that
-come with the project for PE-Nano. Untrusted files stay files: a ``.pt`` is read with ``weights_only=True``, anything
-else must be safetensors.
+``seed:7+outliers`` is ``seed:7`` with what quantisation finds hard, ``trained`` the weights that come with the project
+for PE-Nano. Untrusted files stay files: a ``.pt`` is read with ``weights_only=True``, anything else must be
+safetensors.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 import pickle
 import re
 import struct
 import warnings
 import zipfile
-import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from pe_validate.case import model_config
-from pe_validate.models.perception_encoder.vision.config import NANO, ModelConfig
-from pe_validate.models.perception_encoder.vision.outliers import add_outliers
-from pe_validate.models.perception_encoder.vision.tower import VisionTower
+from pe_validate.models.base import TRAINED
 from pe_validate.system.errors import LoadError, UsageError
-from pe_validate.system.files import shipped
 from pe_validate.system.process import memory_limited
 
-DEFAULT_WEIGHTS = "seed:7"
-_FAMILIES = ("", "+outliers")
-TRAINED = "trained"
 SPECS = ("'seed:N'", "'seed:N+outliers'", "'trained'", "'file:PATH'", "'hf:REPO[@REVISION][:FILE]'")
 
 DAMAGE = (
@@ -77,45 +67,47 @@ class Weights:
     tensors: Mapping[str, Tensor]
 
 
-def load_weights(model: str, spec: str = DEFAULT_WEIGHTS) -> Weights:
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where a model's weights may come from.
+
+    ``expected`` are its tensors, of which shapes count. ``seeded`` makes those of a seed and a family (``""`` or
+    ``outliers``), ``trained`` says where those are that come with the project. ``prefix`` is what a checkpoint of more
+    than this model puts before the names of this one.
+    """
+
+    model: str
+    expected: Mapping[str, Tensor]
+    seeded: Callable[[int, str], dict[str, Tensor]] | None = None
+    families: tuple[str, ...] = ("",)
+    trained: Callable[[], Path] | None = None
+    prefix: str = ""
+
+
+def read_weights(spec: str, sources: Sources) -> Weights:
     """Read the weights that ``spec`` names and check that they are the model's.
 
     Raises:
-        UsageError: ``spec`` or ``model`` cannot be understood.
+        UsageError: ``spec`` cannot be understood.
         LoadError: the file is missing, damaged, or not this model.
     """
-    config = model_config(model)
     kind, _, rest = spec.partition(":")
-    seed, plus, family = rest.partition("+")
-    if kind == "seed" and re.fullmatch("[0-9]{1,10}", seed) and int(seed) < 2**32 and plus + family in _FAMILIES:
-        tensors = seeded(config, int(seed))
-        if family:
-            add_outliers(tensors, config, int(seed))
-    elif spec == TRAINED:
-        tensors = _fitted(_read(_trained(config)), config, spec)
+    seed, _, family = rest.partition("+")
+    known = family in sources.families and rest == seed + "+" * bool(family) + family
+    if kind == "seed" and sources.seeded and re.fullmatch("[0-9]{1,10}", seed) and int(seed) < 2**32 and known:
+        tensors = sources.seeded(int(seed), family)
+    elif spec == TRAINED and sources.trained:
+        tensors = _fitted(_read(sources.trained()), sources, spec)
     elif kind == "file" and rest:
-        tensors = _fitted(_read(Path(rest).expanduser()), config, spec)
+        tensors = _fitted(_read(Path(rest).expanduser()), sources, spec)
     elif kind == "hf" and rest:
         source, _, file = rest.partition(":")
         repo, _, revision = source.partition("@")
         path = _download(repo, file or f"{repo.rpartition('/')[2]}.pt", revision or None)
-        tensors = _fitted(_read(path), config, spec)
+        tensors = _fitted(_read(path), sources, spec)
     else:
         raise UsageError(f"Weights '{spec}' are not {', '.join(SPECS[:-1])} or {SPECS[-1]}.")
     return Weights(spec, weights_digest(tensors), tensors)
-
-
-def load_model(model: str, weights: str | Weights = DEFAULT_WEIGHTS) -> VisionTower:
-    """The float32 vision tower in eval mode, with the given weights.
-
-    Raises:
-        UsageError, LoadError: see :func:`load_weights`.
-    """
-    if isinstance(weights, str):
-        weights = load_weights(model, weights)
-    tower = _empty_tower(model_config(model))
-    tower.load_state_dict(weights.tensors, assign=True)
-    return tower.eval().requires_grad_(False)
 
 
 def weights_digest(tensors: Mapping[str, Tensor]) -> str:
@@ -125,41 +117,6 @@ def weights_digest(tensors: Mapping[str, Tensor]) -> str:
         total.update(name.encode())
         total.update(tensors[name].numpy().astype("<f4", copy=False).data)
     return total.hexdigest()
-
-
-def _empty_tower(config: ModelConfig) -> VisionTower:
-    with torch.device("meta"):
-        return VisionTower(config)
-
-
-def seeded(config: ModelConfig, seed: int) -> dict[str, Tensor]:
-    """The tensors of the ``seed:N`` family for a tower of any shape."""
-    shapes = {name: tuple(tensor.shape) for name, tensor in _empty_tower(config).state_dict().items()}
-    return {name: torch.from_numpy(_seeded_tensor(name, shape, seed)) for name, shape in shapes.items()}
-
-
-def _seeded_tensor(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """One tensor of the ``seed:N`` family, by the recipe of ``fixtures/reference/README.md``."""
-    rng = np.random.RandomState((zlib.crc32(name.encode()) + seed) % 2**32)
-    noise: np.ndarray = rng.standard_normal(shape)
-    if name.endswith(".weight") and len(shape) == 1:
-        noise = 1 + 0.1 * noise
-    elif name.endswith("bias"):
-        noise *= 0.02
-    elif name in ("class_embedding", "positional_embedding", "attn_pool.probe"):
-        noise *= 0.5
-    elif name == "proj":
-        noise /= math.sqrt(shape[0])
-    else:
-        noise /= math.sqrt(math.prod(shape[1:]))
-    return noise.astype(np.float32)
-
-
-def _trained(config: ModelConfig) -> Path:
-    path = shipped("fixtures") / "nano" / f"{config.name}.safetensors"
-    if not path.is_file():
-        raise UsageError(f"Only {NANO.name} comes with trained weights; for {config.name} pass file:PATH or hf:REPO.")
-    return path
 
 
 def _download(repo: str, file: str, revision: str | None) -> Path:
@@ -216,10 +173,9 @@ def _read(path: Path) -> Mapping[str, object]:
     return content
 
 
-def _fitted(content: Mapping[str, object], config: ModelConfig, spec: str) -> dict[str, Tensor]:
-    """The tensors of ``content`` under the tower's own names, in float32; anything else is an error."""
-    found = _unnested(content)
-    expected = _empty_tower(config).state_dict()
+def _fitted(content: Mapping[str, object], sources: Sources, spec: str) -> dict[str, Tensor]:
+    """Return the tensors of ``content`` under the model's own names, in float32; anything else is an error."""
+    found, expected = _unnested(content, sources.prefix), sources.expected
     problems = [f"missing {name}" for name in expected if name not in found]
     problems += [f"surplus {name}" for name in found if name not in expected]
     problems += [
@@ -234,7 +190,7 @@ def _fitted(content: Mapping[str, object], config: ModelConfig, spec: str) -> di
     ]
     if problems:
         told = "; ".join(problems[:_TOLD]) + (f"; and {len(problems) - _TOLD} more" if len(problems) > _TOLD else "")
-        raise LoadError(f"'{spec}' is not a {config.name}; {len(problems)} tensors disagree: {told}.")
+        raise LoadError(f"'{spec}' is not a {sources.model}; {len(problems)} tensors disagree: {told}.")
     return {name: found[name].detach().to(torch.float32, copy=True).contiguous() for name in expected}
 
 
@@ -244,7 +200,7 @@ def _plain(tensor: Tensor) -> bool:
     return dense and tensor.dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
-def _unnested(content: Mapping[str, object]) -> dict[str, Tensor]:
+def _unnested(content: Mapping[str, object], prefix: str) -> dict[str, Tensor]:
     for nest in NESTS:
         if isinstance(inner := content.get(nest), Mapping):
             content = inner
@@ -253,8 +209,8 @@ def _unnested(content: Mapping[str, object]) -> dict[str, Tensor]:
         for name, value in content.items()
         if isinstance(name, str) and isinstance(value, Tensor)
     }
-    visual = {name.removeprefix("visual."): t for name, t in tensors.items() if name.startswith("visual.")}
-    return visual or tensors  # a CLIP checkpoint carries a text tower too; only 'visual.' is this model
+    own = {name.removeprefix(prefix): t for name, t in tensors.items() if prefix and name.startswith(prefix)}
+    return own or tensors
 
 
 def _first_line(error: BaseException) -> str:

@@ -2,106 +2,145 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
 
-from pe_validate.case import Case
-from pe_validate.inputs.images import Sample, crops, default_pixels, samples
-from pe_validate.models.perception_encoder.vision.deploy import Style, deploy, with_erf
-from pe_validate.models.perception_encoder.vision.tower import VisionTower
-from pe_validate.models.weights import DEFAULT_WEIGHTS, Weights, load_model, load_weights
-from pe_validate.targets.eager import EagerRuntime
-from pe_validate.targets.open import Outputs, run
-from pe_validate.targets.recipes import Recipe, calibration_images, lowered, recipe
-from pe_validate.targets.xnnpack.constants import of_graph
-from pe_validate.tasks.accuracy import held_out, top1
+from pe_validate.data.case import Case
+from pe_validate.data.outputs import Outputs
+from pe_validate.data.recipe import Recipe
+from pe_validate.inputs.images import Sample
+from pe_validate.models.base import Model
+from pe_validate.models.registry import DEFAULT_WEIGHTS, model_named
+from pe_validate.reference.store import AnswerStore, Question, digest_of
+from pe_validate.targets.recipes import SHARED_MODULES, calibration_images, lowered
+from pe_validate.targets.registry import recipe, target_of
+from pe_validate.tasks.accuracy import Labelled, top1
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from pe_validate.models.weights import Weights
+    from pe_validate.targets.eager import EagerRuntime
+
+QUERY_SEED: Final = 3
+BANK_SEED: Final = 2
+"""Photograph crops of the retrieval gate."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """One model, loaded, and what it answers to the inputs: computed once for all of its cases."""
+    """One model with its weights, and what it answers to the inputs: computed once for all of its cases.
 
+    Answers come from ``store``, if there is one and it has them; only what it has not is computed.
+    """
+
+    model: Model
     weights: Weights
-    tower: VisionTower
+    module: nn.Module
     inputs: tuple[Sample, ...]
     photographs: Path | None = None
     calibration: Path | None = None
-    _rewritten: dict[tuple[Style, bool], Outputs] = field(default_factory=dict, init=False, repr=False)
+    store: AnswerStore | None = field(default=None, repr=False)
     _graphs: dict[Recipe, EagerRuntime] = field(default_factory=dict, init=False, repr=False)
-    _lowered: dict[Recipe, Outputs] = field(default_factory=dict, init=False, repr=False)
+    _answers: dict[object, Outputs] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def trained(self) -> Outputs:
-        """The float32 model that a user trained."""
-        return self._answer(self.inputs)
+        """The answers of the float32 model that a user trained."""
+        return self._of_model(self.inputs)
 
     @cached_property
     def search(self) -> Search:
         """Photograph crops to be looked up, and a bank of others to find them in, as the float32 model sees both."""
-        pooled = self.tower.config.pool_heads is not None
-        size = self.tower.config.image_size
-        queries, bank = (
-            samples(crops(size, count if pooled else 2, seed, self.photographs))
-            for count, seed in ((QUERIES, QUERY_SEED), (BANK, BANK_SEED))
-        )
-        return Search(queries, self._answer(queries), self._answer(bank))
+        answer, feed = self.model.answer, self.model.feed
+        queries = feed.crops(answer.queries, QUERY_SEED, self.photographs)
+        bank = feed.crops(answer.bank, BANK_SEED, self.photographs)
+        return Search(queries, self._of_model(queries), self._of_model(bank))
 
     @cached_property
     def extremes(self) -> Extremes:
         """The darkest and the brightest image there are."""
-        size = self.tower.config.image_size
-        pixels = {name: np.full((size, size, 3), value, np.uint8) for name, value in (("black", 0), ("white", 255))}
-        images = samples(pixels)
-        return Extremes(images, self._answer(images))
+        images = self.model.feed.extremes()
+        return Extremes(images, self._of_model(images))
+
+    @cached_property
+    def labelled(self) -> Labelled | None:
+        """Labelled images that these weights should recognise, if there are any."""
+        return self.model.labelled() if self.model.recognises(self.weights.spec) else None
 
     @cached_property
     def recognised(self) -> float:
-        """Top-1 accuracy of the float32 model on the held-out images of the trained fixture."""
-        return top1(self._answer(held_out().inputs), held_out())
+        """Top-1 accuracy of the float32 model on :attr:`labelled`."""
+        assert self.labelled
+        return top1(self._of_model(self.labelled.inputs), self.labelled)
 
-    def _answer(self, inputs: tuple[Sample, ...]) -> Outputs:
-        return run(EagerRuntime(self.tower, self.tower.config), inputs)
+    def rewrite(self, case: Case, *, exact: bool) -> EagerRuntime:
+        """Return the rewrite that ``case`` is made of, before anything is rounded; ``exact`` without approximations."""
+        from pe_validate.targets.eager import EagerRuntime
 
-    def rewrite(self, case: Case, *, erf: bool) -> EagerRuntime:
-        """The rewrite that ``case`` is made of, before anything is rounded; ``erf`` is how its GELU is computed."""
-        module = deploy(self.tower, style=recipe(case).style)
-        return EagerRuntime(with_erf(module) if erf else module, self.tower.config)
+        module = self.model.deployable(self.module, recipe(case).form)
+        return EagerRuntime(self.model.exact(module) if exact else module, self.model)
 
-    def rewritten(self, case: Case, *, erf: bool = True) -> Outputs:
-        """What :meth:`rewrite` answers to the inputs."""
-        key = recipe(case).style, erf
-        if key not in self._rewritten:
-            plain = recipe(case).scheme == "float32"  # nothing is rounded: what is lowered is the rewrite
-            answers = self.lowered(case) if plain else run(self.rewrite(case, erf=erf), self.inputs)
-            self._rewritten[key] = replace(answers, producer=f"{answers.producer}, {key[0]} rewrite")
-        return self._rewritten[key]
+    def rewritten(self, case: Case, *, exact: bool = True) -> Outputs:
+        """Return what :meth:`rewrite` answers to the inputs."""
+        made_of = recipe(case)
+        if not made_of.scheme.rounds:  # what is lowered is the rewrite
+            answers = self.lowered(case)
+        else:
+            question = self._question(f"{made_of.form}, exact {exact}", self.inputs, case)
+            answers = self._answer(question, lambda: self.rewrite(case, exact=exact))
+        return replace(answers, producer=f"{answers.producer}, {made_of.form} rewrite")
 
     def graph(self, case: Case) -> EagerRuntime:
-        """The very graph that is handed to the exporter of ``case``, before it is exported."""
+        """Return the very graph that is handed to the exporter of ``case``, before it is exported."""
+        from pe_validate.targets.eager import EagerRuntime
+
         key = recipe(case)
         if key not in self._graphs:
-            module = lowered(self.tower, case, calibration_images(case, self.calibration))
-            self._graphs[key] = EagerRuntime(module, self.tower.config, key.dtype)
+            module = lowered(self.module, case, calibration_images(case, self.calibration))
+            self._graphs[key] = EagerRuntime(module, self.model, key.scheme.dtype)
         return self._graphs[key]
 
-    def constants(self, case: Case) -> dict[str, str]:
-        """Digests of the layers of :meth:`graph`, by name. Core ML stores them otherwise."""
-        return of_graph(self.graph(case).module) if case.target == "pte" else {}
-
     def lowered(self, case: Case) -> Outputs:
-        """What :meth:`graph` answers to the inputs."""
-        key = recipe(case)
-        if key not in self._lowered:
-            self._lowered[key] = run(self.graph(case), self.inputs)
-        return self._lowered[key]
+        """Return what :meth:`graph` answers to the inputs."""
+        question = self._question("lowered", self.inputs, case)
+        return self._answer(question, lambda: self.graph(case))
 
+    def constants(self, case: Case) -> Mapping[str, str]:
+        """Return digests of the layers of :meth:`graph` by name, where files of the target keep them."""
+        target = target_of(case)
+        return target.constants(self.graph(case).module) if target.keeps_constants else {}
 
-QUERIES, QUERY_SEED = 16, 3
-BANK, BANK_SEED = 32, 2
-"""Photograph crops of the retrieval gate; a Spatial model has hundreds of patches to look up in each of two."""
+    def _of_model(self, inputs: tuple[Sample, ...]) -> Outputs:
+        from pe_validate.targets.eager import EagerRuntime
+
+        return self._answer(self._question("model", inputs), lambda: EagerRuntime(self.module, self.model))
+
+    def _answer(self, question: Question, runtime: Callable[[], EagerRuntime]) -> Outputs:
+        from pe_validate.targets.open import run
+
+        if question not in self._answers:
+            found = self.store.read(question) if self.store else None
+            if found is None:
+                found = run(runtime(), question.inputs)
+                if self.store:
+                    self.store.write(question, found)
+            self._answers[question] = found
+        return self._answers[question]
+
+    def _question(self, asked: str, inputs: tuple[Sample, ...], case: Case | None = None) -> Question:
+        """Return what is asked, with all that decides the answer; of a rewrite, ``case`` is the one that it is for."""
+        made_of, code, tools = "", self.model.modules, ("torch",)
+        if case:
+            target, made_of = target_of(case), f"{recipe(case).form}, {recipe(case).scheme.name}"
+            code, tools = (*code, *target.deciding_modules, *SHARED_MODULES), target.tools
+            if recipe(case).scheme.calibrated:
+                made_of += f", {digest_of(calibration_images(case, self.calibration))}"
+        return Question(self.model.name, self.weights.sha256, asked, made_of, code, tools, inputs)
 
 
 @dataclass(frozen=True)
@@ -122,14 +161,19 @@ class Extremes:
 
 
 def reference(
-    model: str, weights: str = DEFAULT_WEIGHTS, photographs: Path | None = None, calibration: Path | None = None
+    model: str,
+    weights: str = DEFAULT_WEIGHTS,
+    photographs: Path | None = None,
+    calibration: Path | None = None,
+    store: AnswerStore | None = None,
 ) -> Reference:
     """Load a model and the inputs that it is validated on.
 
     Raises:
-        UsageError, LoadError: see :func:`~pe_validate.models.weights.load_weights`.
+        UsageError, LoadError: see :func:`~pe_validate.models.registry.load_weights`.
     """
-    loaded = load_weights(model, weights)
-    tower = load_model(model, loaded)
-    inputs = samples(default_pixels(tower.config.image_size, photographs))
-    return Reference(loaded, tower, inputs, photographs, calibration)
+    value = model_named(model)
+    loaded = value.load_weights(weights)
+    return Reference(
+        value, loaded, value.load(loaded), value.feed.samples(photographs), photographs, calibration, store
+    )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from pe_validate.gates.verdicts import Verdict
+from pe_validate.data.report import Report
+from pe_validate.data.result import Result
+from pe_validate.data.verdict import Verdict
 from pe_validate.measure.latency import RIVALS
-from pe_validate.report.model import Report, Result
 
 COLUMNS: Final = (
     "case",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import Final
 
-from pe_validate.explain.locate import Explanation
+from pe_validate.data.explanation import Explanation
 
 WIDTH: Final = 40
 """Characters of a full bar."""

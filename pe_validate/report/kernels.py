@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from pe_validate.report.model import Result
+    from pe_validate.data.result import Result
 
 COLUMNS: Final = ("case", "profile", "kernels", "cost")
 

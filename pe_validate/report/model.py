@@ -17,9 +17,10 @@ from pe_validate.case import CORE_ML, MATRIX, Case
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.counts import Count
 from pe_validate.data.execution import Execution
-from pe_validate.explain.locate import Explanation
-from pe_validate.gates.verdicts import GateName, Verdict
-from pe_validate.measure.latency import Latency
+from pe_validate.data.explanation import Explanation
+from pe_validate.data.latency import Latency
+from pe_validate.data.verdict import Verdict
+from pe_validate.gates.verdicts import GateName
 from pe_validate.system.errors import ReportError
 from pe_validate.system.files import plain_file
 from pe_validate.system.legible import legible

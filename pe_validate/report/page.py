@@ -10,7 +10,7 @@ from pe_validate.report.explained import filled, to_chart
 from pe_validate.report.kernels import COLUMNS, kernel_rows
 
 if TYPE_CHECKING:
-    from pe_validate.report.model import Report
+    from pe_validate.data.report import Report
 
 
 def to_html(report: Report) -> str:

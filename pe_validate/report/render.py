@@ -16,11 +16,13 @@ from rich.table import Table
 from rich.text import Text
 
 from pe_validate.data.comparison import Comparison
-from pe_validate.explain.locate import Explanation
-from pe_validate.gates.verdicts import Verdict
+from pe_validate.data.explanation import Explanation
+from pe_validate.data.report import Report
+from pe_validate.data.result import Result
+from pe_validate.data.verdict import Verdict
 from pe_validate.report.explained import to_chart
 from pe_validate.report.kernels import kernel_lines, to_kernel_table
-from pe_validate.report.model import FILE_NAME, Report, Result, is_report, to_json
+from pe_validate.report.model import FILE_NAME, is_report, to_json
 from pe_validate.report.page import to_html
 from pe_validate.system.errors import ReportError
 from pe_validate.system.files import replace_file

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
 import stat
 import sys
@@ -82,3 +83,19 @@ def shipped(name: str) -> Path:
     """A folder of the project: inside an installed package, or beside it in a checkout."""
     packaged, checkout = (Path(__file__).parents[depth] / name for depth in (1, 2))
     return packaged if packaged.is_dir() else checkout
+
+
+def digest(path: Path) -> str:
+    """Return the sha256 of a file; of a package folder, over relative names and contents in sorted order."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    total = hashlib.sha256()
+    for member in sorted(p for p in path.rglob("*") if p.is_file()):
+        total.update(f"{member.relative_to(path).as_posix()}\0{digest(member)}\n".encode())
+    return total.hexdigest()
+
+
+def size(path: Path) -> int:
+    """Return the bytes of a file, or of every file in a package folder."""
+    return path.stat().st_size if path.is_file() else sum(p.stat().st_size for p in path.rglob("*") if p.is_file())

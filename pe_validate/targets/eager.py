@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Protocol
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from pe_validate.data.artifact import INPUT_NAME, OUTPUT_NAME, TensorSpec
-from pe_validate.models.perception_encoder.vision.config import ModelConfig
+from pe_validate.data.tensors import TensorSpec
 from pe_validate.targets.runtime import Runtime
+
+
+class Declares(Protocol):
+    """What says which input and output a module has, such as a :class:`~pe_validate.models.base.Model`."""
+
+    input: TensorSpec
+    output: TensorSpec
 
 
 class EagerRuntime(Runtime):
     """A module that maps one image to features, both of type ``dtype``."""
 
-    def __init__(self, module: nn.Module, config: ModelConfig, dtype: str = "float32") -> None:
+    def __init__(self, module: nn.Module, model: Declares, dtype: str = "float32") -> None:
         self.producer = f"PyTorch {torch.__version__} eager"
-        self.inputs = (TensorSpec(INPUT_NAME, config.input_shape, dtype),)
-        self.outputs = (TensorSpec(OUTPUT_NAME, config.output_shape, dtype),)
+        self.inputs = (replace(model.input, dtype=dtype),)
+        self.outputs = (replace(model.output, dtype=dtype),)
         self.module = module
 
     def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:

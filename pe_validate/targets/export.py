@@ -25,11 +25,12 @@ from filelock import FileLock
 from pydantic import TypeAdapter, ValidationError
 
 from pe_validate.case import Case
-from pe_validate.data.artifact import Artifact, digest
+from pe_validate.data.artifact import Artifact
 from pe_validate.inputs.images import Sample
-from pe_validate.models.weights import DEFAULT_WEIGHTS, Weights, load_weights
+from pe_validate.models.registry import DEFAULT_WEIGHTS, load_weights
+from pe_validate.models.weights import Weights
 from pe_validate.system.errors import ExportError
-from pe_validate.system.files import exchange, sync
+from pe_validate.system.files import digest, exchange, sync
 from pe_validate.system.process import Child, ChildError
 from pe_validate.targets.recipes import calibration_images
 from pe_validate.targets.worker import build

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pe_validate.data.outputs import Array, Outputs, Reading
 from pe_validate.inputs.images import Sample
-from pe_validate.system.errors import RunError, UsageError
-from pe_validate.targets.runtime import Array, Outputs, Reading, Runtime
+from pe_validate.system.errors import RunError
+from pe_validate.targets.registry import target_named
+from pe_validate.targets.runtime import Runtime
 
 __all__ = ["Outputs", "Runtime", "load", "run"]
 
@@ -24,28 +26,11 @@ def load(path: Path, target: str, reading: Reading = "declared", threads: int | 
         str(path).encode()
     except UnicodeEncodeError as error:
         raise RunError(f"'{path}' is not a name in UTF-8, and runtimes take no other: rename it.") from error
-    match target:  # imported late: each runtime costs seconds that the others need not pay
-        case "onnx":
-            from pe_validate.targets.onnx.runtime import OnnxRuntime
-
-            return OnnxRuntime(path, threads)
-        case "pte":
-            from pe_validate.targets.xnnpack.runtime import ExecuTorchRuntime
-
-            return ExecuTorchRuntime(path, threads)
-        case "mlpackage":
-            from pe_validate.targets.coreml.runtime import CoreMLRuntime
-
-            return CoreMLRuntime(path, reading)
-        case "pte-coreml":
-            from pe_validate.targets.pte_coreml.runtime import CoreMLProgramRuntime
-
-            return CoreMLProgramRuntime(path, reading)
-    raise UsageError(f"There is no runtime for target '{target}'.")
+    return target_named(target).open(path, reading, threads)
 
 
 def run(runtime: Runtime, samples: tuple[Sample, ...]) -> Outputs:
-    """Features of every sample.
+    """Return the features of every sample.
 
     Raises:
         RunError: see :meth:`Runtime.run`.

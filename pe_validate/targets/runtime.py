@@ -2,39 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pe_validate.data.artifact import OUTPUT_NAME, TensorSpec
+from pe_validate.data.outputs import Array
+from pe_validate.data.tensors import OUTPUT_NAME, TensorSpec
 from pe_validate.system.errors import RunError
-
-Array = NDArray[np.float32]
-
-Reading = Literal["exact", "declared", "native"]
-"""How a Core ML package is executed.
-
-`exact`: its graph in float32. `declared`: rounded as the package declares. `native`: by Core ML itself.
-"""
-
-
-def best_reading() -> Reading:
-    """Core ML where it exists, else its model in the evaluator."""
-    return "native" if sys.platform == "darwin" else "declared"
-
-
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """Features of named inputs, and who computed them."""
-
-    producer: str
-    features: dict[str, Array]
-    notes: tuple[str, ...] = ()
-    """What the runtime noticed, which may explain a failure."""
 
 
 class Runtime(ABC):

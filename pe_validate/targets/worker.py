@@ -6,13 +6,15 @@ from pathlib import Path
 
 import torch
 
-from pe_validate.case import Case
-from pe_validate.data.artifact import INPUT_NAME, OUTPUT_NAME, Artifact, TensorSpec, digest, size
+from pe_validate.data.artifact import Artifact
+from pe_validate.data.case import Case
+from pe_validate.data.tensors import INPUT_NAME, OUTPUT_NAME, TensorSpec
 from pe_validate.inputs.images import Sample
-from pe_validate.models.perception_encoder.vision.config import LICENCE
-from pe_validate.models.weights import load_model, load_weights
+from pe_validate.models.registry import load_model, load_weights, model_named
 from pe_validate.system.errors import ExportError
-from pe_validate.targets.recipes import lowered, recipe
+from pe_validate.system.files import digest, size
+from pe_validate.targets.recipes import lowered
+from pe_validate.targets.registry import recipe, target_of
 
 
 def build(
@@ -27,40 +29,20 @@ def build(
     weights = load_weights(case.model, weights_spec)
     if weights.sha256 != weights_sha256:
         raise ExportError(f"The weights behind '{weights_spec}' changed while {case} was being exported.")
+    target, model = target_of(case), model_named(case.model)
     module = lowered(load_model(case.model, weights), case, calibration)
-    dtype = recipe(case).dtype
-    image = torch.zeros(case.config.input_shape, dtype=getattr(torch, dtype))
+    dtype = recipe(case).scheme.dtype
+    image = torch.zeros(model.input.shape, dtype=getattr(torch, dtype))
     with torch.no_grad():
         features = module(image)
     metadata = {
         "model": case.model,
         "precision": case.precision,
         "weights_sha256": weights.sha256,
-        "licence": LICENCE,
+        "licence": model.licence,
     }
-    path = folder / case.file_name
-    delegated = None
-    match case.target:
-        case "onnx":
-            from pe_validate.targets.onnx.write import write_onnx
-
-            write_onnx(module, image, path, metadata)
-        case "pte":
-            from pe_validate.targets.xnnpack.delegation import delegation
-            from pe_validate.targets.xnnpack.write import write_pte
-
-            write_pte(module, image, path, metadata)
-            delegated = delegation(path)
-        case "mlpackage":
-            from pe_validate.targets.coreml.write import write_mlpackage
-
-            write_mlpackage(module, image, path, metadata, case.precision)
-        case "pte-coreml":
-            from pe_validate.targets.pte_coreml.write import write_pte_coreml
-            from pe_validate.targets.xnnpack.delegation import delegation
-
-            write_pte_coreml(module, image, path, metadata, case.precision)
-            delegated = delegation(path)
+    path = folder / target.file_name(case)
+    target.write(module, image, path, metadata, case.precision)
     return Artifact(
         case=case,
         path=path,
@@ -72,5 +54,5 @@ def build(
         weights_sha256=weights.sha256,
         tools={},
         seconds=0.0,
-        delegation=delegated,
+        delegation=target.delegation(path),
     )

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pe_validate.data.comparison import unit
+from pe_validate.data.tasks import Agreement
 
 NEIGHBOURS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """How many neighbours, by cosine similarity, a drifted embedding shares with the one it drifted from.
-
-    ``top1``
-        fraction of the queries whose nearest neighbour is the same.
-    ``top5``
-        fraction of the five nearest neighbours that is kept, averaged over the queries.
-    """
-
-    top1: float
-    top5: float
 
 
 def agreement(bank: ArrayLike, reference: ArrayLike, actual: ArrayLike) -> Agreement:

@@ -28,7 +28,7 @@ from pe_validate.testing.ledger import PROPERTY, Ledger, entry
 
 if TYPE_CHECKING:
     from pe_validate.data.artifact import Artifact
-    from pe_validate.gates.verdicts import Verdict
+    from pe_validate.data.verdict import Verdict
     from pe_validate.reference.reference import Reference
     from pe_validate.targets.runtime import Runtime
 
@@ -66,7 +66,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say whose weights are validated and who computes the Core ML numbers."""
-    from pe_validate.targets.runtime import best_reading
+    from pe_validate.targets.coreml import best_reading
 
     computed = "Core ML" if best_reading() == "native" else "the reference evaluator, Core ML itself did not run"
     return [f"pe_validate: weights {config.getoption('--pe-weights')}; Core ML numbers come from {computed}"]

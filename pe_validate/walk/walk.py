@@ -14,26 +14,23 @@ from typing import Final
 
 from pe_validate.case import PRECISIONS, SUFFIXES, Case, model_config
 from pe_validate.data.artifact import Artifact
-from pe_validate.explain.locate import Explanation, explain
+from pe_validate.data.explanation import Explanation
+from pe_validate.data.outputs import Outputs
+from pe_validate.data.result import Result
+from pe_validate.data.verdict import Verdict
+from pe_validate.explain.locate import explain
 from pe_validate.gates.evidence import answers_further, judge_rewrite, prove, reading_for, required, structure
 from pe_validate.gates.identity import judge_identity
 from pe_validate.gates.limits import Gate
-from pe_validate.gates.verdicts import (
-    Verdict,
-    judge,
-    judge_compression,
-    precision_of,
-    stored_precision,
-)
+from pe_validate.gates.verdicts import judge, judge_compression, precision_of, stored_precision
 from pe_validate.inputs.images import Sample
 from pe_validate.machines.isolation import IsolatedRuntime
 from pe_validate.mil.inspection import inspect
-from pe_validate.models.weights import DEFAULT_WEIGHTS, load_weights
+from pe_validate.models.registry import DEFAULT_WEIGHTS, load_weights
 from pe_validate.reference.reference import Reference, reference
-from pe_validate.report.model import Result
 from pe_validate.system.errors import ExplainError, PEValidateError, UsageError
 from pe_validate.targets.export import export
-from pe_validate.targets.open import Outputs, run
+from pe_validate.targets.open import run
 from pe_validate.targets.pte_coreml.embedded import BACKEND
 from pe_validate.targets.xnnpack.delegation import isolated_delegation
 

@@ -13,6 +13,7 @@ import argparse
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -58,7 +59,7 @@ def main() -> None:
     mil.load(artifacts["fp16"].path)
     readings: list[tuple[str, mil.Mode]] = [("fp16", "declared"), ("fp16", "exact"), ("fp32", "exact")]
     programs = {reading: mil.load(artifacts[reading[0]].path, reading[1]) for reading in readings}
-    calls = {"eager": partial(eager.run, image)}
+    calls: dict[str, Callable[[], object]] = {"eager": partial(eager.run, image)}
     calls |= {" ".join(r): partial(program.predict, {"image": image}) for r, program in programs.items()}
     times = _take_turns(calls, options.rounds, lambda done: None)
     too_much = []

@@ -7,7 +7,6 @@ the cache, reports, photographs) may not crash it, which a child that stands in 
 from __future__ import annotations
 
 import os
-import random
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 import pytest
 import sample_reports as sample
 import torch
-from mutations import mutated_bytes
+from mutations import is_sentence, mutation
 from PIL import Image
 from safetensors.torch import save_file
 from tiny_artifacts import CONFIG
@@ -31,7 +30,6 @@ from pe_validate.system.errors import PEValidateError, RunError
 from pe_validate.system.process import Child
 from pe_validate.targets import export as cache
 
-SEED = 2026
 FEW, MANY = 40, 2000
 SECONDS = 30.0
 """For one mutation; most take a hundredth of one."""
@@ -40,21 +38,6 @@ OF_THE_KILLED = ("pe_validate-", "tmp", "torchinductor_")
 """Temporary folders of a child that a mutation has killed, and of torch."""
 
 every_count = pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.full)])
-
-
-def mutation(content: bytes, name: str, index: int) -> bytes:
-    """Every second one hits the first or the last kilobytes, where headers and indices are."""
-    chance = random.Random(f"{SEED} {name} {index}")
-    edge = 4096
-    if index % 4 == 1:
-        return mutated_bytes(content[:edge], chance) + content[edge:]
-    if index % 4 == 3:
-        return content[:-edge] + mutated_bytes(content[-edge:], chance)
-    return mutated_bytes(content, chance)
-
-
-def is_sentence(said: str) -> bool:
-    return said.isprintable() and said.endswith(".") and not said.startswith("Traceback")
 
 
 class Lasting:

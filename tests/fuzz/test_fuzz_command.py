@@ -10,7 +10,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
-from test_fuzz import is_sentence, mutation
+from mutations import is_sentence, mutation
 
 from pe_validate.case import Case
 from pe_validate.cli.main import main

@@ -8,9 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import killing
 import pytest
 
-KILLING = Path(__file__).with_name("killing.py")
+KILLING = Path(killing.__file__)
 
 FULL_DISK = """
 import sys
@@ -65,9 +66,6 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_old_state(action: str, tmp_p
         pytest.skip(f"no file system can be mounted here: {done.stderr.splitlines()[0]}")
     (said,) = done.stdout.splitlines()
     assert "No space left on device" in said, done.stdout + done.stderr
-    sys.path.insert(0, str(KILLING.parent))
-    import killing
-
     look = killing.ACTIONS[action][1]
     look(tmp_path / "before")  # which remembers it
     assert look(tmp_path / "after") == "old"

@@ -1,4 +1,4 @@
-"""Mutations of files, each a function of a source of chance alone."""
+"""Mutations of files, each a function of a source of chance alone, and what may be said of one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,24 @@ from collections.abc import Callable
 
 NUMBERS = (0, 1, 2, 3, 10, 64, 255, 2**16, 2**31 - 1, 2**31, 2**40, 2**63 - 1, 2**64 - 1, -1)
 """Numbers at which something changes."""
+
+SEED = 2026
+
+
+def mutation(content: bytes, name: str, index: int) -> bytes:
+    """Every second one hits the first or the last kilobytes, where headers and indices are."""
+    chance = random.Random(f"{SEED} {name} {index}")
+    edge = 4096
+    if index % 4 == 1:
+        return mutated_bytes(content[:edge], chance) + content[edge:]
+    if index % 4 == 3:
+        return content[:-edge] + mutated_bytes(content[-edge:], chance)
+    return mutated_bytes(content, chance)
+
+
+def is_sentence(said: str) -> bool:
+    """One line that can be printed and ends as a sentence."""
+    return said.isprintable() and said.endswith(".") and not said.startswith("Traceback")
 
 
 def mutated_bytes(content: bytes, chance: random.Random) -> bytes:

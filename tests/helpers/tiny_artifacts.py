@@ -34,7 +34,8 @@ class CumulativeSum(nn.Module):
         self.before, self.after = tiny_module(), nn.Linear(8, 8)
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.after(torch.cumsum(self.before(image), 1))
+        features: Tensor = self.after(torch.cumsum(self.before(image), 1))
+        return features
 
 
 def write_all(folder: Path) -> None:

@@ -27,9 +27,10 @@ every_picture = pytest.mark.parametrize("case", PICTURES["cases"], ids=lambda ca
 
 def agrees(key: str, observed: float, expected: float) -> bool:
     """The rule that the file's note states, and that Swift applies too."""
+    within: float = COMPARISONS["within"][key]
     if not np.isfinite(expected):
         return observed == expected
-    return abs(observed - expected) <= COMPARISONS["within"][key] * (abs(expected) if key in RELATIVE else 1)
+    return abs(observed - expected) <= within * (abs(expected) if key in RELATIVE else 1)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,10 @@ def test_the_vectors_reach_every_corner() -> None:
     finite = [abs(x) for x in values if np.isfinite(x) and x]
     assert min(finite) < np.finfo(np.float32).smallest_normal
     assert max(finite) > 1e38
-    found = {Comparison(**{key: float(x) for key, x in v["expected"].items()}) for v in COMPARISONS["vectors"]}
+    expected: list[dict[str, Any]] = [
+        {key: float(x) for key, x in v["expected"].items()} for v in COMPARISONS["vectors"]
+    ]
+    found = {Comparison(**numbers) for numbers in expected}
     assert {0.0, np.inf} <= {c.max_rel for c in found}
     assert {np.inf, -np.inf} <= {c.snr_db for c in found}
     assert {-1.0, 0.0, 1.0} <= {c.cosine for c in found}

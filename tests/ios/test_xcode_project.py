@@ -277,13 +277,16 @@ def test_the_scheme_agrees() -> None:
     testables = [e.attrib["BlueprintName"] for e in SCHEME.findall("TestAction/Testables/*/BuildableReference")]
     assert testables == spec["test"]["targets"]
     built = {
-        entry.find("BuildableReference").attrib["BlueprintName"]: {  # type: ignore[union-attr]
-            action.lower() for action in ("Test", "Run", "Profile", "Archive") if is_built(entry, action)
-        }
+        built_by(entry): {action.lower() for action in ("Test", "Run", "Profile", "Archive") if is_built(entry, action)}
         for entry in SCHEME.iter("BuildActionEntry")
     }
     every = {"test", "run", "profile", "archive"}
     assert built == {name: every if when == "all" else set(when) for name, when in spec["build"]["targets"].items()}
+
+
+def built_by(entry: ET.Element) -> str:
+    (reference,) = entry.findall("BuildableReference")
+    return reference.attrib["BlueprintName"]
 
 
 def is_built(entry: ET.Element, action: str) -> bool:

@@ -211,7 +211,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a run that proves nothing: in which most of what passed did not make the evaluator predict."""
     if hasattr(session.config, "workerinput"):
         return
-    reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+    reporter: pytest.TerminalReporter | None = session.config.pluginmanager.get_plugin("terminalreporter")
+    assert reporter is not None
     passed = reporter.stats.get("passed", [])
     predicted = sum(bool(dict(report.user_properties).get("predictions")) for report in passed)
     if 2 * predicted < len(passed):
@@ -222,7 +223,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Cases by outcome, and whether the evaluator computed anything in them."""
     outcomes: Counter[str] = Counter()
     operators: dict[str, dict[str, Counter[bool]]] = defaultdict(lambda: defaultdict(Counter))
@@ -240,7 +241,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         table.write_text(_markdown(outcomes, operators), encoding="utf-8")
 
 
-def _kind(outcome: str, report: Any, computed_something: bool) -> str:
+def _kind(outcome: str, report: pytest.TestReport, computed_something: bool) -> str:
     for reason in DISAGREEMENTS.values():
         if reason in getattr(report, "wasxfail", ""):
             return f"disagreement: {reason}"

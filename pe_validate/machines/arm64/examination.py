@@ -11,11 +11,14 @@ from typing import Final, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from pe_validate.case import Case
-from pe_validate.data.artifact import Artifact, Delegation
+from pe_validate.data.artifact import Artifact
 from pe_validate.data.counts import Positive
 from pe_validate.data.execution import Execution
+from pe_validate.data.outputs import Outputs
+from pe_validate.data.structure import Delegation
+from pe_validate.data.verdict import Verdict
 from pe_validate.gates.limits import Gate, tolerance
-from pe_validate.gates.verdicts import ARITHMETIC, GateName, Verdict, judge
+from pe_validate.gates.verdicts import ARITHMETIC, GateName, judge
 from pe_validate.machines.arm64.kernels import OUTSIDE
 from pe_validate.machines.arm64.profiles import Profile
 from pe_validate.machines.arm64.runtime import Arm64Runtime, Guest
@@ -23,7 +26,7 @@ from pe_validate.machines.isolation import IsolatedRuntime
 from pe_validate.reference.reference import Reference
 from pe_validate.system.errors import GoldenError, RunError
 from pe_validate.system.files import plain_file, replace_file
-from pe_validate.targets.open import Outputs, run
+from pe_validate.targets.open import run
 
 _F32, _F16 = r"f32_f32(p2vlx1)?_f32p2vlx1b\w*_sme2_(mopa|mla)", r"f16_f16(p2vlx2)?_f16p2vlx2b?_\w+_sme2_(mopa|dot)"
 _INT8, _STATIC = r"f32_qai8dxp\w+_qsi8cxp\w+", r"qai8_qai8\w*_qsi8cxp\w+"

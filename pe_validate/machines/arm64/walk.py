@@ -12,15 +12,15 @@ from time import perf_counter
 
 from pe_validate.case import Case, select
 from pe_validate.data.artifact import Artifact
+from pe_validate.data.outputs import Outputs
+from pe_validate.data.result import Result
 from pe_validate.machines.arm64.environment import setup
 from pe_validate.machines.arm64.examination import answers_here, examine, required
 from pe_validate.machines.arm64.profiles import HOST, Profile
 from pe_validate.machines.arm64.runtime import TIMEOUT, Guest
-from pe_validate.models.weights import DEFAULT_WEIGHTS
+from pe_validate.models.registry import DEFAULT_WEIGHTS
 from pe_validate.reference.reference import Reference, reference
-from pe_validate.report.model import Result
 from pe_validate.system.errors import RunError, UsageError
-from pe_validate.targets.open import Outputs
 from pe_validate.walk.walk import Progress, export_all, quiet
 
 Costs = Mapping[str, Mapping[str, int]]

@@ -1,5 +1,6 @@
 """The operators, one module for each family; importing this package fills the registry."""
 
+from pe_validate.data.result import Result
 from pe_validate.mil.ops import (
     activation,
     compression,
@@ -15,7 +16,7 @@ from pe_validate.mil.ops import (
     shape,
     tensor,
 )
-from pe_validate.mil.ops.registry import LARGEST, OPERATORS, Operator, Result, Value
+from pe_validate.mil.ops.registry import LARGEST, OPERATORS, Operator, Value
 
 __all__ = [
     "LARGEST",

@@ -1,1 +1,136 @@
-"""Core ML packages."""
+"""Core ML packages, run by Core ML on macOS and by the reference evaluator elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pe_validate.data.outputs import Reading
+from pe_validate.data.recipe import FUSED, Recipe, Scheme
+from pe_validate.data.structure import Structure
+from pe_validate.targets.base import Purpose, Source, Target, Values
+from pe_validate.targets.schemes import ROUNDED, round_constants
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from pe_validate.targets.coreml.compression import Compression
+    from pe_validate.targets.runtime import Runtime
+
+Images = Sequence[NDArray[np.float32]]
+
+
+def best_reading() -> Reading:
+    """Return Core ML itself where it exists, else its model in the evaluator."""
+    return "native" if sys.platform == "darwin" else "declared"
+
+
+def _compressed(compression: Compression) -> Scheme:
+    def compress(module: Any, images: Images) -> Any:
+        from pe_validate.targets.coreml.compression import compress_weights
+
+        return compress_weights(round_constants(module), compression)
+
+    return Scheme(compression, compress, finite=True)
+
+
+STORAGE: Final = {
+    "fp32": "float32",
+    "fp16": "float16",
+    "int8": "int8, a scale for each channel",
+    "int8-palette": "8-bit palette",
+    "int6-palette": "6-bit palette",
+    "int4": "int4, blocks of 32",
+}
+"""How a package of each precision stores the weights of its linear layers."""
+
+
+class CoreMLBase(Target):
+    """What every target that Core ML computes has in common."""
+
+    on_phones = True
+
+    def reading(self, precision: str, purpose: Purpose) -> Reading:
+        """Only in float16 does Core ML compute differently from how its graph reads."""
+        return "exact" if purpose == "graph" and precision != "fp32" else best_reading()
+
+    def sources(self, module: nn.Module, lowered: nn.Module) -> Sequence[Source]:
+        """See :func:`~pe_validate.targets.coreml.sources.sources`."""
+        from pe_validate.targets.coreml.sources import sources
+
+        return sources(module, lowered)
+
+    def stored(self, path: Path) -> frozenset[str]:
+        """Return digests of a package's matrices."""
+        from pe_validate.mil.matrices import matrices
+
+        return matrices(path)
+
+
+class CoreMLTarget(CoreMLBase):
+    """An ``.mlpackage`` with an ML Program."""
+
+    name = "mlpackage"
+    suffix = ".mlpackage"
+    title = "Core ML"
+    precisions: ClassVar[Mapping[str, Recipe]] = {
+        # coremltools 9.0's optimize_linear pass fails on the linear form.
+        "fp16": Recipe(FUSED, ROUNDED),
+        "fp32": Recipe(FUSED),
+        "int8": Recipe(FUSED, _compressed("int8-weights")),
+        "int8-palette": Recipe(FUSED, _compressed("palette-8")),
+        "int6-palette": Recipe(FUSED, _compressed("palette-6")),
+        "int4": Recipe(FUSED, _compressed("int4-weights")),
+    }
+    recommended = ("fp16", "fp32")
+    tools = ("torch", "coremltools")
+    storage = STORAGE
+
+    def write(self, module: nn.Module, image: Tensor, path: Path, metadata: dict[str, str], precision: str) -> None:
+        """See :func:`~pe_validate.targets.coreml.write.write_mlpackage`."""
+        from pe_validate.targets.coreml.write import write_mlpackage
+
+        write_mlpackage(module, image, path, metadata, precision)
+
+    def open(self, path: Path, reading: Reading, threads: int | None = None) -> Runtime:
+        """Open a package."""
+        from pe_validate.targets.coreml.runtime import CoreMLRuntime
+
+        return CoreMLRuntime(path, reading)
+
+    def structure(self, path: Path) -> Structure:
+        """Read how weights are stored, and in what is computed."""
+        from pe_validate.mil.inspection import inspect
+
+        found = inspect(path)
+        return Structure(weights=found.weights, results=found.results)
+
+    def intermediates(self, path: Path, reading: Reading, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:
+        """Trace the evaluator."""
+        from pe_validate.targets.coreml.intermediates import intermediates
+        from pe_validate.targets.intermediates import in_a_child
+
+        return in_a_child(intermediates, path, reading, image, sizes)
+
+    def rounds_sums(self, precision: str) -> bool:
+        """Float16 sums may be kept in float16."""
+        return precision != "fp32"
+
+    def precision_of(self, path: Path, structure: Structure) -> str:
+        """Return the compression that most weights have; without one, the float type that is computed in."""
+        values: Counter[str] = Counter()
+        for weight in structure.weights:
+            values[weight.storage] += prod(weight.shape)
+        most = values.most_common(1)[0][0] if values else ""
+        compressed = {storage: precision for precision, storage in STORAGE.items() if not storage.startswith("float")}
+        return compressed.get(most, "fp16" if "float16" in structure.results else "fp32")
+
+
+COREML: Final = CoreMLTarget()

@@ -13,7 +13,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 _ATTENTION = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default
 
 
-class RoundedConstants(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class RoundedConstants(TorchDispatchMode):
     """Rounds what does not depend on ``image`` where it meets what does, as a converter folds constants and narrows.
 
     ``apart`` says that attention is products and a softmax, as up to iOS 17: the query is scaled first, and one that is
@@ -21,7 +21,7 @@ class RoundedConstants(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """
 
     def __init__(self, image: Tensor, *, apart: bool) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # torch does not type it
         self._apart = apart
         self._computed: Any = WeakIdKeyDictionary()
         self._computed[image] = True

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from pe_validate.data.artifact import INPUT_NAME, OUTPUT_NAME
+from pe_validate.data.tensors import INPUT_NAME, OUTPUT_NAME
 from pe_validate.system.quiet import quiet_libraries
 
 Route = Literal["trace", "export"]
@@ -57,7 +57,7 @@ def captured(module: nn.Module, image: Tensor, route: Route) -> Any:
     An exported program is declared to be decomposed, and nothing in it is: full decomposition takes attention apart.
     """
     if route == "trace":
-        return torch.jit.trace(module, image, check_trace=False)  # type: ignore[no-untyped-call]
+        return torch.jit.trace(module, image, check_trace=False)
     return torch.export.export(module, (image,)).run_decompositions({})
 
 

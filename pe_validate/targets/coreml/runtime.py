@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pe_validate import mil
-from pe_validate.data.artifact import TensorSpec
+from pe_validate.data.outputs import Reading
+from pe_validate.data.tensors import TensorSpec
 from pe_validate.system.errors import RunError
-from pe_validate.targets.runtime import Reading, Runtime
+from pe_validate.targets.runtime import Runtime
 
 
 class CoreMLRuntime(Runtime):

@@ -1,1 +1,60 @@
 """ONNX, run by ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pe_validate.data.outputs import Reading
+from pe_validate.data.recipe import FUSED, Recipe
+from pe_validate.targets.base import Target, Values
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from pe_validate.targets.runtime import Runtime
+
+
+class OnnxTarget(Target):
+    """One self-contained ``.onnx`` file, exported through ``torch.export``."""
+
+    name = "onnx"
+    suffix = ".onnx"
+    title = "ONNX"
+    precisions: ClassVar[Mapping[str, Recipe]] = {"fp32": Recipe(FUSED)}
+    recommended = ("fp32",)
+    tools = ("torch", "onnx", "onnx-ir", "onnxscript")
+    timed = True
+    baseline = "fp32"
+
+    def write(self, module: nn.Module, image: Tensor, path: Path, metadata: dict[str, str], precision: str) -> None:
+        """See :func:`~pe_validate.targets.onnx.write.write_onnx`."""
+        from pe_validate.targets.onnx.write import write_onnx
+
+        write_onnx(module, image, path, metadata)
+
+    def open(self, path: Path, reading: Reading, threads: int | None = None) -> Runtime:
+        """Open an inference session."""
+        from pe_validate.targets.onnx.runtime import OnnxRuntime
+
+        return OnnxRuntime(path, threads)
+
+    def intermediates(self, path: Path, reading: Reading, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:
+        """Give the graph more outputs."""
+        from pe_validate.targets.intermediates import in_a_child
+        from pe_validate.targets.onnx.intermediates import intermediates
+
+        return in_a_child(intermediates, path, image, sizes)
+
+    def rivals(self, path: Path, threads: int) -> Mapping[str, Runtime]:
+        """Quantise as ONNX Runtime does it."""
+        from pe_validate.targets.onnx.runtime import dynamic_int8
+
+        return {f"{self.name}/int8": dynamic_int8(path, threads)}
+
+
+ONNX: Final = OnnxTarget()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-from pe_validate.data.artifact import TensorSpec
+from pe_validate.data.tensors import TensorSpec
 from pe_validate.system.errors import RunError
+from pe_validate.system.quiet import quiet_libraries
 from pe_validate.targets.runtime import Runtime
 
 LOAD_ERRORS = (
@@ -57,3 +59,14 @@ class OnnxRuntime(Runtime):
 def _spec(value: onnxruntime.NodeArg) -> TensorSpec:
     shape = tuple(axis if isinstance(axis, int) else -1 for axis in value.shape)
     return TensorSpec(value.name, shape, _DTYPES.get(value.type, value.type))
+
+
+def dynamic_int8(path: Path, threads: int) -> OnnxRuntime:
+    """Open a file as ONNX Runtime quantises it: int8 weights for each channel, uint8 activations as they come."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with tempfile.TemporaryDirectory() as folder:
+        quantised = Path(folder) / path.name
+        with quiet_libraries():  # it suggests steps that an exported graph has behind it
+            quantize_dynamic(path, quantised, weight_type=QuantType.QInt8, per_channel=True)
+        return OnnxRuntime(quantised, threads)

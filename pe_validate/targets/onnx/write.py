@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from pe_validate.data.artifact import INPUT_NAME, OUTPUT_NAME
+from pe_validate.data.tensors import INPUT_NAME, OUTPUT_NAME
 
 
 def write_onnx(module: nn.Module, image: Tensor, path: Path, metadata: dict[str, str]) -> None:

@@ -1,1 +1,92 @@
-"""ExecuTorch programs, lowered to Core ML."""
+"""ExecuTorch programs, lowered to Core ML: a program whose one delegate holds an ``.mlpackage``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pe_validate.data.outputs import Reading
+from pe_validate.data.recipe import FUSED, Recipe
+from pe_validate.data.structure import Delegation, Structure
+from pe_validate.targets.base import Values
+from pe_validate.targets.coreml import CoreMLBase
+from pe_validate.targets.schemes import ROUNDED
+from pe_validate.targets.xnnpack import OPERANDS, XNNPACK
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from pe_validate.targets.runtime import Runtime
+
+BACKEND: Final = "CoreMLBackend"
+"""What ExecuTorch calls the delegate."""
+
+
+class PteCoreMLTarget(CoreMLBase):
+    """A ``.pte`` whose delegate is Core ML's; it is told from XNNPACK's by what is in it."""
+
+    name = "pte-coreml"
+    suffix = ".coreml.pte"
+    title = "ExecuTorch with Core ML"
+    precisions: ClassVar[Mapping[str, Recipe]] = {"fp16": Recipe(FUSED, ROUNDED), "fp32": Recipe(FUSED)}
+    recommended = ("fp16",)
+    tools = ("torch", "executorch", "coremltools")
+    modules = (
+        "pe_validate.targets.xnnpack.delegation",
+        "pe_validate.targets.xnnpack.constants",
+        "pe_validate.mil.inspection",
+        "pe_validate.mil.package",
+    )
+    operands = OPERANDS
+    partners = (XNNPACK.name,)
+
+    def write(self, module: nn.Module, image: Tensor, path: Path, metadata: dict[str, str], precision: str) -> None:
+        """See :func:`~pe_validate.targets.pte_coreml.write.write_pte_coreml`."""
+        from pe_validate.targets.pte_coreml.write import write_pte_coreml
+
+        write_pte_coreml(module, image, path, metadata, precision)
+
+    def open(self, path: Path, reading: Reading, threads: int | None = None) -> Runtime:
+        """Open the package inside a program. Do it in a child: damaged programs abort the process."""
+        from pe_validate.targets.pte_coreml.runtime import CoreMLProgramRuntime
+
+        return CoreMLProgramRuntime(path, reading)
+
+    def delegation(self, path: Path) -> Delegation:
+        """See :func:`~pe_validate.targets.xnnpack.delegation.delegation`."""
+        return XNNPACK.delegation(path)
+
+    def structure(self, path: Path) -> Structure:
+        """Read the delegates, in a child."""
+        return XNNPACK.structure(path)
+
+    def intermediates(self, path: Path, reading: Reading, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:
+        """Trace the evaluator with the package inside."""
+        from pe_validate.targets.coreml import COREML
+        from pe_validate.targets.pte_coreml.embedded import embedded
+
+        with embedded(path) as package:
+            return COREML.intermediates(package, reading, image, sizes)
+
+    def stored(self, path: Path) -> frozenset[str]:
+        """Return digests of the matrices of the package inside."""
+        from pe_validate.targets.pte_coreml.embedded import embedded
+
+        with embedded(path) as package:
+            return super().stored(package)
+
+    def claims(self, path: Path, structure: Structure | None) -> bool:
+        """Return whether a program delegates to Core ML, whatever it is called."""
+        program = path.name.endswith(XNNPACK.suffix)
+        return bool(program and structure and structure.delegation and structure.delegation.backend == BACKEND)
+
+    def precision_of(self, path: Path, structure: Structure) -> str:
+        """Return the precision in which the package computes most of its linear layers."""
+        return XNNPACK.precision_of(path, structure)
+
+
+PTE_COREML: Final = PteCoreMLTarget()

@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from pe_validate.data.artifact import memory_for
+from pe_validate.system.allowance import memory_for
 from pe_validate.system.errors import RunError
 from pe_validate.system.process import Child, ChildError
 from pe_validate.system.quiet import quiet_libraries

@@ -9,10 +9,11 @@ import numpy as np
 from executorch.extension.pybindings import _portable_lib as executorch
 from numpy.typing import NDArray
 
+from pe_validate.data.outputs import Reading
 from pe_validate.system.errors import RunError
 from pe_validate.targets.coreml.runtime import CoreMLRuntime
 from pe_validate.targets.pte_coreml.embedded import unpack
-from pe_validate.targets.runtime import Reading, Runtime
+from pe_validate.targets.runtime import Runtime
 from pe_validate.targets.xnnpack.runtime import declared
 
 

@@ -1,1 +1,127 @@
 """ExecuTorch programs, lowered to XNNPACK."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pe_validate.data.outputs import Reading
+from pe_validate.data.recipe import HALF, LINEAR, Recipe, Scheme
+from pe_validate.data.structure import Delegation, Structure
+from pe_validate.targets.base import Target, Values
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from pe_validate.targets.runtime import Runtime
+
+Images = Sequence[NDArray[np.float32]]
+
+
+def _half(module: Any, images: Images) -> Any:
+    return module.half()
+
+
+def _int8(module: Any, images: Images) -> Any:
+    from pe_validate.targets.xnnpack.quantization import quantize_weights
+
+    return quantize_weights(module, 8)
+
+
+def _int4(module: Any, images: Images) -> Any:
+    from pe_validate.targets.xnnpack.quantization import quantize_weights
+
+    return quantize_weights(module, 4)
+
+
+def _int8_static(module: Any, images: Images) -> Any:
+    from pe_validate.targets.xnnpack.quantization import calibrate
+
+    return calibrate(module, images)
+
+
+OPERANDS: Final = {
+    "fp32": "fp32 × fp32",
+    "fp16": "fp16 × fp16",
+    "int8": "qdint8 × qcint8",
+    "int8-static": "qint8 × qcint8",
+    "int4": "qdint8 × qbint4",
+}
+"""Operand types, in XNNPACK's words, in which the linear layers of a program of each precision work.
+
+qd: activations scaled for each token as it comes. qc: weights scaled for each output channel, qb: for each group.
+"""
+
+
+class XnnpackTarget(Target):
+    """A ``.pte`` whose one delegate is XNNPACK's, which picks KleidiAI's kernels on Arm."""
+
+    name = "pte"
+    suffix = ".pte"
+    title = "ExecuTorch"
+    precisions: ClassVar[Mapping[str, Recipe]] = {
+        # nn.LayerNorm stays outside the XNNPACK delegate of ExecuTorch 1.4.1 and cuts the graph in 27 pieces.
+        "fp32": Recipe(LINEAR),
+        "fp16": Recipe(HALF, Scheme("half", _half, dtype="float16")),
+        "int8": Recipe(LINEAR, Scheme("int8", _int8, finite=True)),
+        "int8-static": Recipe(LINEAR, Scheme("int8-static", _int8_static, calibrated=True, finite=True)),
+        "int4": Recipe(LINEAR, Scheme("int4", _int4, finite=True)),
+    }
+    recommended = ("fp32", "int8")
+    tools = ("torch", "executorch", "torchao")
+        f"pe_validate.targets.xnnpack.{name}" for name in ("write", "quantization", "delegation", "constants")
+    )
+    on_phones = True
+    timed = True
+    runs_on_arm64 = True
+    operands = OPERANDS
+    keeps_constants = True
+
+    def write(self, module: nn.Module, image: Tensor, path: Path, metadata: dict[str, str], precision: str) -> None:
+        """See :func:`~pe_validate.targets.xnnpack.write.write_pte`."""
+        from pe_validate.targets.xnnpack.write import write_pte
+
+        write_pte(module, image, path, metadata)
+
+    def open(self, path: Path, reading: Reading, threads: int | None = None) -> Runtime:
+        """Load the method ``forward``. Do it in a child: damaged programs abort the process."""
+        from pe_validate.targets.xnnpack.runtime import ExecuTorchRuntime
+
+        return ExecuTorchRuntime(path, threads)
+
+    def delegation(self, path: Path) -> Delegation:
+        """See :func:`~pe_validate.targets.xnnpack.delegation.delegation`."""
+        from pe_validate.targets.xnnpack.delegation import delegation
+
+        return delegation(path)
+
+    def structure(self, path: Path) -> Structure:
+        """Read the delegates, in a child."""
+        from pe_validate.targets.xnnpack.delegation import isolated_delegation
+
+        return Structure(isolated_delegation(path))
+
+    def constants(self, graph: Any) -> Mapping[str, str]:
+        """See :func:`~pe_validate.targets.xnnpack.constants.of_graph`."""
+        from pe_validate.targets.xnnpack.constants import of_graph
+
+        return of_graph(graph)
+
+    def intermediates(self, path: Path, reading: Reading, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:
+        """Declare the delegate's inner values as outputs."""
+        from pe_validate.targets.intermediates import in_a_child
+        from pe_validate.targets.xnnpack.programs import intermediates
+
+        return in_a_child(intermediates, path, image, sizes)
+
+    def precision_of(self, path: Path, structure: Structure) -> str:
+        """Return the precision in which a program computes most of its linear layers; fp32 where it has none."""
+        products = structure.delegation.products if structure.delegation else {}
+        return max(OPERANDS, key=lambda precision: products.get(f"linear {OPERANDS[precision]}", 0))
+
+
+XNNPACK: Final = XnnpackTarget()

@@ -12,8 +12,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from pe_validate.data.artifact import Delegation, memory_for
+from pe_validate.data.structure import Delegation
 from pe_validate.mil.inspection import inspect
+from pe_validate.system.allowance import memory_for
 from pe_validate.system.errors import RunError
 from pe_validate.system.process import Child, ChildError
 from pe_validate.targets.pte_coreml.embedded import BACKEND, READ_TIMEOUT, write_package

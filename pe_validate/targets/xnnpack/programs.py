@@ -9,6 +9,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from pe_validate.targets.base import Values
 from pe_validate.targets.xnnpack.delegation import LAYOUT, LAYOUT_PLACE, graph_of
 
 OUTPUT: Final = 2
@@ -19,6 +23,22 @@ ALIGNMENT: Final = 16
 
 TYPES: Final = {"xnn_datatype_fp32": 4, "xnn_datatype_fp16": 2}
 """Bytes of an element."""
+
+
+def intermediates(path: Path, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:
+    """Return the floating-point values of so many elements, by name, in order; called in a child."""
+    import torch
+    from executorch.extension.pybindings import _portable_lib
+
+    from pe_validate.targets.xnnpack.runtime import declared
+
+    with tempfile.TemporaryDirectory(prefix="pe_validate-") as folder:
+        opened = Path(folder) / "model.pte"
+        names = with_outputs(path, opened, sizes)
+        program = _portable_lib._load_program(str(opened))
+        (wanted,), _ = declared(program)
+        answers = program.load_method("forward")([torch.from_numpy(image.astype(wanted.dtype))])
+        return {name: answer.float().numpy().copy() for name, answer in zip(names, answers, strict=True)}
 
 
 def with_outputs(path: Path, target: Path, sizes: frozenset[int]) -> list[str]:

@@ -12,7 +12,7 @@ import torch
 from executorch.extension.pybindings import _portable_lib as executorch
 from numpy.typing import NDArray
 
-from pe_validate.data.artifact import TensorSpec
+from pe_validate.data.tensors import TensorSpec
 from pe_validate.system.errors import RunError
 from pe_validate.targets.runtime import Runtime
 from pe_validate.targets.xnnpack.signature import signature

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from pe_validate.data.artifact import INPUT_NAME, OUTPUT_NAME, TensorSpec
+from pe_validate.data.tensors import INPUT_NAME, OUTPUT_NAME, TensorSpec
 
 _DTYPES: Final = {5: "float16", 6: "float32", 7: "float64"}
 """Scalar types by their number in ``exir/scalar_type.py``."""

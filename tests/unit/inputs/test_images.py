@@ -53,7 +53,7 @@ def test_squash_is_pillows_antialiased_bilinear_without_keeping_the_aspect(name:
     assert photograph.width != photograph.height, "a square photograph would hide a kept aspect ratio"
     expected = photograph.resize((size, size), Image.Resampling.BILINEAR)
     found = squash(photograph, size)
-    assert (found.shape, found.dtype) == ((size, size, 3), np.uint8)
+    assert (found.shape, found.dtype) == ((size, size, 3), np.dtype(np.uint8))
     np.testing.assert_array_equal(found, np.asarray(expected))
 
 
@@ -84,7 +84,7 @@ def test_normalize_maps_bytes_to_minus_one_to_one(pixel: int, value: float) -> N
 @given(arrays(np.uint8, (5, 5, 3)))
 def test_normalize_is_channels_first_contiguous_float32(pixels: np.ndarray) -> None:
     found = normalize(pixels)
-    assert (found.shape, found.dtype, found.flags.c_contiguous) == ((1, 3, 5, 5), np.float32, True)
+    assert (found.shape, found.dtype, found.flags.c_contiguous) == ((1, 3, 5, 5), np.dtype(np.float32), True)
     expected = (pixels / 255 - 0.5) / 0.5
     np.testing.assert_allclose(found[0], np.moveaxis(expected, -1, 0), rtol=0, atol=2e-7)
 

@@ -6,11 +6,13 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from mil_networks import Quiet
 from torch import nn
 
 
@@ -24,7 +26,7 @@ def _quiet() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def quiet() -> Callable[[], Any]:
+def quiet() -> Quiet:
     """A context in which coremltools may warn."""
     return _quiet
 
@@ -46,7 +48,7 @@ def mb(ct: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
-def oracle(ct: Any) -> Any:
+def oracle(ct: Any) -> ModuleType:
     """The module that holds operators to MIL's own value inference."""
     with _quiet():
         import mil_oracle
@@ -96,7 +98,7 @@ def save_module(ct: Any) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def good(save_program: Any, mb: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def good(save_program: Callable[..., Path], mb: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A linear layer and an activation, with its weights in weight.bin."""
     rng = np.random.default_rng(7)
     weight, bias = rng.standard_normal((16, 8)).astype(np.float32), np.zeros(16, np.float32)
@@ -108,7 +110,7 @@ def good(save_program: Any, mb: Any, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
-def rich(save_program: Any, mb: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def rich(save_program: Callable[..., Path], mb: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A compressed weight, operators whose arguments say how large their results are, a branch and a loop."""
     rng = np.random.default_rng(7)
     data, scale = rng.integers(-8, 8, (16, 8)).astype(np.int8), rng.uniform(0.1, 1, (16, 1)).astype(np.float32)

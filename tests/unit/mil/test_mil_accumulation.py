@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from mil_networks import Quiet
 from torch import Tensor, nn
 
-from pe_validate.mil import load
+from pe_validate.mil import Mode, load
 from pe_validate.mil.ops import OPERATORS
 from pe_validate.mil.ops.accumulation import ROUNDED, product
 from pe_validate.system.errors import RunError
@@ -86,7 +87,9 @@ def test_an_operator_that_sums_is_replaced_and_no_other() -> None:
     assert set(ROUNDED) == {"linear", "matmul", "einsum", "scaled_dot_product_attention", "conv"}
 
 
-def test_fewer_terms_between_roundings_cost_more(save_module: Callable[..., Path], quiet: Any, tmp_path: Path) -> None:
+def test_fewer_terms_between_roundings_cost_more(
+    save_module: Callable[..., Path], quiet: Quiet, tmp_path: Path
+) -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(512, 512), nn.GELU(), nn.Linear(512, 16)).eval()
     x = normal(4, 512)
@@ -103,6 +106,6 @@ def test_fewer_terms_between_roundings_cost_more(save_module: Callable[..., Path
 
 
 @pytest.mark.parametrize(("mode", "terms"), [("exact", 8), ("declared", 0)])
-def test_rounded_sums_belong_to_declared_mode(mode: Any, terms: int, tmp_path: Path) -> None:
+def test_rounded_sums_belong_to_declared_mode(mode: Mode, terms: int, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="only in mode 'declared'"):
         load(tmp_path / "any.mlpackage", mode, terms=terms)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from mil_networks import Quiet
 from torch import nn
 
 from pe_validate.mil import load
@@ -59,8 +61,8 @@ def _compress(ct: Any, method: str, package: Any) -> Any:
 )
 def test_compressed_equals_decompressed(
     ct: Any,
-    quiet: Any,
-    save_module: Any,
+    quiet: Quiet,
+    save_module: Callable[..., Path],
     model: nn.Module,
     tmp_path: Path,
     method: str,

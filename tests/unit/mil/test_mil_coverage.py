@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from mil_editing import edit, operation
+from mil_networks import Quiet
 
 from pe_validate.mil import load
 from pe_validate.mil.ops import OPERATORS
@@ -35,7 +36,7 @@ BLOCKS = {"cond": {"_true_fn", "_false_fn"}, "while_loop": {"_cond", "_body"}}
 
 
 @pytest.fixture(scope="module")
-def known(ct: Any, quiet: Any) -> dict[str, dict[Any, Any]]:
+def known(ct: Any, quiet: Quiet) -> dict[str, dict[Any, Any]]:
     """coremltools' operators: name → opset → class."""
     with quiet():
         from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry

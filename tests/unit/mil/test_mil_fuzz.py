@@ -59,7 +59,7 @@ def test_every_mutation_gives_an_answer_or_one_sentence(
         try:
             said = child.call(altered, SECONDS, str(sound), str(scratch), str(file), SEED, index)
         except ChildError as error:
-            pytest.fail(f"{again} of tests/unit/mil/mil_hostile.py: {error}")
+            pytest.fail(f"{again} of tests/helpers/mil/mil_hostile.py: {error}")
         for sentence in filter(None, said.values()):
             assert is_sentence(sentence, "mutated.mlpackage"), f"{again}: {sentence!r}"
         answers += not said["declared"]

@@ -6,12 +6,12 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from subprocess import run
+from subprocess import CompletedProcess, run
 from typing import Any
 
 import pytest
 import torch
-from mil_networks import save
+from mil_networks import Quiet, save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -32,7 +32,8 @@ class Products(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.up(self.conv(x))  # [1, 4, 9, 9] → [1, 6, 7, 7] → [1, 5, 14, 14]
         y = self.linear(y.reshape(1, 5, 28, 7))  # [1, 5, 28, 11]
-        return F.scaled_dot_product_attention(y, y, y) @ y.transpose(-1, -2)  # [1, 5, 28, 28]
+        product: Tensor = F.scaled_dot_product_attention(y, y, y) @ y.transpose(-1, -2)  # [1, 5, 28, 28]
+        return product
 
 
 CONV, UP, LINEAR = 6 * 7 * 7 * 2 * 9, 6 * 7 * 7 * 5 * 4, 5 * 28 * 11 * 7
@@ -40,7 +41,7 @@ ATTENTION, MATMUL = 5 * 28 * 28 * 22, 5 * 28 * 28 * 11
 
 
 @pytest.fixture(scope="module")
-def packages(ct: Any, quiet: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def packages(ct: Any, quiet: Quiet, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("inspected")
     torch.manual_seed(0)
     x = torch.randn(1, 4, 9, 9)
@@ -85,7 +86,7 @@ def test_dense_weights_take_their_type(packages: dict[str, Path]) -> None:
 
 
 @pytest.fixture(scope="module")
-def compress(ct: Any, quiet: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Inspection]:
+def compress(ct: Any, quiet: Quiet, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Inspection]:
     """A linear layer, compressed in one of coremltools' ways and inspected."""
     folder = tmp_path_factory.mktemp("compressed")
     torch.manual_seed(0)
@@ -153,10 +154,11 @@ class Recurrent(nn.Module):
         self.lstm = nn.LSTM(8, 5)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.lstm(x)[0]
+        hidden: Tensor = self.lstm(x)[0]
+        return hidden
 
 
-def test_what_cannot_be_run_can_be_seen(ct: Any, quiet: Any, tmp_path: Path) -> None:
+def test_what_cannot_be_run_can_be_seen(ct: Any, quiet: Quiet, tmp_path: Path) -> None:
     with quiet():
         path = save(ct, Recurrent().eval(), torch.randn(3, 1, 8), tmp_path / "recurrent.mlpackage")
     with pytest.raises(RunError, match="uses operator 'lstm'"):
@@ -171,7 +173,7 @@ def test_a_broken_package_is_one_sentence(tmp_path: Path, name: str) -> None:
         inspect(tmp_path / name)
 
 
-def command(*arguments: object) -> Any:
+def command(*arguments: object) -> CompletedProcess[str]:
     script = [sys.executable, "-c", "from pe_validate.cli.main import main; main()", "coreml", "inspect"]
     return run([*script, *map(str, arguments)], capture_output=True, text=True, check=False)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from mil_networks import Quiet
 from PIL import Image
 from torch import Tensor, nn
 
@@ -34,7 +35,7 @@ class Centre(nn.Module):
 
 
 @pytest.fixture
-def convert(ct: Any, quiet: Any, tmp_path: Path) -> Convert:
+def convert(ct: Any, quiet: Quiet, tmp_path: Path) -> Convert:
     """Save a module, traced on ``example``, with coremltools' own description of inputs and outputs."""
 
     def save(module: nn.Module, example: Tensor, inputs: list[Any], name: str = "model", **options: Any) -> Path:
@@ -128,7 +129,7 @@ def test_only_enumerated_shapes_are_taken(ct: Any, convert: Convert) -> None:
         program.predict({"x": np.zeros((1, 3, 4, 8), np.float32)})
 
 
-def test_each_function_of_a_package_can_be_called(ct: Any, quiet: Any, convert: Convert, tmp_path: Path) -> None:
+def test_each_function_of_a_package_can_be_called(ct: Any, quiet: Quiet, convert: Convert, tmp_path: Path) -> None:
     kind = [ct.TensorType("x", (1, 4))]
     named = {"outputs": [ct.TensorType(name="y")]}
     double = convert(Double(), torch.zeros(1, 4), kind, "double", **named)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
-from mil_networks import LIMIT, NETWORKS, distance, network, save
+from mil_networks import LIMIT, NETWORKS, Quiet, distance, network, save
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -86,7 +87,7 @@ BY_INFERENCE: dict[str, tuple[str, Callable[[Run], Run]]] = {
 
 
 @pytest.mark.parametrize("mutation", BY_INFERENCE)
-def test_value_inference_sees(oracle: Any, monkeypatch: pytest.MonkeyPatch, mutation: str) -> None:
+def test_value_inference_sees(oracle: ModuleType, monkeypatch: pytest.MonkeyPatch, mutation: str) -> None:
     name, mutate = BY_INFERENCE[mutation]
     monkeypatch.setitem(OPERATORS, name, replace(OPERATORS[name], run=mutate(OPERATORS[name].run)))
     with pytest.raises((AssertionError, RuntimeError, IndexError, ExceptionGroup)):
@@ -119,7 +120,7 @@ BY_NETWORKS: dict[str, tuple[str, str, Callable[[Run], Run]]] = {
 
 
 @pytest.fixture(scope="module")
-def packages(ct: Any, quiet: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def packages(ct: Any, quiet: Quiet, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("networks")
     with quiet():
         return {name: save(ct, *network(name), folder / f"{name}.mlpackage") for name in NETWORKS}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -20,6 +21,8 @@ from pe_validate.mil.package import Package
 
 Build = Callable[[Any, Any, Any], Any]
 Reference = Callable[[Tensor, Tensor], Any]
+Evaluated = tuple[Tensor, Tensor, dict[str, Any], set[str], Path]
+"""Inputs, outputs by case, the operators that ran, and the package."""
 
 SHAPE = (2, 4, 6, 8)
 RNG = np.random.default_rng(7)
@@ -49,20 +52,20 @@ NIBBLES = np.stack([PACKED & 15, PACKED >> 4], 1).reshape(4, 8)
 MASK = RNG.random(SHAPE) > 0.5
 
 
-def case(name: str, build: Build, reference: Reference, operator: str = "") -> Any:
+def case(name: str, build: Build, reference: Reference, operator: str = "") -> pytest.ParameterSet:
     return pytest.param(name, build, reference, operator or name.partition("-")[0], id=name)
 
 
-def unary(name: str, reference: Callable[[Tensor], Tensor]) -> Any:
+def unary(name: str, reference: Callable[[Tensor], Tensor]) -> pytest.ParameterSet:
     return case(name, lambda mb, x, y: getattr(mb, name)(x=x), lambda x, y: reference(x))
 
 
-def unit(name: str, reference: Callable[[Tensor], Tensor]) -> Any:
+def unit(name: str, reference: Callable[[Tensor], Tensor]) -> pytest.ParameterSet:
     """A unary operator whose domain is [-1, 1]."""
     return case(name, lambda mb, x, y: getattr(mb, name)(x=mb.sin(x=x)), lambda x, y: reference(torch.sin(x)))
 
 
-def positive(name: str, reference: Callable[[Tensor], Tensor], **options: Any) -> Any:
+def positive(name: str, reference: Callable[[Tensor], Tensor], **options: Any) -> pytest.ParameterSet:
     return case(
         name,
         lambda mb, x, y: getattr(mb, name)(x=mb.square(x=x), **options),
@@ -70,11 +73,11 @@ def positive(name: str, reference: Callable[[Tensor], Tensor], **options: Any) -
     )
 
 
-def binary(name: str, reference: Callable[[Tensor, Tensor], Tensor]) -> Any:
+def binary(name: str, reference: Callable[[Tensor, Tensor], Tensor]) -> pytest.ParameterSet:
     return case(name, lambda mb, x, y: getattr(mb, name)(x=x, y=y), reference)
 
 
-def logical(name: str, reference: Callable[[Tensor, Tensor], Tensor]) -> Any:
+def logical(name: str, reference: Callable[[Tensor, Tensor], Tensor]) -> pytest.ParameterSet:
     return case(
         name,
         lambda mb, x, y: getattr(mb, name)(x=mb.greater(x=x, y=0.0), y=mb.greater(x=y, y=0.0)),
@@ -82,7 +85,7 @@ def logical(name: str, reference: Callable[[Tensor, Tensor], Tensor]) -> Any:
     )
 
 
-def reduced(name: str, reference: Callable[[Tensor], Tensor]) -> Any:
+def reduced(name: str, reference: Callable[[Tensor], Tensor]) -> pytest.ParameterSet:
     return case(
         name,
         lambda mb, x, y: getattr(mb, name)(x=mb.exp(x=x), axes=[1, -1], keep_dims=True),
@@ -482,6 +485,33 @@ SHAPES = [
     case("shape", lambda mb, x, y: mb.add(x=mb.shape(x=x), y=np.int32(1)), lambda x, y: torch.tensor(SHAPE) + 1),
 ]
 
+
+UPDATES: dict[str, Reference] = {
+    "update": lambda a, b: b,
+    "add": torch.add,
+    "sub": torch.sub,
+    "mul": torch.mul,
+    "div": torch.div,
+    "max": torch.maximum,
+    "min": torch.minimum,
+}
+"""What each mode of scattering makes of a value and its update."""
+
+
+def scatter(mode: str, reference: Reference) -> pytest.ParameterSet:
+    return case(
+        f"scatter-{mode}",
+        lambda mb, x, y: mb.scatter(
+            data=x,
+            indices=np.array([3, 1], np.int32),
+            updates=mb.slice_by_size(x=y, begin=[0, 0, 0, 0], size=[2, 2, 6, 8]),
+            axis=1,
+            mode=mode,
+        ),
+        lambda x, y: torch.stack([x[:, 0], reference(x[:, 1], y[:, 1]), x[:, 2], reference(x[:, 3], y[:, 0])], 1),
+    )
+
+
 TENSORS = [
     case("cumsum", lambda mb, x, y: mb.cumsum(x=x, axis=2), lambda x, y: x.cumsum(2)),
     case(
@@ -537,30 +567,7 @@ TENSORS = [
         lambda mb, x, y: mb.gather_nd(x=x, indices=IDX_ND[:2, :, None], batch_dims=1),
         lambda x, y: torch.stack([x[0, [0, 1]], x[1, [1, 3]]]),
     ),
-    *(
-        case(
-            f"scatter-{mode}",
-            lambda mb, x, y, mode=mode: mb.scatter(
-                data=x,
-                indices=np.array([3, 1], np.int32),
-                updates=mb.slice_by_size(x=y, begin=[0, 0, 0, 0], size=[2, 2, 6, 8]),
-                axis=1,
-                mode=mode,
-            ),
-            lambda x, y, reference=reference: torch.stack(
-                [x[:, 0], reference(x[:, 1], y[:, 1]), x[:, 2], reference(x[:, 3], y[:, 0])], 1
-            ),
-        )
-        for mode, reference in {
-            "update": lambda a, b: b,
-            "add": torch.add,
-            "sub": torch.sub,
-            "mul": torch.mul,
-            "div": torch.div,
-            "max": torch.maximum,
-            "min": torch.minimum,
-        }.items()
-    ),
+    *(scatter(mode, reference) for mode, reference in UPDATES.items()),
     case(
         "scatter_along_axis",
         lambda mb, x, y: mb.scatter_along_axis(data=x, indices=IDX_SAME, updates=y, axis=3, mode="add"),
@@ -578,16 +585,19 @@ TENSORS = [
     ),
 ]
 
-RESIZING = [
-    case(
+
+def upsample_bilinear(align: bool) -> pytest.ParameterSet:
+    return case(
         f"upsample_bilinear-{align}",
-        lambda mb, x, y, align=align: mb.upsample_bilinear(
+        lambda mb, x, y: mb.upsample_bilinear(
             x=x, scale_factor_height=2.0, scale_factor_width=1.5, align_corners=align
         ),
-        lambda x, y, align=align: F.interpolate(x, (12, 12), mode="bilinear", align_corners=align),
+        lambda x, y: F.interpolate(x, (12, 12), mode="bilinear", align_corners=align),
     )
-    for align in (True, False)
-] + [
+
+
+RESIZING = [
+    *(upsample_bilinear(align) for align in (True, False)),
     case(
         "resize_bilinear",
         lambda mb, x, y: mb.resize_bilinear(
@@ -623,7 +633,9 @@ def places(y: Tensor) -> Tensor:
     return y.reshape(2, 48, 2, 2)
 
 
-def resample(name: str, mode: str, padding: str, coordinates: str, align: bool, reference: Reference) -> Any:
+def resample(
+    name: str, mode: str, padding: str, coordinates: str, align: bool, reference: Reference
+) -> pytest.ParameterSet:
     return case(
         name,
         lambda mb, x, y: mb.resample(
@@ -810,13 +822,12 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def evaluated(save_program: Any, mb: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Inputs, outputs by case, and the operators that ran."""
+def evaluated(save_program: Callable[..., Path], mb: Any, tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
 
     def build(x: Any, y: Any) -> Any:
         outputs = []
         for case_ in CASES:
-            name, make, _, _ = case_.values
+            name, make, _, _ = cast(tuple[str, Build, Reference, str], case_.values)
             out = make(mb, x, y)
             if out.is_tensor_or_scalar_of(dtype="bool"):
                 outputs.append(mb.cast(x=out, dtype="int32", name=_output(name)))
@@ -838,7 +849,7 @@ def _output(name: str) -> str:
 
 @pytest.mark.parametrize(("name", "build", "reference", "operator"), CASES)
 def test_operator_computes_its_definition(
-    evaluated: Any, name: str, build: Build, reference: Reference, operator: str
+    evaluated: Evaluated, name: str, build: Build, reference: Reference, operator: str
 ) -> None:
     x, y, outputs, ran, _ = evaluated
     expected = torch.as_tensor(reference(x, y)).numpy()
@@ -856,14 +867,14 @@ def test_every_operator_is_in_the_table() -> None:
     assert set(OPERATORS) - tested == older | {"non_zero", "reshape_like"}
 
 
-def test_predicting_twice_gives_identical_bits(evaluated: Any) -> None:
+def test_predicting_twice_gives_identical_bits(evaluated: Evaluated) -> None:
     x, y, outputs, _, path = evaluated
     again = load(path).predict({"x": x.numpy(), "y": y.numpy()})
     for name, value in outputs.items():
         np.testing.assert_array_equal(again[name], value)
 
 
-def test_operators_said_to_move_values_make_none(evaluated: Any) -> None:
+def test_operators_said_to_move_values_make_none(evaluated: Evaluated) -> None:
     """Their outputs are not rounded, so each value must be an input's, or 0, 6 or infinite."""
     x, y, _, _, path = evaluated
     package = Package(path)

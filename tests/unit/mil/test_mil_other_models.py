@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from mil_networks import LIMIT, NETWORKS, distance, network, save
+from mil_networks import LIMIT, NETWORKS, Quiet, distance, network, save
 
 from pe_validate.mil import load
 
@@ -16,7 +16,7 @@ from pe_validate.mil import load
 @pytest.mark.parametrize("target", ["iOS15", "iOS17", "iOS18"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_float32_package_computes_what_eager_computes(
-    ct: Any, quiet: Any, tmp_path: Path, name: str, target: str
+    ct: Any, quiet: Quiet, tmp_path: Path, name: str, target: str
 ) -> None:
     model, x = network(name)
     with torch.inference_mode():
@@ -29,7 +29,7 @@ def test_a_float32_package_computes_what_eager_computes(
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_float16_package_costs_what_float16_costs(ct: Any, quiet: Any, tmp_path: Path, name: str) -> None:
+def test_a_float16_package_costs_what_float16_costs(ct: Any, quiet: Quiet, tmp_path: Path, name: str) -> None:
     model, x = network(name)
     with torch.inference_mode():
         expected = model(x).numpy()

@@ -161,7 +161,9 @@ def test_an_operator_that_fails_is_named(good: Path, tmp_path: Path) -> None:
 # Each example writes its own file into the one folder, and reading a file has no deadline.
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.data())
-def test_any_altered_byte_is_either_harmless_or_refused(good: Path, tmp_path: Path, file: Path, data: Any) -> None:
+def test_any_altered_byte_is_either_harmless_or_refused(
+    good: Path, tmp_path: Path, file: Path, data: st.DataObject
+) -> None:
     path = tmp_path / "broken.mlpackage"
     shutil.copytree(good, path, dirs_exist_ok=True)
     content = bytearray((path / file).read_bytes())

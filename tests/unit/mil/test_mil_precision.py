@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pe_validate.data.artifact import TensorSpec
-from pe_validate.mil import load
+from pe_validate.mil import Mode, Trace, load
 from pe_validate.system.errors import RunError
 
 WIDTH, HEADS, TOKENS = 32, 2, 17
@@ -38,8 +37,8 @@ class Transformer(nn.Module):
             for part in self.qkv(self.norm_1(x)).chunk(3, -1)
         )
         x = x + self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(1, TOKENS, WIDTH))
-        x = x + self.down(F.gelu(self.up(self.norm_2(x))))
-        return x[:, 0]
+        features: Tensor = (x + self.down(F.gelu(self.up(self.norm_2(x)))))[:, 0]
+        return features
 
 
 @pytest.fixture(scope="module")
@@ -73,47 +72,63 @@ def _relative_error(actual: np.ndarray, expected: Tensor) -> float:
 
 def _eager(model: nn.Module, image: Tensor) -> Tensor:
     with torch.inference_mode():
-        return model(image)
+        features: Tensor = model(image)
+    return features
 
 
-def _run(path: Path, mode: Any, image: Tensor, trace: Any = None) -> np.ndarray:
-    return load(path, mode).predict({"image": image.numpy()}, trace)["features"]
+def _run(path: Path, mode: Mode, image: Tensor, trace: Trace | None = None) -> np.ndarray:
+    features: np.ndarray = load(path, mode).predict({"image": image.numpy()}, trace)["features"]
+    return features
+
+
+def _into(values: dict[str, Tensor]) -> Trace:
+    return lambda name, op, value: values.update({name: value})
 
 
 @pytest.mark.parametrize("mode", ["exact", "declared"])
-def test_float32_package_equals_eager_in_both_modes(package: Any, model: nn.Module, image: Tensor, mode: str) -> None:
+def test_float32_package_equals_eager_in_both_modes(
+    package: Callable[[str], Path], model: nn.Module, image: Tensor, mode: Mode
+) -> None:
     assert _relative_error(_run(package("FLOAT32"), mode, image), _eager(model, image)) < 1e-5
 
 
-def test_exact_float16_package_equals_eager_with_rounded_weights(package: Any, model: nn.Module, image: Tensor) -> None:
+def test_exact_float16_package_equals_eager_with_rounded_weights(
+    package: Callable[[str], Path], model: nn.Module, image: Tensor
+) -> None:
     rounded = Transformer().eval()
     rounded.load_state_dict({name: value.half().float() for name, value in model.state_dict().items()})
     actual = _run(package("FLOAT16"), "exact", image)
     assert _relative_error(actual, _eager(rounded, image)) < 1e-5
 
 
-def test_declared_float16_package_costs_a_few_thousandths(package: Any, model: nn.Module, image: Tensor) -> None:
+def test_declared_float16_package_costs_a_few_thousandths(
+    package: Callable[[str], Path], model: nn.Module, image: Tensor
+) -> None:
     error = _relative_error(_run(package("FLOAT16"), "declared", image), _eager(model, image))
     exact = _relative_error(_run(package("FLOAT16"), "exact", image), _eager(model, image))
     assert exact < error < 5e-3
 
 
-def test_declared_mode_rounds_every_value_and_exact_mode_does_not(package: Any, image: Tensor) -> None:
-    traced: dict[str, dict[str, Tensor]] = {"exact": {}, "declared": {}}
+def test_declared_mode_rounds_every_value_and_exact_mode_does_not(
+    package: Callable[[str], Path], image: Tensor
+) -> None:
+    traced: dict[Mode, dict[str, Tensor]] = {"exact": {}, "declared": {}}
     for mode, values in traced.items():
-        _run(package("FLOAT16"), mode, image, lambda name, op, value, values=values: values.update({name: value}))
+        _run(package("FLOAT16"), mode, image, _into(values))
     assert list(traced["exact"]) == list(traced["declared"])
     assert all(torch.equal(value, value.half().float()) for value in traced["declared"].values())
     assert not all(torch.equal(value, value.half().float()) for value in traced["exact"].values())
 
 
-def test_a_value_too_large_for_float16_is_infinite_only_in_declared_mode(package: Any, image: Tensor) -> None:
+def test_a_value_too_large_for_float16_is_infinite_only_in_declared_mode(
+    package: Callable[[str], Path], image: Tensor
+) -> None:
     huge = torch.full_like(image, 1e5)
     assert np.isfinite(_run(package("FLOAT16"), "exact", huge)).all()
     assert not np.isfinite(_run(package("FLOAT16"), "declared", huge)).all()
 
 
-def test_the_operator_that_overflows_is_named(package: Any, image: Tensor) -> None:
+def test_the_operator_that_overflows_is_named(package: Callable[[str], Path], image: Tensor) -> None:
     program = load(package("FLOAT16"), "declared")
     program.predict({"image": torch.full_like(image, 6e4).numpy()})
     assert program.overflows[0].startswith("operator 'conv' ")
@@ -121,7 +136,7 @@ def test_the_operator_that_overflows_is_named(package: Any, image: Tensor) -> No
     assert program.overflows == []
 
 
-def test_trace_sees_operators_in_order(package: Any, image: Tensor) -> None:
+def test_trace_sees_operators_in_order(package: Callable[[str], Path], image: Tensor) -> None:
     operators: list[str] = []
     _run(package("FLOAT16"), "exact", image, lambda name, op, value: operators.append(op))
     assert operators[0] == "cast"
@@ -129,13 +144,13 @@ def test_trace_sees_operators_in_order(package: Any, image: Tensor) -> None:
     assert {"conv", "linear", "layer_norm", "softmax", "gelu", "matmul"} <= set(operators)
 
 
-def test_program_declares_its_inputs_and_outputs(package: Any) -> None:
+def test_program_declares_its_inputs_and_outputs(package: Callable[[str], Path]) -> None:
     program = load(package("FLOAT32"))
     assert program.inputs == (TensorSpec("image", (1, 3, 16, 16), "float32"),)
     assert program.outputs == (TensorSpec("features", (1, WIDTH), "float32"),)
 
 
-def test_inputs_are_left_alone_and_outputs_are_the_callers_own(package: Any, image: Tensor) -> None:
+def test_inputs_are_left_alone_and_outputs_are_the_callers_own(package: Callable[[str], Path], image: Tensor) -> None:
     given = image.numpy().copy()
     given.flags.writeable = False
     program = load(package("FLOAT32"))
@@ -158,13 +173,13 @@ def test_inputs_are_left_alone_and_outputs_are_the_callers_own(package: Any, ima
         pytest.param({"image": np.full((1, 3, 16, 16), "0")}, "but was given <U1[1, 3, 16, 16]", id="dtype"),
     ],
 )
-def test_a_wrong_input_is_refused(package: Any, inputs: dict[str, np.ndarray], expected: str) -> None:
+def test_a_wrong_input_is_refused(package: Callable[[str], Path], inputs: dict[str, np.ndarray], expected: str) -> None:
     with pytest.raises(RunError) as caught:
         load(package("FLOAT32")).predict(inputs)
     assert expected in str(caught.value)
     assert "FLOAT32.mlpackage" in str(caught.value)
 
 
-def test_an_unknown_mode_is_refused(package: Any) -> None:
+def test_an_unknown_mode_is_refused(package: Callable[[str], Path]) -> None:
     with pytest.raises(RunError, match="Unknown mode 'fast': choose one of exact, declared"):
-        load(package("FLOAT32"), mode="fast")  # type: ignore[arg-type]
+        load(package("FLOAT32"), mode="fast")  # type: ignore[arg-type]  # it is what is tested

@@ -44,7 +44,8 @@ class Block(nn.Module):
         q, k, v = self.qkv(self.attend_norm(x)).reshape(1, 197, 3, 3, 64).permute(2, 0, 3, 1, 4)
         attended = F.scaled_dot_product_attention(q, k, v)
         x = x + self.out(attended.transpose(1, 2).reshape(1, 197, 192))
-        return x + self.think(self.think_norm(x))
+        added: Tensor = self.think(self.think_norm(x))
+        return x + added
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def network() -> nn.Module:
 
 
 @pytest.fixture(scope="module")
-def program(network: nn.Module, save_module: Any, tmp_path_factory: pytest.TempPathFactory) -> Program:
+def program(network: nn.Module, save_module: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Program:
     path = tmp_path_factory.mktemp("speed") / "blocks.mlpackage"
     return load(save_module(network, torch.randn(1, 197, 192), "FLOAT16", path), "declared")
 
@@ -86,8 +87,8 @@ def test_the_limit_is_below_what_float64_takes(
 ) -> None:
     wide = SimpleNamespace(**vars(F))
     wide.linear = lambda *tensors: F.linear(*(tensor.double() for tensor in tensors))
-    wide.scaled_dot_product_attention = lambda *tensors, attn_mask: F.scaled_dot_product_attention(
-        *(tensor.double() for tensor in tensors), attn_mask=attn_mask
+    wide.scaled_dot_product_attention = lambda query, key, value, attn_mask: F.scaled_dot_product_attention(
+        query.double(), key.double(), value.double(), attn_mask=attn_mask
     )
     monkeypatch.setattr(linear, "F", wide)
     assert ratio(program, network) > EAGER

@@ -26,7 +26,7 @@ from pe_validate.mil.ops.tensor import non_zero
 
 BY_NAME = {dtype.name: dtype for dtype in DATA_TYPES.values()}
 
-STORED = {
+STORED: dict[str, np.ndarray] = {
     "float32": np.array([0.5, -1e-8, np.inf, 3.0, 7.0], np.float32),
     "float16": np.array([0.5, -6e-8, np.inf, 65504, 7.0], np.float16),
     "int8": np.array([-128, 127, 0, 1, -1], np.int8),

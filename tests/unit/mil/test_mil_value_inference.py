@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 
 import pytest
 from mil_arguments import COMPRESSED, STRATEGIES
+from mil_networks import Quiet
 
 from pe_validate.mil.ops import OPERATORS
 
@@ -17,11 +19,11 @@ WITHOUT = {
 
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES | COMPRESSED))
-def test_the_operator_computes_what_mil_infers(oracle: Any, name: str) -> None:
+def test_the_operator_computes_what_mil_infers(oracle: ModuleType, name: str) -> None:
     oracle.check(name)
 
 
-def test_every_operator_that_mil_infers_is_drawn(ct: Any, quiet: Any) -> None:
+def test_every_operator_that_mil_infers_is_drawn(ct: Any, quiet: Quiet) -> None:
     with quiet():
         from coremltools.converters.mil.mil import Operation
         from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry

@@ -200,7 +200,7 @@ if __name__ == "__main__":
             child.call(errands.loop_forever, 600)
         errands.sleep(600)
 """
-    search = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
+    search = os.pathsep.join(filter(None, [str(Path(errands.__file__).parent), os.environ.get("PYTHONPATH")]))
     with subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": search}
     ) as parent:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from copy import deepcopy
-from typing import Literal
+from typing import Final, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,7 @@ from pe_validate.models.perception_encoder.vision.tower import (
 )
 
 Style = Literal["fused", "linear", "half"]
+STYLES: Final[tuple[Style, ...]] = get_args(Style)
 """In which operators to write what targets disagree about.
 
 `fused`: LayerNorm and GELU as operators of their own. `linear`: LayerNorm from linear layers, which XNNPACK takes

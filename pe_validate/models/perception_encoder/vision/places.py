@@ -7,8 +7,10 @@ residual stream, ``[tokens, width]``, whose mean over the channels is taken out:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Final
 
 import numpy as np
 import torch
@@ -19,6 +21,11 @@ from pe_validate.models.perception_encoder.vision.deploy import Deployable, Depl
 from pe_validate.models.perception_encoder.vision.tower import ResidualBlock, VisionTower
 
 Array = NDArray[np.float64]
+
+FEATURES: Final = "projection"
+"""The place of the features themselves, from which nothing is taken out."""
+
+_LAYER: Final = re.compile(r"encoder\.(block(\d+)\.(attention)?|pool|projection|first|last)?")
 
 
 def places_of(model: nn.Module, image: NDArray[np.generic]) -> dict[str, Array]:
@@ -38,7 +45,7 @@ def places_of(model: nn.Module, image: NDArray[np.generic]) -> dict[str, Array]:
         features: Tensor = model(torch.from_numpy(image))
         config = model.config
     if config.pool_heads is None or config.output_dim:
-        found["projection"] = features.double().numpy().reshape(-1, features.shape[-1])
+        found[FEATURES] = features.double().numpy().reshape(-1, features.shape[-1])
     return found
 
 
@@ -47,6 +54,21 @@ def centred(value: NDArray[np.generic]) -> Array:
     rows = np.asarray(value, np.float64).reshape(-1, value.shape[-1])
     difference: Array = rows - rows.mean(axis=1, keepdims=True)
     return difference
+
+
+def at_place(place: str, value: NDArray[np.generic]) -> Array:
+    """Return a value of an artifact as :func:`places_of` gives those of ``place``, ``[tokens, channels]``."""
+    return centred(value) if place != FEATURES else np.asarray(value, np.float64)
+
+
+def place_of_layer(name: str) -> str | None:
+    """Return the place of a layer of the rewrite: ``encoder.block2.contract.weight`` is in ``block 2 MLP``."""
+    match = _LAYER.match(name)
+    if match is None or match[1] is None:
+        return None
+    if match[2]:
+        return f"block {match[2]} {'attention' if match[3] else 'MLP'}"
+    return {"pool": "pooling", "projection": FEATURES, "first": "ln_pre", "last": "ln_post"}[match[1]]
 
 
 Note = Callable[[str], Callable[[Tensor], None]]

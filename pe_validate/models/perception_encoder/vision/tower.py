@@ -166,3 +166,9 @@ class VisionTower(nn.Module):
             x = self.attn_pool(x)
         features: Tensor = x if self.proj is None else x @ self.proj
         return features
+
+
+def empty_tower(config: ModelConfig) -> VisionTower:
+    """Return a tower without values, on the meta device."""
+    with torch.device("meta"):
+        return VisionTower(config)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import set_up
 from debian_mirror import EMULATORS, GUEST, PACKAGES, Mirror
 
 from pe_validate.machines.arm64 import environment
@@ -153,7 +154,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(make: Callable[..., Env
 
 
 def start(lists: Path, cache: Path) -> subprocess.Popen[str]:
-    script = Path(__file__).with_name("set_up.py")
+    script = Path(set_up.__file__)
     command = [sys.executable, str(script), str(lists), str(cache)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONWARNINGS": ""})
 

@@ -3,13 +3,17 @@
 import sys
 from pathlib import Path
 
+import pytest
+
 from pe_validate.machines.arm64 import environment
 from pe_validate.machines.arm64.profiles import PROFILES
 
 
 def main(packages: str, cache: str) -> None:
-    environment.PACKAGES, environment.WHEELS = Path(packages), Path(packages).with_name("wheels.txt")
-    environment.setup(PROFILES["iphone-14"], Path(cache), lambda stage: print(stage, flush=True))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(environment, "PACKAGES", Path(packages))
+        patch.setattr(environment, "WHEELS", Path(packages).with_name("wheels.txt"))
+        environment.setup(PROFILES["iphone-14"], Path(cache), lambda stage: print(stage, flush=True))
 
 
 if __name__ == "__main__":

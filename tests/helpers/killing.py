@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import slow_build
 import torch
 
@@ -24,6 +25,7 @@ from pe_validate.case import Case
 from pe_validate.data.artifact import Artifact, TensorSpec, digest, size
 from pe_validate.goldens import bundle as bundling
 from pe_validate.goldens import golden
+from pe_validate.inputs.images import Pixels, default_pixels
 from pe_validate.models.weights import load_weights
 from pe_validate.targets import export as cache
 
@@ -33,8 +35,9 @@ GOLDENS = Path(__file__).parents[2] / "golden"
 
 
 def export(folder: Path) -> None:
-    cache.build = slow_build.slow_build  # type: ignore[assignment]
-    cache.export(CASE, load_weights(MODEL, "seed:7"), folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cache, "build", slow_build.slow_build)
+        cache.export(CASE, load_weights(MODEL, "seed:7"), folder)
 
 
 def exported(folder: Path) -> str:
@@ -72,13 +75,13 @@ def placed(folder: Path) -> str:
 def update(folder: Path) -> None:
     """Other answers than those that are stored: each call adds a pixel to the images."""
     turn = int((folder / "turn").read_text()) if (folder / "turn").exists() else 0
-    pixels = golden.default_pixels
 
-    def brighter(size: int) -> dict[str, golden.Pixels]:
-        return {name: image // 2 + turn % 100 for name, image in pixels(size).items()}
+    def brighter(size: int) -> dict[str, Pixels]:
+        return {name: image // 2 + turn % 100 for name, image in default_pixels(size).items()}
 
-    golden.default_pixels = brighter  # type: ignore[assignment]
-    golden.update(folder / "golden", [MODEL])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(golden, "default_pixels", brighter)
+        golden.update(folder / "golden", [MODEL])
 
 
 _manifests: list[bytes] = []
@@ -104,8 +107,9 @@ def bundle(folder: Path) -> None:
     spec = (TensorSpec("tensor", (1,), "float32"),)
     weights = load_weights(MODEL, "seed:7")
     artifact = Artifact(CASE, source, digest(source), size(source), spec, spec, weights.spec, weights.sha256, {}, 0.0)
-    bundling.export_all = lambda *_, **__: {CASE: artifact}  # type: ignore[assignment]
-    bundling.bundle([CASE], folder / "out", GOLDENS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bundling, "export_all", lambda *_, **__: {CASE: artifact})
+        bundling.bundle([CASE], folder / "out", GOLDENS)
 
 
 def bundled(folder: Path) -> str:

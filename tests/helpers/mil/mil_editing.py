@@ -16,7 +16,7 @@ MODEL = Path("Data/com.apple.CoreML/model.mlmodel")
 WEIGHTS = Path("Data/com.apple.CoreML/weights/weight.bin")
 
 
-def edit(change: Callable[[Any], None]) -> Mutation:
+def edit(change: Callable[[Any], object]) -> Mutation:
     """Change the specification."""
 
     def mutate(path: Path) -> None:

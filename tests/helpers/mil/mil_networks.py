@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+Quiet: TypeAlias = Callable[[], AbstractContextManager[None]]
+"""A context in which coremltools may warn."""
 
 
 class Convolutions(nn.Sequential):
@@ -46,7 +50,8 @@ class SqueezeExcite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.depthwise(self.expand(x))
-        return x + self.project(y * self.weigh(y))
+        added: Tensor = self.project(y * self.weigh(y))
+        return x + added
 
 
 class UNet(nn.Module):
@@ -102,6 +107,8 @@ def network(name: str) -> tuple[nn.Module, Tensor]:
     model = build().eval()
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
             nn.init.normal_(module.running_mean)
             nn.init.uniform_(module.running_var, 0.5, 2)
     return model, torch.randint(0, 50, shape, dtype=torch.int32) if name == "text-transformer" else torch.randn(shape)

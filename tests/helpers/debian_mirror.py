@@ -25,9 +25,9 @@ def package(name: str, files: dict[str, str]) -> bytes:
             archive.addfile(member, io.BytesIO(content.encode()))
     members = {"debian-binary": b"2.0\n", "data.tar.gz": data.getvalue()}
     found = b"!<arch>\n"
-    for part, content in members.items():
-        found += f"{part:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(content):<10}`\n".encode() + content
-        found += b"\n" * (len(content) % 2)
+    for part, held in members.items():
+        found += f"{part:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(held):<10}`\n".encode() + held
+        found += b"\n" * (len(held) % 2)
     return found
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from swift_toolchain import Toolchain
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "ios_xctest"
 
 

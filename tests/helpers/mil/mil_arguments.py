@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 Arguments: TypeAlias = dict[str, Any]
-Draw: TypeAlias = Callable[[st.SearchStrategy[Any]], Any]
+Draw: TypeAlias = st.DrawFn
 
 BOOLEANS = st.booleans()
 
@@ -57,7 +56,7 @@ def unary(low: float = -8, high: float = 8) -> st.SearchStrategy[Arguments]:
 
 
 @st.composite
-def with_constants(draw: Draw, **ranges: tuple[float, float]) -> Arguments:
+def with_constants(draw: Draw, /, **ranges: tuple[float, float]) -> Arguments:
     """``x`` and scalar parameters."""
     return draw(unary()) | {name: np.float32(draw(floats(*span))) for name, span in ranges.items()}
 
@@ -579,7 +578,7 @@ def palette(draw: Draw) -> Arguments:
 
 
 def _mask(draw: Draw, shape: tuple[int, ...]) -> np.ndarray:
-    mask = draw(hnp.arrays(np.bool_, shape))
+    mask: np.ndarray = draw(hnp.arrays(np.bool_, shape))
     mask.flat[0] = True
     return mask
 

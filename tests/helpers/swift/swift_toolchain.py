@@ -1,6 +1,7 @@
 """A Swift toolchain: one that is on PATH, else Debian's in a folder of the cache, entered by chroot.
 
-``python tests/swift/swift_toolchain.py`` makes it and says which it is; about two minutes and 3 GB the first time.
+``python tests/helpers/swift/swift_toolchain.py`` makes it and says which it is; the first time, about two minutes and
+3 GB.
 """
 
 from __future__ import annotations

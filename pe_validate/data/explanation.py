@@ -1,0 +1,45 @@
+"""Where an artifact leaves what it is held to, place by place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import ConfigDict
+
+from pe_validate.data.case import Case
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One place: how well the artifact's nearest value agrees with it, and which value that is."""
+
+    __pydantic_config__ = ConfigDict(ser_json_inf_nan="strings")
+
+    place: str
+    snr_db: float
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Where ``case`` leaves ``reference``; ``place`` is None where it does not."""
+
+    case: Case
+    gate: str
+    reference: str
+    image: str
+    limit_db: float
+    steps: tuple[Step, ...]
+    place: str | None
+
+    @property
+    def sentence(self) -> str:
+        """What to tell a reader."""
+        if self.place is None:
+            return f"{self.case} stays with {self.reference} at every place, on '{self.image}'."
+        at = next((number for number, step in enumerate(self.steps) if step.place == self.place), None)
+        said = f"{self.case} leaves {self.reference} in {self.place}"
+        if at is None:
+            return f"{said}."
+        before = f", {self.steps[at - 1].snr_db:.1f} dB before it" if at else ""
+        return f"{said}: {self.steps[at].snr_db:.1f} dB there{before}, on '{self.image}'."

@@ -1,0 +1,65 @@
+"""Latency of one runtime beside others: ratios with intervals, and the budget for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Final, Literal
+
+from pydantic import ConfigDict, Field
+
+Outcome = Literal["pass", "fail", "inconclusive"]
+
+PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Text = Annotated[str, Field(min_length=1)]
+STRICT: Final = ConfigDict(extra="forbid")
+"""Of rows that people write: a key that is not known is a mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The largest ratio to the baseline that a program may take, and why."""
+
+    __pydantic_config__ = STRICT
+
+    ratio: PositiveNumber
+    reason: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """Median of paired ratios, and its 95 % bootstrap interval."""
+
+    median: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.median:.2f} ({self.low:.2f} – {self.high:.2f})"
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """One runtime beside the others: milliseconds of a median inference, and ratios to each of its rivals.
+
+    The first rival is the baseline that the budget is for.
+    """
+
+    model: str
+    subject: str
+    threads: int
+    rounds: int
+    median_ms: float
+    ratios: dict[str, Ratio] = field(hash=False)
+    utilisation: float
+    """Useful operations per second, as a fraction of those of a large float32 matrix product in the same run."""
+    budget: Budget | None = None
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """Whether the budget is kept; inconclusive while the interval holds the limit. None without one."""
+        if self.budget is None:
+            return None
+        found = next(iter(self.ratios.values()))
+        if found.high <= self.budget.ratio:
+            return "pass"
+        return "fail" if found.low > self.budget.ratio else "inconclusive"

@@ -1,0 +1,45 @@
+"""cost: a program takes no more instructions than it did before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pe_validate.data.case import Case
+from pe_validate.data.execution import Execution
+from pe_validate.data.verdict import Verdict
+from pe_validate.gates.base import Gate, Subject, decide
+
+if TYPE_CHECKING:
+    from pe_validate.gates.evidence import Evidence
+
+SLOWER: Final = 0.03
+"""Of the stored cost, how much more a program may take."""
+
+
+class CostGate(Gate):
+    """Instructions of a first inference, where they can be counted."""
+
+    name = "cost"
+
+    def required(self, subject: Subject) -> bool:
+        """Ask it where a cost is stored."""
+        return subject.stored_cost is not None and subject.machine.counts
+
+    def judge(self, evidence: Evidence) -> Verdict | None:
+        """Compare with the stored cost."""
+        found, stored = evidence.execution, evidence.subject.stored_cost
+        return judge_cost(evidence.case, found, stored) if found and stored is not None else None
+
+
+def judge_cost(case: Case, found: Execution, expected: int) -> Verdict:
+    """Hold a program to a number of instructions."""
+    more = found.cost - expected
+    said = (
+        f"{found.cost:,} instructions for its first image, {more / expected:+.2%} against the stored {expected:,}; "
+        f"{SLOWER:.0%} more are allowed."
+    )
+    passes = more <= SLOWER * expected
+    return decide(case, COST.name, passes, said, producer=found.producer, where=f" on {found.profile}")
+
+
+COST: Final = CostGate()

@@ -1,0 +1,43 @@
+"""determinism: the same image gets the same answer, bit for bit, whatever came between."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from pe_validate.data.case import Case
+from pe_validate.data.outputs import Array
+from pe_validate.data.verdict import Verdict
+from pe_validate.gates.base import Gate, Subject, decide
+
+if TYPE_CHECKING:
+    from pe_validate.gates.evidence import Evidence
+
+
+class DeterminismGate(Gate):
+    """Black, white, and black once more."""
+
+    name = "determinism"
+
+    def required(self, subject: Subject) -> bool:
+        """Ask it of everything on this machine."""
+        return subject.here
+
+    def judge(self, evidence: Evidence) -> Verdict | None:
+        """Compare both answers to the first extreme."""
+        if not evidence.comparable:
+            return None
+        name = evidence.reference.extremes.images[0].name
+        first, producer = evidence.extremes.features[name], evidence.extremes.producer
+        return judge_twice(evidence.case, producer, name, first, evidence.first_again)
+
+
+def judge_twice(case: Case, producer: str, name: str, first: Array, again: Array) -> Verdict:
+    """Compare two answers to one image."""
+    passes = first.shape == again.shape and np.array_equal(first, again, equal_nan=True)
+    said = "alike twice." if passes else "differently the second time: it draws random numbers, or keeps state."
+    return decide(case, DETERMINISM.name, passes, f"{producer} answers '{name}' {said}", producer=producer)
+
+
+DETERMINISM: Final = DeterminismGate()

@@ -1,0 +1,40 @@
+"""interface: an artifact declares the one input and the one output that apps of its precision are written for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from pe_validate.data.verdict import Verdict
+from pe_validate.gates.base import Gate, Subject, decide
+from pe_validate.targets.registry import recipe
+
+if TYPE_CHECKING:
+    from pe_validate.gates.evidence import Evidence
+    from pe_validate.targets.runtime import Runtime
+
+
+class InterfaceGate(Gate):
+    """Names, shapes and types."""
+
+    name = "interface"
+
+    def required(self, subject: Subject) -> bool:
+        """Ask it of what was made here: others may have names of their own."""
+        return subject.here and subject.made_here
+
+    def judge(self, evidence: Evidence) -> Verdict | None:
+        """Compare what is declared with what the model declares."""
+        return self.judge_runtime(evidence, evidence.runtime("model")) if evidence.comparable else None
+
+    def judge_runtime(self, evidence: Evidence, runtime: Runtime) -> Verdict:
+        """Judge a loaded artifact."""
+        dtype = recipe(evidence.case).scheme.dtype
+        wanted = (replace(evidence.model.input, dtype=dtype), replace(evidence.model.output, dtype=dtype))
+        found = (*runtime.inputs, *runtime.outputs)
+        said = f"it declares {', '.join(map(str, found))}"
+        said += "." if found == wanted else f", where {' and '.join(map(str, wanted))} are wanted."
+        return decide(evidence.case, self.name, found == wanted, said, producer=runtime.producer)
+
+
+INTERFACE: Final = InterfaceGate()

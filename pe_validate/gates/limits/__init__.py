@@ -1,0 +1,85 @@
+"""How far is too far: tables of rows, each with its reason and what correct conversions were measured at.
+
+``targets.toml`` has rows by target, precision and gate, ``machines.toml`` by machine, precision and gate, ``forms.toml``
+by form and gate. Reasons are written once, in ``reasons.toml``. A target of another distribution brings a table of its
+own (:attr:`~pe_validate.targets.base.Target.limits`), which may have a table ``reasons``.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from pydantic import TypeAdapter
+
+from pe_validate.data.case import Case
+from pe_validate.data.limits import AccuracyTolerance, AgreementTolerance, Tolerance
+from pe_validate.targets.registry import recipe, target_of
+
+HERE: Final = Path(__file__).parent
+TARGETS: Final = HERE / "targets.toml"
+MACHINES: Final = HERE / "machines.toml"
+FORMS: Final = HERE / "forms.toml"
+REASONS: Final = HERE / "reasons.toml"
+
+ITSELF: Final = "itself"
+"""The form of a model that is not rewritten."""
+
+Row = TypeVar("Row", Tolerance, AgreementTolerance, AccuracyTolerance)
+
+Table = dict[str, Any]
+
+
+def read_table(path: Path) -> Table:
+    """Return the rows of a table of limits, their reasons in words.
+
+    Raises:
+        KeyError: a row names a reason that nobody wrote.
+    """
+    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    reasons = tomllib.loads(REASONS.read_text(encoding="utf-8")) | table.pop("reasons", {})
+
+    def spelled(part: Table) -> Table:
+        if isinstance(reason := part.get("reason"), str):
+            if reason not in reasons:
+                raise KeyError(f"'{path.name}' names a reason '{reason}', which is not written anywhere.")
+            return part | {"reason": reasons[reason]}
+        return {name: spelled(rows) for name, rows in part.items()}
+
+    return spelled(table)
+
+
+_cached_table = cache(read_table)
+
+
+def row_of(case: Case, gate: str, kind: type[Row], where: Sequence[str] = ()) -> Row | None:
+    """Return a case's row for a gate: of the first machine in ``where`` that has rows for its precision, or its target's."""
+    machines = _cached_table(MACHINES)
+    found = next((machines[name] for name in where if case.precision in machines.get(name, {})), None)
+    if found is None:
+        found = _cached_table(target_of(case).limits or TARGETS).get(case.target, {})
+    return _parsed(found.get(case.precision, {}).get(gate), kind)
+
+
+def form_row(form: str, gate: str) -> Tolerance | None:
+    """Return the row of a form of the model for a gate."""
+    return _parsed(_cached_table(FORMS).get(form, {}).get(gate), Tolerance)
+
+
+def case_form_row(case: Case, gate: str) -> Tolerance | None:
+    """Return the row, for a gate, of the form of which a case is made; of another distribution's, if it has such a row."""
+    own = target_of(case).limits
+    form = recipe(case).form
+    return (own and _parsed(_cached_table(own).get(form, {}).get(gate), Tolerance)) or form_row(form, gate)
+
+
+def _parsed(row: Table | None, kind: type[Row]) -> Row | None:
+    return None if row is None else _adapter(kind).validate_python(row)
+
+
+@cache
+def _adapter(kind: type[Row]) -> TypeAdapter[Row]:
+    return TypeAdapter(kind)

@@ -1,0 +1,112 @@
+"""Gates that hold features to features, input by input, against a row of limits."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from pe_validate.data.case import Case
+from pe_validate.data.comparison import Comparison, compare_outputs, worst
+from pe_validate.data.limits import Tolerance
+from pe_validate.data.outputs import Outputs
+from pe_validate.data.verdict import Verdict
+from pe_validate.gates.base import Gate, Misfit
+from pe_validate.gates.limits import row_of
+
+if TYPE_CHECKING:
+    from pe_validate.gates.evidence import Evidence
+
+
+class NumbersGate(Gate):
+    """One that compares what :meth:`pair` gives; ``rows_of`` is the gate whose rows of limits it borrows."""
+
+    rows_of: ClassVar[str | None] = None
+
+    @abstractmethod
+    def pair(self, evidence: Evidence) -> tuple[Outputs, Outputs]:
+        """Return the reference and what is held to it.
+
+        Raises:
+            Misfit: the artifact cannot be the model, whatever its numbers.
+        """
+
+    def judge(self, evidence: Evidence) -> Verdict | None:
+        """Compare, input by input."""
+        try:
+            reference, actual = self.pair(evidence)
+        except Misfit as misfit:
+            return refuse(evidence.case, self.name, misfit.producer, misfit.reason)
+        return judge_numbers(
+            evidence.case, self.name, reference, actual, self.tolerance(evidence.case, evidence.machine.rows)
+        )
+
+    def tolerance(self, case: Case, where: Sequence[str] = ()) -> Tolerance:
+        """Return the row of a case: of the first machine in ``where`` that has one, or of its target.
+
+        Raises:
+            KeyError: there is none, which is a mistake in the table.
+        """
+        row = self.find_row(case, where)
+        if row is None:
+            raise KeyError(f"there is no row of limits for {case} {self.name}")
+        return row
+
+    def find_row(self, case: Case, where: Sequence[str]) -> Tolerance | None:
+        """Look a row up."""
+        return row_of(case, self.rows_of or self.name, Tolerance, where)
+
+
+def judge_numbers(case: Case, gate: str, reference: Outputs, actual: Outputs, row: Tolerance) -> Verdict:
+    """Hold what an artifact computed against a reference, input by input."""
+    for name, expected in reference.features.items():
+        if name in actual.features and (found := actual.features[name].shape) != expected.shape:
+            reason = f"it answers with shape {list(found)}, the model with {list(expected.shape)}"
+            return refuse(case, gate, actual.producer, reason)
+    comparisons = compare_outputs(reference, actual)
+    faults = {name: fault for name, c in comparisons.items() if (fault := breach(c, row))}
+    overall = worst(list(comparisons.values()))
+    if faults:
+        name = min(faults, key=lambda name: comparisons[name].snr_db)
+        others = f" ({len(faults)} of {len(comparisons)} inputs fail)" if len(faults) > 1 else ""
+        sentence = (
+            f"{case} fails {gate} on '{name}'{others}: {actual.producer} against {reference.producer} has "
+            f"{faults[name]}; the limit is there because {row.reason}"
+        )
+        sentence = f"{sentence.removesuffix('.')}; {actual.notes[0]}." if actual.notes else sentence
+    else:
+        sentence = (
+            f"{case} passes {gate} on {len(comparisons)} inputs: {actual.producer} against "
+            f"{reference.producer} is at worst {overall.snr_db:.1f} dB, limit {row.limit.snr_db:g} dB."
+        )
+    return Verdict(
+        case,
+        gate,
+        "fail" if faults else "pass",
+        sentence,
+        reference=reference.producer,
+        producer=actual.producer,
+        worst=overall,
+        comparisons=comparisons,
+        tolerance=row,
+    )
+
+
+def refuse(case: Case, gate: str, producer: str, reason: str) -> Verdict:
+    """Return the verdict on an artifact that cannot be the model, whatever its numbers."""
+    return Verdict(case, gate, "fail", f"{case} fails {gate} in {producer}: {reason}.", producer=producer)
+
+
+def breach(comparison: Comparison, row: Tolerance) -> str:
+    """Return the limits that ``comparison`` breaks, each as 'observed, limit'; empty when it keeps them all."""
+    limit = row.limit
+    if not comparison.finite:
+        return "a value that is not finite"
+    broken = []
+    if not comparison.max_rel <= limit.max_rel:
+        broken.append(f"max |Δ| {comparison.max_rel:.3g} σ, limit {limit.max_rel:g} σ")
+    if not comparison.snr_db >= limit.snr_db:
+        broken.append(f"SNR {comparison.snr_db:.1f} dB, limit {limit.snr_db:g} dB")
+    if not comparison.cosine >= limit.cosine:
+        broken.append(f"cosine {comparison.cosine:.6f}, limit {limit.cosine:g}")
+    return " and ".join(broken)

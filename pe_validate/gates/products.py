@@ -1,0 +1,43 @@
+"""products: KleidiAI's kernels do as much of a program's work as before, where instructions cannot be counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pe_validate.data.case import Case
+from pe_validate.data.execution import Execution
+from pe_validate.data.verdict import Verdict
+from pe_validate.gates.base import Gate, Subject, decide
+from pe_validate.gates.cost import SLOWER
+
+if TYPE_CHECKING:
+    from pe_validate.gates.evidence import Evidence
+
+
+class ProductsGate(Gate):
+    """Multiply-accumulates by KleidiAI: fewer are as bad as more, for other kernels, uncounted, compute the rest."""
+
+    name = "products"
+
+    def required(self, subject: Subject) -> bool:
+        """Ask it where a cost is stored and instructions cannot be counted."""
+        return subject.stored_cost is not None and subject.machine.emulated and not subject.machine.counts
+
+    def judge(self, evidence: Evidence) -> Verdict | None:
+        """Compare with the stored number."""
+        found, stored = evidence.execution, evidence.subject.stored_cost
+        return judge_products(evidence.case, found, stored) if found and stored is not None else None
+
+
+def judge_products(case: Case, found: Execution, expected: int) -> Verdict:
+    """Hold a program to a number of products."""
+    more = found.cost - expected
+    said = (
+        f"{found.cost:,} products by KleidiAI for its first image, {more / expected:+.2%} against the stored "
+        f"{expected:,}; {SLOWER:.0%} more or fewer are allowed."
+    )
+    passes = abs(more) <= SLOWER * expected
+    return decide(case, PRODUCTS.name, passes, said, producer=found.producer, where=f" on {found.profile}")
+
+
+PRODUCTS: Final = ProductsGate()

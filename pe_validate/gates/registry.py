@@ -1,0 +1,94 @@
+"""Every gate, in the order in which they are asked and told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from pe_validate.data.case import Case
+from pe_validate.data.limits import Tolerance
+from pe_validate.data.verdict import Verdict
+from pe_validate.gates.accuracy import ACCURACY
+from pe_validate.gates.arithmetic import ARITHMETIC
+from pe_validate.gates.backends import BACKENDS
+from pe_validate.gates.base import Column, Gate, Subject
+from pe_validate.gates.batch import BATCH
+from pe_validate.gates.compression import COMPRESSION
+from pe_validate.gates.cost import COST
+from pe_validate.gates.delegation import DELEGATION
+from pe_validate.gates.determinism import DETERMINISM
+from pe_validate.gates.extremes import EXTREMES
+from pe_validate.gates.fidelity import FIDELITY
+from pe_validate.gates.gelu import GELU
+from pe_validate.gates.identity import IDENTITY
+from pe_validate.gates.interface import INTERFACE
+from pe_validate.gates.kernels import KERNELS
+from pe_validate.gates.loss import LOSS
+from pe_validate.gates.numbers import NumbersGate
+from pe_validate.gates.parity import PARITY
+from pe_validate.gates.products import PRODUCTS
+from pe_validate.gates.retrieval import RETRIEVAL
+from pe_validate.gates.rewrite import REWRITE
+from pe_validate.gates.weights import WEIGHTS
+
+if TYPE_CHECKING:
+    from pe_validate.gates.evidence import Evidence
+
+GATES: Final[tuple[Gate, ...]] = (
+    REWRITE,
+    GELU,
+    PARITY,
+    FIDELITY,
+    IDENTITY,
+    LOSS,
+    INTERFACE,
+    EXTREMES,
+    DETERMINISM,
+    BATCH,
+    RETRIEVAL,
+    ACCURACY,
+    DELEGATION,
+    ARITHMETIC,
+    WEIGHTS,
+    COMPRESSION,
+    KERNELS,
+    COST,
+    PRODUCTS,
+    BACKENDS,
+)
+
+BY_NAME: Final = {gate.name: gate for gate in GATES}
+
+
+def required(subject: Subject) -> tuple[str, ...]:
+    """Return the names of the gates without which ``subject`` has not passed."""
+    return tuple(gate.name for gate in GATES if gate.required(subject))
+
+
+def judge(evidence: Evidence) -> tuple[tuple[str, ...], tuple[Verdict, ...]]:
+    """Ask every gate that is required or optional; return the names of those that were required, and what they said.
+
+    Raises:
+        RunError: the artifact cannot be loaded or executed.
+    """
+    wanted = [gate for gate in GATES if gate.required(evidence.subject)]
+    asked = [gate for gate in GATES if gate in wanted or gate.optional]
+    verdicts = tuple(verdict for gate in asked if (verdict := gate.judge(evidence)))
+    return tuple(gate.name for gate in wanted if not gate.excused(evidence)), verdicts
+
+
+def tolerance(case: Case, gate: str, where: Sequence[str] = ()) -> Tolerance:
+    """Return a case's row of a gate that compares numbers: of the first machine in ``where`` that has one, or its own.
+
+    Raises:
+        KeyError: there is no such row, which is a mistake in the table.
+    """
+    found = BY_NAME[gate]
+    if not isinstance(found, NumbersGate):
+        raise KeyError(f"{gate} compares no numbers")
+    return found.tolerance(case, where)
+
+
+def columns() -> tuple[tuple[str, Column], ...]:
+    """Return what gates add to the table of costs, each with its gate's name."""
+    return tuple((gate.name, column) for gate in GATES for column in gate.columns)

@@ -1,0 +1,53 @@
+"""retrieval: nearest neighbours stay what they are in float32, which is loss as a search feels it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pe_validate.data.case import Case
+from pe_validate.data.limits import AgreementTolerance
+from pe_validate.data.tasks import Agreement
+from pe_validate.data.verdict import Verdict
+from pe_validate.gates.base import Column, Gate, Subject
+from pe_validate.gates.limits import row_of
+from pe_validate.tasks.retrieval import agreement
+
+if TYPE_CHECKING:
+    from pe_validate.gates.evidence import Evidence
+
+
+class RetrievalGate(Gate):
+    """Neighbours among photograph crops, or among the tokens of some."""
+
+    name = "retrieval"
+    columns = (
+        Column("top-1 / top-5 kept", lambda v: f"{v.agreement.top1:.1%} / {v.agreement.top5:.1%}" if v.agreement else None),
+    )
+
+    def required(self, subject: Subject) -> bool:
+        """Ask it of precisions that have a row."""
+        return subject.here and row_of(subject.case, self.name, AgreementTolerance) is not None
+
+    def judge(self, evidence: Evidence) -> Verdict | None:
+        """Look up the queries among the bank, as the model and as the artifact sees them."""
+        row = row_of(evidence.case, self.name, AgreementTolerance)
+        if row is None or not evidence.comparable:
+            return None
+        search, embeddings = evidence.reference.search, evidence.model.answer.embeddings
+        answers = evidence.ask(search.queries)
+        found = agreement(*(embeddings(each) for each in (search.bank, search.trained, answers)))
+        return judge_agreement(evidence.case, answers.producer, found, row)
+
+
+def judge_agreement(case: Case, producer: str, found: Agreement, row: AgreementTolerance) -> Verdict:
+    """Hold an agreement to its row."""
+    passes = found.top1 >= row.limit.top1 and found.top5 >= row.limit.top5
+    sentence = (
+        f"{case} {'passes' if passes else 'fails'} retrieval: {producer} keeps {found.top1:.1%} of the nearest "
+        f"neighbours and {found.top5:.1%} of the nearest five, limits {row.limit.top1:.0%} and {row.limit.top5:.0%}"
+    )
+    sentence += "." if passes else f"; the limits are there because {row.reason}"
+    return Verdict(case, "retrieval", "pass" if passes else "fail", sentence, producer=producer, agreement=found)
+
+
+RETRIEVAL: Final = RetrievalGate()

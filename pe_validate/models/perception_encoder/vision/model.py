@@ -1,0 +1,140 @@
+"""The vision towers as models under test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pe_validate.data.recipe import HALF
+from pe_validate.data.tensors import INPUT_NAME, OUTPUT_NAME, TensorSpec
+from pe_validate.inputs.feed import ImageFeed
+from pe_validate.models.base import TRAINED, Model
+from pe_validate.models.perception_encoder.vision.config import LICENCE, MODELS, NANO, ModelConfig
+from pe_validate.system.errors import UsageError
+from pe_validate.tasks.accuracy import Labelled
+from pe_validate.tasks.answer import ONE_EMBEDDING, tokens
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from pe_validate.models.perception_encoder.vision.tower import VisionTower
+    from pe_validate.models.weights import Sources, Weights
+
+_HERE: Final = "pe_validate.models.perception_encoder.vision"
+_COMPUTING: Final = tuple(f"{_HERE}.{name}" for name in ("config", "tower", "deploy", "synthetic", "outliers"))
+"""Modules that decide what a tower and its rewrites compute."""
+
+
+class VisionModel(Model):
+    """One Perception Encoder vision tower."""
+
+    licence = LICENCE
+    modules = ("pe_validate.models.weights", *_COMPUTING)
+
+    def __init__(self, config: ModelConfig) -> None:
+        self.config = config
+        self.name = config.name
+        self.input = TensorSpec(INPUT_NAME, config.input_shape, "float32")
+        self.output = TensorSpec(OUTPUT_NAME, config.output_shape, "float32")
+        self.feed = ImageFeed(config.image_size)
+        self.answer = ONE_EMBEDDING if config.pool_heads else tokens(int(config.class_token))
+        self.macs = config.macs
+
+    def load_weights(self, spec: str) -> Weights:
+        """Read ``seed:N``, ``seed:N+outliers``, ``trained`` (PE-Nano), ``file:PATH`` or ``hf:REPO``.
+
+        A CLIP checkpoint carries a text tower too: of it, what is named ``visual.`` is this model.
+        """
+        from pe_validate.models.weights import read_weights
+
+        return read_weights(spec, self._sources())
+
+    def _sources(self) -> Sources:
+        from pe_validate.models.perception_encoder.vision.tower import empty_tower
+        from pe_validate.models.weights import Sources
+
+        expected = empty_tower(self.config).state_dict()
+        return Sources(self.name, expected, self._seeded, ("", "outliers"), self._trained, "visual.")
+
+    def _seeded(self, seed: int, family: str) -> dict[str, Tensor]:
+        from pe_validate.models.perception_encoder.vision.outliers import add_outliers
+        from pe_validate.models.perception_encoder.vision.synthetic import seeded
+
+        tensors = seeded(self.config, seed)
+        if family:
+            add_outliers(tensors, self.config, seed)
+        return tensors
+
+    def _trained(self) -> Path:
+        from pe_validate.models.perception_encoder.vision.nano import trained_file
+
+        if self.config != NANO:
+            raise UsageError(f"Only {NANO.name} comes with trained weights; for {self.name} pass file:PATH or hf:REPO.")
+        return trained_file()
+
+    def load(self, weights: Weights) -> VisionTower:
+        """Return the tower with Meta's parameter names."""
+        from pe_validate.models.perception_encoder.vision.tower import empty_tower
+
+        tower = empty_tower(self.config)
+        tower.load_state_dict(weights.tensors, assign=True)
+        return tower.eval().requires_grad_(False)
+
+    def deployable(self, module: Any, form: str) -> nn.Module:
+        """Return the rewrite of :mod:`~pe_validate.models.perception_encoder.vision.deploy`.
+
+        Raises:
+            UsageError: there is no such form.
+        """
+        from pe_validate.models.perception_encoder.vision.deploy import STYLES, deploy
+
+        styles = {str(style): style for style in STYLES}
+        if form not in styles:
+            raise UsageError(f"{self.name} has no form '{form}': choose one of {', '.join(styles)}.")
+        return deploy(module, style=styles[form])
+
+    def approximates(self, form: str) -> bool:
+        """Return whether GELU is a polynomial, which XNNPACK can compute in float16."""
+        return form == HALF
+
+    def exact(self, deployable: Any) -> nn.Module:
+        """Return ``deployable`` with every GELU by erf, in place."""
+        from pe_validate.models.perception_encoder.vision.deploy import with_erf
+
+        return with_erf(deployable)
+
+    def places(self, module: Any, image: NDArray[np.generic]) -> Mapping[str, NDArray[np.float64]]:
+        """See :mod:`~pe_validate.models.perception_encoder.vision.places`."""
+        from pe_validate.models.perception_encoder.vision.places import places_of
+
+        return places_of(module, image)
+
+    def at_place(self, place: str, value: NDArray[np.generic]) -> NDArray[np.float64]:
+        """Take the mean over the channels out, as the rewrite may have done before, but for the features."""
+        from pe_validate.models.perception_encoder.vision.places import at_place
+
+        return at_place(place, value)
+
+    def place_of_layer(self, name: str) -> str | None:
+        """Return the place of ``encoder.block2.contract.weight``, ``block 2 MLP``."""
+        from pe_validate.models.perception_encoder.vision.places import place_of_layer
+
+        return place_of_layer(name)
+
+    def recognises(self, weights: str) -> bool:
+        """Return whether this is PE-Nano with the weights that it was trained to."""
+        return self.config == NANO and weights == TRAINED
+
+    def labelled(self) -> Labelled | None:
+        """Return the held-out images of PE-Nano."""
+        from pe_validate.models.perception_encoder.vision.nano import held_out
+
+        return held_out() if self.config == NANO else None
+
+
+VISION_MODELS: Final = tuple(VisionModel(config) for config in MODELS.values())
+"""Every published tower, then PE-Nano."""

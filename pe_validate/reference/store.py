@@ -1,0 +1,127 @@
+"""Answers of float32 models, stored by what decides them: computed once, and not again until that changes.
+
+A file is named by a digest of the model, its weights, the code of both, the inputs, the versions of the tools, and the
+CPU with its number of threads: another CPU sums in another order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from pe_validate.data.outputs import Outputs
+from pe_validate.inputs.images import Sample
+from pe_validate.system.cpu import cpu_identity
+from pe_validate.system.errors import FileError
+from pe_validate.system.files import replace_file
+from pe_validate.system.sources import code_digest
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a model or of a form of it, and everything that decides the answer."""
+
+    model: str
+    weights_sha256: str
+    asked: str
+    made_of: str
+    code: tuple[str, ...]
+    """Modules whose source counts."""
+    tools: tuple[str, ...]
+    """Distributions whose version counts."""
+    inputs: tuple[Sample, ...] = field(compare=False, repr=False)
+    digest: str = field(init=False)
+    """Of the inputs."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", digest_of(self.inputs))
+
+    @cached_property
+    def key(self) -> str:
+        """The name under which the answer is stored."""
+        decisive = {
+            "model": self.model,
+            "weights": self.weights_sha256,
+            "asked": self.asked,
+            "made of": self.made_of,
+            "code": code_digest(self.code),
+            "tools": {name: version(name) for name in self.tools},
+            "inputs": self.digest,
+            "cpu": cpu_identity(),
+            "threads": _threads(),
+        }
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def digest_of(samples: tuple[Sample, ...]) -> str:
+    """Return the sha256 of the names and values of inputs."""
+    total = hashlib.sha256()
+    for sample in samples:
+        total.update(f"{sample.name}\0{_digest(sample)}\n".encode())
+    return total.hexdigest()
+
+
+def _digest(sample: Sample) -> str:
+    return hashlib.sha256(np.ascontiguousarray(sample.image).data).hexdigest()
+
+
+@cache
+def _threads() -> int:
+    import torch
+
+    return torch.get_num_threads()
+
+
+class AnswerStore:
+    """A folder of answers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def read(self, question: Question) -> Outputs | None:
+        """Return a stored answer; None where there is none, or none that is whole."""
+        try:
+            with safe_open(self._path(question), "np") as file:
+                about = json.loads((file.metadata() or {})["about"])
+                tensors = [file.get_tensor(str(number)) for number in range(len(question.inputs))]
+        except (OSError, SafetensorError, KeyError, ValueError):
+            return None
+        if about["sha256"] != _sum(tensors):
+            return None
+        names = [sample.name for sample in question.inputs]
+        return Outputs(about["producer"], dict(zip(names, tensors, strict=True)))
+
+    def write(self, question: Question, answer: Outputs) -> None:
+        """Store an answer, whole or not at all.
+
+        Raises:
+            FileError: the folder cannot be written.
+        """
+        tensors = list(answer.features.values())
+        about = json.dumps({"producer": answer.producer, "sha256": _sum(tensors), "asked": question.asked})
+        content = save({str(number): tensor for number, tensor in enumerate(tensors)}, {"about": about})
+        try:
+            replace_file(self._path(question), content)
+        except OSError as error:
+            raise FileError(
+                f"Cannot write to '{self.folder}' ({error.strerror or error}): choose another or free some space."
+            ) from error
+
+    def _path(self, question: Question) -> Path:
+        return self.folder / f"{question.key}.safetensors"
+
+
+def _sum(tensors: list[np.ndarray]) -> str:
+    total = hashlib.sha256()
+    for tensor in tensors:
+        total.update(f"{tensor.dtype}{tensor.shape}".encode())
+        total.update(np.ascontiguousarray(tensor).data)
+    return total.hexdigest()

@@ -1,0 +1,26 @@
+"""Intermediate values of a Core ML package, traced in the evaluator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pe_validate import mil
+from pe_validate.data.outputs import Reading
+from pe_validate.targets.base import Values
+
+
+def intermediates(path: Path, reading: Reading, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:
+    """Return the floating-point values of so many elements, by name, in order; called in a child."""
+    program = mil.load(path, mode="exact" if reading == "exact" else "declared")
+    values: Values = {}
+
+    def keep(name: str, operator: str, value: Any) -> None:
+        if value.is_floating_point() and value.numel() in sizes:
+            values[name] = value.float().numpy().copy()
+
+    program.predict({program.inputs[0].name: image.astype(program.inputs[0].dtype)}, trace=keep)
+    return values

@@ -1,0 +1,25 @@
+"""Schemes that several targets share; see :class:`~pe_validate.data.recipe.Scheme`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pe_validate.data.recipe import Scheme
+
+
+def round_constants(module: Any, images: Sequence[NDArray[np.float32]] = ()) -> Any:
+    """Round weights and tables of a module to float16, in place; they are computed with in float32."""
+    import torch
+
+    with torch.no_grad():
+        for tensor in (*module.parameters(), *module.buffers()):
+            tensor.copy_(tensor.half())
+    return module
+
+
+ROUNDED: Final = Scheme("rounded", round_constants)
+"""Weights are float16, and the exporter narrows them."""
