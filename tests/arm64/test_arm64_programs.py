@@ -17,7 +17,7 @@ from pe_validate.machines.arm64.examination import execution_of, judge_cost, jud
 from pe_validate.machines.arm64.profiles import PROFILES, Profile
 from pe_validate.machines.arm64.runtime import Arm64Runtime, Guest
 from pe_validate.machines.arm64.walk import validate_all
-from pe_validate.report.model import Result
+from pe_validate.data.result import Result
 from pe_validate.system.errors import RunError
 from pe_validate.system.process import Child
 

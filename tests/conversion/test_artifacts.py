@@ -7,13 +7,14 @@ import pytest
 from torch import nn
 
 from pe_validate.case import CORE_ML, Case
-from pe_validate.data.artifact import Artifact, digest
+from pe_validate.data.artifact import Artifact
+from pe_validate.system.files import digest
 from pe_validate.gates.verdicts import judge_arithmetic
 from pe_validate.mil.package import Package
 from pe_validate.models.perception_encoder.vision.config import LICENCE
 from pe_validate.models.perception_encoder.vision.deploy import deploy
 from pe_validate.reference.reference import Reference
-from pe_validate.targets.recipes import recipe
+from pe_validate.targets.registry import recipe
 from pe_validate.walk.walk import claimed
 
 IOS_17, IOS_18 = 8, 9

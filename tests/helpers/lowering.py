@@ -11,7 +11,7 @@ import torch
 from pe_validate.case import Case
 from pe_validate.models.perception_encoder.vision.config import NANO
 from pe_validate.models.perception_encoder.vision.tower import VisionTower
-from pe_validate.models.weights import seeded
+from pe_validate.models.perception_encoder.vision.synthetic import seeded
 
 
 def lower_both_ways(precision: str) -> list[dict[str, Any]]:
@@ -19,7 +19,8 @@ def lower_both_ways(precision: str) -> list[dict[str, Any]]:
     from executorch.exir._serialize._program import deserialize_pte_binary
     from executorch.extension.pybindings import _portable_lib
 
-    from pe_validate.targets.recipes import calibration_images, lowered, recipe
+    from pe_validate.targets.recipes import calibration_images, lowered
+    from pe_validate.targets.registry import recipe
     from pe_validate.targets.xnnpack.delegation import graph_of
     from pe_validate.targets.xnnpack.write import lower_by_partitions, lower_whole
 

@@ -10,7 +10,7 @@ import torch
 from pe_validate.case import Case
 from pe_validate.inputs.images import default_pixels, samples
 from pe_validate.models.perception_encoder.vision.config import MODELS
-from pe_validate.models.weights import load_model
+from pe_validate.models.registry import load_model
 from pe_validate.targets.xnnpack.write import write_pte
 
 IMAGES: Final = samples(default_pixels(MODELS["PE-Nano"].image_size))

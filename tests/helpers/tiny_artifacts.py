@@ -11,7 +11,7 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
-from pe_validate.data.artifact import Delegation
+from pe_validate.data.structure import Delegation
 from pe_validate.models.perception_encoder.vision.config import ModelConfig
 
 CONFIG = ModelConfig("tiny", image_size=32, patch_size=8, width=8, layers=1, heads=1)

@@ -11,7 +11,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pe_validate.data.artifact import LARGEST, MEMORY, MEMORY_FOR_EACH_BYTE, TensorSpec, digest, memory_for, size
+from pe_validate.data.artifact import LARGEST, MEMORY, MEMORY_FOR_EACH_BYTE
+from pe_validate.data.tensors import TensorSpec
+from pe_validate.system.files import digest, size
+from pe_validate.system.allowance import memory_for
 from pe_validate.system.errors import RunError
 
 names = st.lists(st.text("ab", min_size=1, max_size=2), min_size=1, max_size=2).map("/".join)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from pe_validate.data.comparison import Comparison, compare, compare_outputs, worst
-from pe_validate.targets.runtime import Outputs
+from pe_validate.data.outputs import Outputs
 
 Array = NDArray[np.float32]
 

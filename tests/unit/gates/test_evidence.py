@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pe_validate.case import MATRIX, Case
-from pe_validate.data.artifact import TensorSpec
+from pe_validate.data.tensors import TensorSpec
 from pe_validate.gates.evidence import at_extremes, in_a_batch, required
 from pe_validate.gates.verdicts import judge_interface
 from pe_validate.models.perception_encoder.vision.config import MODELS

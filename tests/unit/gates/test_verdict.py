@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pe_validate.case import MATRIX, PRECISIONS, Case
-from pe_validate.data.artifact import Delegation
+from pe_validate.data.structure import Delegation
 from pe_validate.data.comparison import Comparison, compare, worst
-from pe_validate.gates.limits import AccuracyTolerance, AgreementTolerance, Gate, Limits, Tolerance, tolerance
+from pe_validate.gates.limits import Gate, tolerance
+from pe_validate.data.limits import AccuracyTolerance, AgreementTolerance, Limits, Tolerance
 from pe_validate.gates.verdicts import (
     ARITHMETIC,
     STORAGE,
-    Verdict,
     breach,
     judge,
     judge_accuracy,
@@ -29,10 +29,11 @@ from pe_validate.gates.verdicts import (
     judge_weights,
     precision_of,
 )
-from pe_validate.mil.inspection import Weight
-from pe_validate.targets.runtime import Outputs
-from pe_validate.tasks.accuracy import Accuracy
-from pe_validate.tasks.retrieval import Agreement
+from pe_validate.data.verdict import Verdict
+from pe_validate.data.structure import Weight
+from pe_validate.data.outputs import Outputs
+from pe_validate.data.tasks import Accuracy
+from pe_validate.data.tasks import Agreement
 
 Array = NDArray[np.float32]
 

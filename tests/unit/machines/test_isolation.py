@@ -24,7 +24,8 @@ from pe_validate.machines.isolation import LARGEST, IsolatedRuntime
 from pe_validate.system.errors import RunError, UsageError
 from pe_validate.targets.eager import EagerRuntime
 from pe_validate.targets.open import load
-from pe_validate.targets.runtime import Array, Runtime
+from pe_validate.targets.runtime import Runtime
+from pe_validate.data.outputs import Array
 
 TARGETS = ("onnx", "pte", "pte-coreml")
 IMAGE = np.random.default_rng(0).uniform(-1, 1, CONFIG.input_shape).astype(np.float32)

@@ -16,10 +16,11 @@ from pe_validate.inputs.images import Sample
 from pe_validate.models.perception_encoder.vision.config import NANO
 from pe_validate.models.perception_encoder.vision.outliers import add_outliers
 from pe_validate.models.perception_encoder.vision.tower import VisionTower
-from pe_validate.models.weights import seeded
+from pe_validate.models.perception_encoder.vision.synthetic import seeded
 from pe_validate.system.errors import ExportError, LoadError, UsageError
 from pe_validate.targets.export import export
-from pe_validate.targets.recipes import RECIPES, calibration_images, lowered, recipe
+from pe_validate.targets.recipes import RECIPES, calibration_images, lowered
+from pe_validate.targets.registry import recipe
 from pe_validate.targets.xnnpack.constants import of_graph
 from pe_validate.walk.walk import claimed
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pe_validate.tasks.retrieval import Agreement, agreement
+from pe_validate.tasks.retrieval import agreement
+from pe_validate.data.tasks import Agreement
 
 BANK = np.eye(8)[:, :8]
 

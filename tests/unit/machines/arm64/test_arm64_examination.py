@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from pe_validate.case import PRECISIONS, Case
-from pe_validate.data.artifact import Artifact, Delegation
+from pe_validate.data.artifact import Artifact
+from pe_validate.data.structure import Delegation
 from pe_validate.data.execution import Execution
-from pe_validate.gates.verdicts import ARITHMETIC, Verdict
+from pe_validate.gates.verdicts import ARITHMETIC
+from pe_validate.data.verdict import Verdict
 from pe_validate.machines.arm64.examination import (
     KERNELS,
     RIVALS,
