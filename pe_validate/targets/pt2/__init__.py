@@ -46,7 +46,7 @@ class Pt2Target(Target):
         from pe_validate.targets.intermediates import in_a_child
         from pe_validate.targets.pt2.program import intermediates
 
-        return in_a_child(intermediates, path, image, sizes)
+        return in_a_child(intermediates, path, image, sizes, preload=self.preload)
 
 
 PT2: Final = Pt2Target()
