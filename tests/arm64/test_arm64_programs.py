@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 from nano import IMAGES, case, write_undelegated
+from pe_validate.machines.arm64.examination import execution_of, judge_cost, judge_kernels, stored_costs
+from pe_validate.machines.arm64.walk import validate_all
 
 from pe_validate.case import PRECISIONS
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.execution import Execution
-from pe_validate.machines.arm64.examination import execution_of, judge_cost, judge_kernels, stored_costs
+from pe_validate.data.result import Result
 from pe_validate.machines.arm64.profiles import PROFILES, Profile
 from pe_validate.machines.arm64.runtime import Arm64Runtime, Guest
-from pe_validate.machines.arm64.walk import validate_all
-from pe_validate.data.result import Result
 from pe_validate.system.errors import RunError
 from pe_validate.system.process import Child
 

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import onnx
 import pytest
+from pe_validate.gates.verdicts import judge_arithmetic
 from torch import nn
 
 from pe_validate.case import CORE_ML, Case
 from pe_validate.data.artifact import Artifact
-from pe_validate.system.files import digest
-from pe_validate.gates.verdicts import judge_arithmetic
 from pe_validate.mil.package import Package
 from pe_validate.models.perception_encoder.vision.config import LICENCE
 from pe_validate.models.perception_encoder.vision.deploy import deploy
 from pe_validate.reference.reference import Reference
+from pe_validate.system.files import digest
 from pe_validate.targets.registry import recipe
 from pe_validate.walk.walk import claimed
 

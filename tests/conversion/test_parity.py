@@ -6,21 +6,21 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
+from pe_validate.gates.verdicts import judge
 
 from pe_validate.case import Case
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.comparison import compare
+from pe_validate.data.outputs import Outputs
+from pe_validate.data.verdict import Verdict
 from pe_validate.gates.evidence import reading_for
 from pe_validate.gates.limits import Gate
-from pe_validate.gates.verdicts import judge
-from pe_validate.data.verdict import Verdict
 from pe_validate.inputs.strategies import KINDS, LAYOUTS, Drawn, Kind, layouts
 from pe_validate.machines.isolation import IsolatedRuntime
 from pe_validate.reference.reference import Reference
 from pe_validate.targets.eager import EagerRuntime
 from pe_validate.targets.export import export
 from pe_validate.targets.open import Runtime, run
-from pe_validate.data.outputs import Outputs
 from pe_validate.targets.registry import recipe
 
 

@@ -10,8 +10,8 @@ import torch
 
 from pe_validate.case import Case
 from pe_validate.models.perception_encoder.vision.config import NANO
-from pe_validate.models.perception_encoder.vision.tower import VisionTower
 from pe_validate.models.perception_encoder.vision.synthetic import seeded
+from pe_validate.models.perception_encoder.vision.tower import VisionTower
 
 
 def lower_both_ways(precision: str) -> list[dict[str, Any]]:

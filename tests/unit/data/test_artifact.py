@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from pe_validate.data.artifact import LARGEST, MEMORY, MEMORY_FOR_EACH_BYTE
 from pe_validate.data.tensors import TensorSpec
-from pe_validate.system.files import digest, size
 from pe_validate.system.allowance import memory_for
 from pe_validate.system.errors import RunError
+from pe_validate.system.files import digest, size
 
 names = st.lists(st.text("ab", min_size=1, max_size=2), min_size=1, max_size=2).map("/".join)
 trees = st.dictionaries(names, st.binary(max_size=3), max_size=4).filter(

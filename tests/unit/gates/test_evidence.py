@@ -9,11 +9,11 @@ from itertools import count
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pe_validate.gates.verdicts import judge_interface
 
 from pe_validate.case import MATRIX, Case
 from pe_validate.data.tensors import TensorSpec
 from pe_validate.gates.evidence import at_extremes, in_a_batch, required
-from pe_validate.gates.verdicts import judge_interface
 from pe_validate.models.perception_encoder.vision.config import MODELS
 from pe_validate.reference.reference import Reference, reference
 from pe_validate.targets.eager import EagerRuntime

@@ -7,8 +7,8 @@ from typing import get_args
 import pytest
 
 from pe_validate.case import MATRIX, PRECISIONS, Case
-from pe_validate.gates.limits import Gate, Rows, of_rewrite, rows, table, tolerance
 from pe_validate.data.limits import Limits, Tolerance
+from pe_validate.gates.limits import Gate, Rows, of_rewrite, rows, table, tolerance
 from pe_validate.models.perception_encoder.vision.deploy import Style
 
 GATES: tuple[Gate, ...] = get_args(Gate)

@@ -10,12 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-
-from pe_validate.case import MATRIX, PRECISIONS, Case
-from pe_validate.data.structure import Delegation
-from pe_validate.data.comparison import Comparison, compare, worst
-from pe_validate.gates.limits import Gate, tolerance
-from pe_validate.data.limits import AccuracyTolerance, AgreementTolerance, Limits, Tolerance
 from pe_validate.gates.verdicts import (
     ARITHMETIC,
     STORAGE,
@@ -29,11 +23,15 @@ from pe_validate.gates.verdicts import (
     judge_weights,
     precision_of,
 )
-from pe_validate.data.verdict import Verdict
-from pe_validate.data.structure import Weight
+
+from pe_validate.case import MATRIX, PRECISIONS, Case
+from pe_validate.data.comparison import Comparison, compare, worst
+from pe_validate.data.limits import AccuracyTolerance, AgreementTolerance, Limits, Tolerance
 from pe_validate.data.outputs import Outputs
-from pe_validate.data.tasks import Accuracy
-from pe_validate.data.tasks import Agreement
+from pe_validate.data.structure import Delegation, Weight
+from pe_validate.data.tasks import Accuracy, Agreement
+from pe_validate.data.verdict import Verdict
+from pe_validate.gates.limits import Gate, tolerance
 
 Array = NDArray[np.float32]
 

@@ -19,13 +19,13 @@ from tiny_artifacts import CONFIG, tiny_module
 from pe_validate.case import SUFFIXES
 from pe_validate.data.artifact import MEMORY
 from pe_validate.data.comparison import compare
+from pe_validate.data.outputs import Array
 from pe_validate.machines import isolation
 from pe_validate.machines.isolation import LARGEST, IsolatedRuntime
 from pe_validate.system.errors import RunError, UsageError
 from pe_validate.targets.eager import EagerRuntime
 from pe_validate.targets.open import load
 from pe_validate.targets.runtime import Runtime
-from pe_validate.data.outputs import Array
 
 TARGETS = ("onnx", "pte", "pte-coreml")
 IMAGE = np.random.default_rng(0).uniform(-1, 1, CONFIG.input_shape).astype(np.float32)

@@ -13,8 +13,8 @@ from filelock import FileLock
 
 from pe_validate.case import Case
 from pe_validate.data.artifact import Artifact
-from pe_validate.models.weights import Weights
 from pe_validate.models.registry import load_weights
+from pe_validate.models.weights import Weights
 from pe_validate.targets.export import TOOLS, _key, export
 
 

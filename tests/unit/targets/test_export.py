@@ -20,10 +20,10 @@ from safetensors.torch import save_file
 
 from pe_validate.case import MATRIX, Case
 from pe_validate.data.artifact import Artifact
-from pe_validate.system.files import digest, size
-from pe_validate.models.weights import Weights
 from pe_validate.models.registry import load_weights
+from pe_validate.models.weights import Weights
 from pe_validate.system.errors import ExportError
+from pe_validate.system.files import digest, size
 from pe_validate.targets import export as cache_module
 from pe_validate.targets.export import TOOLS, _code_digest, _key, _stored, default_cache_dir, export, place
 

@@ -15,8 +15,8 @@ from pe_validate.data.comparison import compare
 from pe_validate.inputs.images import Sample
 from pe_validate.models.perception_encoder.vision.config import NANO
 from pe_validate.models.perception_encoder.vision.outliers import add_outliers
-from pe_validate.models.perception_encoder.vision.tower import VisionTower
 from pe_validate.models.perception_encoder.vision.synthetic import seeded
+from pe_validate.models.perception_encoder.vision.tower import VisionTower
 from pe_validate.system.errors import ExportError, LoadError, UsageError
 from pe_validate.targets.export import export
 from pe_validate.targets.recipes import RECIPES, calibration_images, lowered

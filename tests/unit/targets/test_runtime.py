@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from pe_validate.data.outputs import Array
 from pe_validate.data.tensors import TensorSpec
 from pe_validate.inputs.images import Sample
 from pe_validate.system.errors import RunError
 from pe_validate.targets.open import run
 from pe_validate.targets.runtime import Runtime
-from pe_validate.data.outputs import Array
 
 IMAGE = TensorSpec("image", (1, 3, 4, 6), "float32")
 FEATURES = TensorSpec("features", (1, 2), "float32")

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pe_validate.data.outputs import Outputs
 from pe_validate.models.perception_encoder.vision.config import NANO
+from pe_validate.models.perception_encoder.vision.nano import held_out
 from pe_validate.models.registry import load_model, load_weights
 from pe_validate.system.errors import UsageError
 from pe_validate.targets.eager import EagerRuntime
 from pe_validate.targets.open import run
-from pe_validate.data.outputs import Outputs
 from pe_validate.tasks.accuracy import top1
-from pe_validate.models.perception_encoder.vision.nano import held_out
 
 README = Path(__file__).parents[2] / "fixtures" / "nano" / "README.md"
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pe_validate.tasks.retrieval import agreement
 from pe_validate.data.tasks import Agreement
+from pe_validate.tasks.retrieval import agreement
 
 BANK = np.eye(8)[:, :8]
 

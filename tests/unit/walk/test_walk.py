@@ -11,15 +11,15 @@ import sample_reports as sample
 from tiny_artifacts import CONFIG, tiny_module
 
 from pe_validate.case import MATRIX, Case
+from pe_validate.data.outputs import Outputs
+from pe_validate.data.result import Result
+from pe_validate.data.verdict import Verdict
 from pe_validate.gates.evidence import prove, reading_for
 from pe_validate.gates.limits import Gate
-from pe_validate.data.verdict import Verdict
 from pe_validate.inputs.images import Sample
-from pe_validate.data.result import Result
+from pe_validate.targets.coreml import best_reading
 from pe_validate.targets.eager import EagerRuntime
 from pe_validate.targets.open import run
-from pe_validate.data.outputs import Outputs
-from pe_validate.targets.coreml import best_reading
 from pe_validate.walk.walk import with_both_backends
 
 ONNX = Case("PE-Core-T16-384", "onnx", "fp32")

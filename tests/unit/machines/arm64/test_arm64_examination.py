@@ -7,13 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-
-from pe_validate.case import PRECISIONS, Case
-from pe_validate.data.artifact import Artifact
-from pe_validate.data.structure import Delegation
-from pe_validate.data.execution import Execution
 from pe_validate.gates.verdicts import ARITHMETIC
-from pe_validate.data.verdict import Verdict
 from pe_validate.machines.arm64.examination import (
     KERNELS,
     RIVALS,
@@ -25,6 +19,12 @@ from pe_validate.machines.arm64.examination import (
     store_costs,
     stored_costs,
 )
+
+from pe_validate.case import PRECISIONS, Case
+from pe_validate.data.artifact import Artifact
+from pe_validate.data.execution import Execution
+from pe_validate.data.structure import Delegation
+from pe_validate.data.verdict import Verdict
 from pe_validate.machines.arm64.profiles import PROFILES, features_in, profile_named
 from pe_validate.reference.reference import reference
 from pe_validate.system.errors import GoldenError, RunError, UsageError
