@@ -1,4 +1,4 @@
-"""Proof that a converted Perception Encoder is still the model.
+"""Prove that a converted Perception Encoder is still the model.
 
 Data walks one way::
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pe_validate.targets.open import load, run
     from pe_validate.walk.walk import validate
 
-# ONNX Runtime 1.32 writes a device id into the user's home and reports to its maker unless told before it is loaded;
-# the variable has had two names (microsoft/onnxruntime#29843). Whoever wants that sets it to 0.
+# ONNX Runtime 1.32 writes a device id into the user's home and sends telemetry unless it is told not to before it is
+# loaded. The variable has had two names (microsoft/onnxruntime#29843). Set it to 0 to allow telemetry.
 for _name in ("ORT_TELEMETRY_DISABLED", "ORT_DISABLE_TELEMETRY"):
     os.environ.setdefault(_name, "1")
 

@@ -1,7 +1,7 @@
 """Every case that can be validated, and how cases are named: ``PE-Core-S16-384/pte/fp32``.
 
-:class:`Case` is model × target × precision. Which there are is what the registries of models and of targets say, other
-distributions' among them.
+A :class:`Case` is model × target × precision. The registries of models and targets decide which cases exist, including
+those that other distributions register.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["MATRIX", "RECOMMENDED", "Case", "default_cases", "matrix", "select"]
 
 RECOMMENDED: Final = "PE-Core-S16-384"
-"""The model that is validated or timed when nothing is named."""
+"""The model that is validated or timed when no case is named."""
 
 
 @cache
@@ -37,9 +37,9 @@ def matrix() -> tuple[Case, ...]:
 
 
 def default_cases(*, on_phones: bool = False) -> tuple[Case, ...]:
-    """Return what is validated when nothing is named: the recommended model, as each target recommends it.
+    """Return the cases that are validated when none is named: the recommended model in each target's recommended precisions.
 
-    ``on_phones`` leaves out targets that no phone computes.
+    ``on_phones`` leaves out targets that no phone can run.
     """
     return tuple(
         case
@@ -51,11 +51,12 @@ def default_cases(*, on_phones: bool = False) -> tuple[Case, ...]:
 
 
 def select(patterns: Sequence[str]) -> tuple[Case, ...]:
-    """Return the cases that are named in ``patterns`` or whose name starts with one of them, in matrix order.
+    """Return the cases that match any of ``patterns``, in matrix order.
 
-    ``PE-Core-T16-384/pte`` and ``PE-Spatial`` are patterns, and so, with shell wildcards, is ``*/onnx``. The whole
-    name of a case or of a model's target stands for it alone: ``PE-Core-T16-384/pte/int8`` is not
-    ``PE-Core-T16-384/pte/int8-static``, and ``*/pte`` is not ``*/pte-coreml``.
+    A pattern is the beginning of a case's name (``PE-Core-T16-384/pte``, ``PE-Spatial``) and may contain shell
+    wildcards (``*/onnx``). A complete case, or a complete model and target, matches exactly:
+    ``PE-Core-T16-384/pte/int8`` does not match ``PE-Core-T16-384/pte/int8-static``, and ``*/pte`` does not match
+    ``*/pte-coreml``.
 
     Raises:
         UsageError: a pattern matches nothing.
@@ -72,7 +73,7 @@ def select(patterns: Sequence[str]) -> tuple[Case, ...]:
 
 @cache
 def _names() -> tuple[frozenset[str], frozenset[str]]:
-    """Return whole names: of cases, and of targets of a model."""
+    """Return the complete names of all cases, and of all pairs of model and target."""
     return frozenset(map(str, matrix())), frozenset(f"{case.model}/{case.target}" for case in matrix())
 
 

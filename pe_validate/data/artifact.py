@@ -27,4 +27,4 @@ class Artifact:
     seconds: float
     delegation: Delegation | None = None
     key: str = ""
-    """The name of its entry in the cache: a digest of everything that decides what is exported, code included."""
+    """Name of its cache entry: a digest of everything that decides what is exported, including the code."""

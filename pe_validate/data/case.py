@@ -1,4 +1,4 @@
-"""A case is what is validated: one model, on one target, in one precision."""
+"""A case: one model, on one target, in one precision."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, order=True)
 class Case:
-    """Printed as ``PE-Core-S16-384/pte/fp32``; :func:`pe_validate.case.select` parses."""
+    """One model, target and precision, printed as ``PE-Core-S16-384/pte/fp32``.
+
+    :func:`pe_validate.case.select` parses the printed form.
+    """
 
     model: str
     target: str

@@ -1,4 +1,4 @@
-"""Outputs × Outputs → numbers, in float64. Nothing is judged here."""
+"""Compare outputs with outputs, in float64. Nothing is judged here."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from pe_validate.data.outputs import Outputs
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How far ``actual`` is from ``reference``.
+    """The distance of ``actual`` from ``reference``.
 
     ``max_abs``
-        largest absolute difference.
+        the largest absolute difference.
     ``max_rel``
-        the same, in units of the reference's standard deviation; 0 when both are 0.
+        ``max_abs`` divided by the standard deviation of the reference; 0 when both are 0.
     ``snr_db``
-        10 log10 (Σ reference² / Σ difference²) in dB; +∞ when they are equal.
+        the signal-to-noise ratio, 10 log10 (Σ reference² / Σ difference²), in dB; +∞ when the two are equal.
     ``cosine``
-        cosine similarity along the last axis, of the token where it is smallest; 1 for two zero vectors, 0
-        when only one of them is zero.
+        the smallest cosine similarity of any token, taken along the last axis; 1 for two zero vectors, 0 when only
+        one of them is zero.
     ``finite``
-        no NaN and no infinity on either side. When there is one, the numbers are the worst there are: ∞, ∞,
-        -∞ and -1.
+        whether both sides are free of NaN and infinity. If not, the four numbers are the worst possible: ∞, ∞, -∞
+        and -1.
     """
 
     __pydantic_config__ = ConfigDict(ser_json_inf_nan="strings")
@@ -63,7 +63,7 @@ def compare(reference: ArrayLike, actual: ArrayLike) -> Comparison:
 
 
 def compare_outputs(reference: Outputs, actual: Outputs) -> dict[str, Comparison]:
-    """One comparison for each input, by name.
+    """Compare the outputs for each input; return the comparisons by input name.
 
     Raises:
         ValueError: the two did not answer the same inputs, or answered in different shapes.
@@ -74,7 +74,7 @@ def compare_outputs(reference: Outputs, actual: Outputs) -> dict[str, Comparison
 
 
 def worst(comparisons: list[Comparison]) -> Comparison:
-    """The worst of each number over several comparisons.
+    """Return the worst of each number over several comparisons.
 
     Raises:
         ValueError: there are none.
@@ -89,7 +89,7 @@ def worst(comparisons: list[Comparison]) -> Comparison:
 
 
 def _norm(x: NDArray[np.float64]) -> float:
-    """Euclidean norm, scaled so that neither huge nor tiny values leave float64's range."""
+    """Return the Euclidean norm; scaling keeps the squares of huge and tiny values within float64's range."""
     largest = float(np.abs(x).max())
     return largest * float(np.sqrt(np.square(x / largest).sum())) if largest else 0.0
 
@@ -112,7 +112,7 @@ def _cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float6
 
 
 def unit(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Vectors along the last axis, scaled to length 1; zero vectors stay zero."""
+    """Return ``x`` with its vectors along the last axis scaled to length 1; zero vectors stay zero."""
     largest = np.abs(x).max(axis=-1, keepdims=True)
     x = np.divide(x, largest, out=np.zeros_like(x), where=largest > 0)
     length = np.sqrt(np.square(x).sum(axis=-1, keepdims=True))

@@ -1,4 +1,4 @@
-"""Whole numbers as a stored file may claim them: none that nobody counted."""
+"""Types of counts that are read from stored files, with bounds that reject implausible numbers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
-"""Of bytes, say; larger ones do not fit into what is computed with them."""
+"""A count, of bytes for example; arithmetic on anything larger than 64 bits signed would overflow elsewhere."""
 
 Positive = Annotated[int, Field(gt=0, le=2**63 - 1)]
-"""Of something that is only listed where there is some."""
+"""A count of something that is only listed when there is at least one."""

@@ -1,4 +1,4 @@
-"""What ran of a program on an arm64 core, and what that cost: plain data."""
+"""Which kernels of a program ran on an arm64 core, and what that cost."""
 
 from __future__ import annotations
 
@@ -14,20 +14,25 @@ class Execution:
     profile: str
     producer: str
     products: dict[str, Positive] = field(default_factory=dict, hash=False)
-    """Multiply-accumulates that each matrix kernel of KleidiAI did, by its name."""
+    """Multiply-accumulates done by each matrix kernel of KleidiAI, by kernel name."""
     shares: dict[str, float] = field(default_factory=dict, hash=False)
-    """Of all instructions of the runtime, each function's; those of a half percent and more, where they were counted.
+    """Fraction of the runtime's instructions spent in each function; functions below 0.5 % are left out.
+
+    Empty where instructions were not counted.
     """
     instructions: Positive | None = None
-    """Of the runtime, with what it sets up when it is first called; none where they cannot be counted."""
+    """Instructions of the runtime, including its set-up on the first call; None where they cannot be counted."""
 
     @property
     def cost(self) -> int:
-        """What does not wobble: its instructions; where they cannot be counted, the products of KleidiAI's kernels."""
+        """A repeatable cost: the instructions, or KleidiAI's multiply-accumulates where instructions cannot be counted."""
         return self.instructions or sum(self.products.values())
 
     @property
     def kernels(self) -> list[str]:
-        """What computed most, most first: KleidiAI's kernels, without any the functions that took a tenth."""
+        """The kernels that did most of the work, the largest first.
+
+        KleidiAI's kernels if any ran, else the functions that took at least a tenth of the instructions.
+        """
         named = sorted(self.products, key=lambda name: -self.products[name])
         return named or [name for name, share in self.shares.items() if share >= 0.1]

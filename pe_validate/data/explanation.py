@@ -1,4 +1,4 @@
-"""Where an artifact leaves what it is held to, place by place."""
+"""Where an artifact starts to differ from its reference, place by place."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pe_validate.data.case import Case
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One place: how well the artifact's nearest value agrees with it, and which value that is."""
+    """One place in the model, the artifact's value that is closest to it, and how well the two agree."""
 
     __pydantic_config__ = ConfigDict(ser_json_inf_nan="strings")
 
@@ -22,7 +22,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Where ``case`` leaves ``reference``; ``place`` is None where it does not."""
+    """The place where ``case`` starts to differ from ``reference``; ``place`` is None if it does not."""
 
     case: Case
     gate: str
@@ -34,7 +34,7 @@ class Explanation:
 
     @property
     def sentence(self) -> str:
-        """What to tell a reader."""
+        """The explanation as one sentence."""
         if self.place is None:
             return f"{self.case} stays with {self.reference} at every place, on '{self.image}'."
         at = next((number for number, step in enumerate(self.steps) if step.place == self.place), None)

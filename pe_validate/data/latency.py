@@ -12,12 +12,12 @@ Outcome = Literal["pass", "fail", "inconclusive"]
 PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1)]
 STRICT: Final = ConfigDict(extra="forbid")
-"""Of rows that people write: a key that is not known is a mistake."""
+"""Configuration for hand-written rows: an unknown key is a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The largest ratio to the baseline that a program may take, and why."""
+    """The largest permitted ratio of a program's time to the baseline's, and the reason for it."""
 
     __pydantic_config__ = STRICT
 
@@ -27,7 +27,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """Median of paired ratios, and its 95 % bootstrap interval."""
+    """The median of paired ratios, and its 95 % bootstrap interval."""
 
     median: float
     low: float
@@ -39,9 +39,9 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """One runtime beside the others: milliseconds of a median inference, and ratios to each of its rivals.
+    """The latency of one runtime: its median in ms, and the ratio of its time to each rival's.
 
-    The first rival is the baseline that the budget is for.
+    The budget applies to the first rival, which is the baseline.
     """
 
     model: str
@@ -56,7 +56,7 @@ class Latency:
 
     @property
     def outcome(self) -> Outcome | None:
-        """Whether the budget is kept; inconclusive while the interval holds the limit. None without one."""
+        """The verdict on the budget: inconclusive if the interval contains the limit, None if there is no budget."""
         if self.budget is None:
             return None
         found = next(iter(self.ratios.values()))

@@ -1,4 +1,4 @@
-"""Rows of limits: what is allowed, why, and the worst that correct conversions were measured at."""
+"""Rows of limits: what is allowed, why, and the worst value measured for a correct conversion."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pe_validate.data.tasks import Agreement
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on the numbers of a :class:`~pe_validate.data.comparison.Comparison`, or numbers measured for them."""
+    """Bounds on the numbers of a :class:`~pe_validate.data.comparison.Comparison`, or the numbers measured."""
 
-    __pydantic_config__ = ConfigDict(ser_json_inf_nan="strings")  # equal answers were measured, too
+    __pydantic_config__ = ConfigDict(ser_json_inf_nan="strings")  # equal outputs measure as infinite dB
 
     max_rel: float
     snr_db: float
@@ -22,7 +22,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """The row of a gate that compares features."""
+    """A row of limits for a gate that compares features."""
 
     limit: Limits
     measured: Limits
@@ -31,7 +31,7 @@ class Tolerance:
 
 @dataclass(frozen=True, slots=True)
 class AgreementTolerance:
-    """The row of a `retrieval` gate: the least agreement of neighbours with the float32 model."""
+    """A row of limits for the `retrieval` gate: the least agreement with the neighbours that float32 finds."""
 
     limit: Agreement
     measured: Agreement
@@ -40,7 +40,7 @@ class AgreementTolerance:
 
 @dataclass(frozen=True, slots=True)
 class AccuracyTolerance:
-    """The row of an `accuracy` gate: percentage points that may be lost against the float32 model."""
+    """A row of limits for the `accuracy` gate: percentage points that may be lost against the float32 model."""
 
     limit: float
     measured: float

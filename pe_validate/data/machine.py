@@ -1,4 +1,4 @@
-"""Where an artifact runs."""
+"""The machines on which artifacts run."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class KleidiKernel:
-    """A kernel of KleidiAI: what follows ``kai_run_matmul_clamp_`` in its name, as a regular expression."""
+    """A kernel of KleidiAI; ``pattern`` is a regular expression for its name after ``kai_run_matmul_clamp_``."""
 
     pattern: str
 
 
 @dataclass(frozen=True, slots=True)
 class XnnpackKernel:
-    """A kernel of XNNPACK, told by the ``instruction`` that it multiplies with.
+    """A kernel of XNNPACK, identified by the ``instruction`` that it multiplies with.
 
-    ``rivals`` are all instructions by which the same could be multiplied, the most telling first. ``least`` is the
-    share of all instructions that the kernel takes at least.
+    ``rivals`` are all instructions that could do the same multiplication, the most distinctive first. ``least`` is
+    the smallest fraction of all instructions that the kernel must take.
     """
 
     instruction: str
@@ -31,9 +31,9 @@ class XnnpackKernel:
 class Machine:
     """One kind of machine.
 
-    ``rows`` name the rows of ``limits/machines.toml`` that its own arithmetic calls for, the first that there is.
-    ``emulated`` says that it is not really there. ``counts``: its instructions can be counted. ``kernels``: which
-    kernel it has for operands of which types.
+    ``rows`` names rows of ``limits/machines.toml`` that its arithmetic needs; the first one that exists applies.
+    ``emulated``: it is emulated on this machine. ``counts``: its instructions can be counted. ``kernels``: the kernel
+    that it has for each pair of operand types.
     """
 
     name: str

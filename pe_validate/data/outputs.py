@@ -1,4 +1,4 @@
-"""What a model or an artifact answers."""
+"""The outputs of a model or an artifact."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Reading = Literal["exact", "declared", "native"]
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Features of named inputs, and who computed them."""
+    """The features of each named input, and the runtime (``producer``) that computed them."""
 
     producer: str
     features: dict[str, Array]
     notes: tuple[str, ...] = ()
-    """What the runtime noticed, which may explain a failure."""
+    """Observations of the runtime that may explain a failure."""

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pe_validate.data.case import Case
 
 Progress = Callable[[Case, str], None]
-"""Told of each stage that a case enters."""
+"""A function that is called with the case and the name of each stage that it enters."""
 
 
 def quiet(case: Case, stage: str) -> None:
-    """Tell nobody."""
+    """Ignore progress."""

@@ -1,4 +1,4 @@
-"""What decides the graph that is lowered: the form of the model, and what happens to its numbers."""
+"""Recipes: the form of the model that is lowered, and how its numbers are rounded or quantised."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from numpy.typing import NDArray
 FUSED: Final = "fused"
 LINEAR: Final = "linear"
 HALF: Final = "half"
-"""Forms that the project's own targets ask of a model, see :meth:`pe_validate.models.base.Model.deployable`.
+"""Forms of a model that the project's own targets lower, see :meth:`pe_validate.models.base.Model.deployable`.
 
-`fused`: LayerNorm and GELU are operators of their own. `linear`: LayerNorm is made of linear layers, which XNNPACK
-takes into its delegate. `half`: the same for float16, with squares that do not overflow and a GELU that XNNPACK has.
+`fused`: LayerNorm and GELU are single operators. `linear`: LayerNorm is built from linear layers, which XNNPACK takes
+into its delegate. `half`: as `linear`, for float16: squares do not overflow, and GELU uses operators that XNNPACK has.
 """
 
 Apply = Callable[[Any, Sequence[NDArray[np.float32]]], Any]
-"""From a module, and the images that it is calibrated on, to a module; both are ``torch.nn.Module``."""
+"""A function of a ``torch.nn.Module`` and its calibration images that returns a ``torch.nn.Module``."""
 
 
-def _keep(module: Any, images: Sequence[NDArray[np.float32]]) -> Any:
+def _unchanged(module: Any, images: Sequence[NDArray[np.float32]]) -> Any:
     return module
 
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """What happens to the numbers of a module before it is lowered.
+    """A way to round or quantise a module before it is lowered.
 
-    ``apply`` may change the module that it is given. ``dtype`` is that of the artifact's input and output.
-    ``rounds``: something is rounded, so that the lowered graph is not the rewrite itself. ``calibrated``: the result
-    depends on calibration images. ``finite``: weights must be, since their range is looked for.
+    ``apply`` may change the module that it is given. ``dtype`` is the type of the artifact's input and output.
+    ``rounds``: numbers are rounded, so the lowered graph differs from the rewrite. ``calibrated``: the result depends
+    on calibration images. ``finite``: every weight must be finite, because its range is computed.
     """
 
     name: str
-    apply: Apply = field(default=_keep, compare=False, repr=False)
+    apply: Apply = field(default=_unchanged, compare=False, repr=False)
     dtype: Literal["float16", "float32"] = "float32"
     rounds: bool = True
     calibrated: bool = False
@@ -44,12 +44,12 @@ class Scheme:
 
 
 FLOAT32: Final = Scheme("float32", rounds=False)
-"""Nothing happens."""
+"""The module as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """The form that is lowered, and the scheme of its numbers: cases that share a recipe share the graph."""
+    """The form that is lowered, and its numerical scheme; cases with the same recipe share one lowered graph."""
 
     form: str
     scheme: Scheme = FLOAT32

@@ -1,4 +1,4 @@
-"""What one command found."""
+"""The report of one command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pe_validate.data.result import Result
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that one command found; it is made and read by :mod:`pe_validate.report.stored`."""
+    """Everything that one command found; :mod:`pe_validate.report.stored` makes and reads it."""
 
     command: str
     weights: str
@@ -22,13 +22,13 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 when every case passed, 1 when a gate failed, 3 when a stage could not do its work."""
+        """0 if every case passed, 1 if a gate failed, 3 if a stage could not do its work."""
         found = {result.status for result in self.results}
         return 3 if "error" in found or not found else int("fail" in found)
 
     @property
     def headlines(self) -> list[str]:
-        """What a reader has to know first: the outcome, and who computed the Core ML numbers."""
+        """The first lines of the report: the outcome, and which runtime computed the Core ML numbers."""
         counts = {status: sum(r.status == status for r in self.results) for status in ("pass", "fail", "error")}
         lines = [
             f"{counts['pass']} of {len(self.results)} cases pass, {counts['fail']} fail, "

@@ -1,4 +1,4 @@
-"""Where every walk ends: one case, what was made of it, and what every gate said."""
+"""The result of the walk for one case: its artifact, and the verdict of every gate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pe_validate.data.verdict import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One case: what was made, what every gate said, how long each stage took in seconds."""
+    """The result for one case: its artifact, the verdicts, and the seconds that each stage took."""
 
     case: Case
     seconds: dict[str, float]
@@ -31,30 +31,30 @@ class Result:
     error: str | None = None
     latency: Latency | None = None
     peak_memory: Count | None = None
-    """Bytes, see :func:`~pe_validate.measure.memory.peak_memory`."""
+    """In bytes; see :func:`~pe_validate.measure.memory.peak_memory`."""
     half_sums: dict[int, float] | None = None
-    """SNR in dB by number of terms, see :mod:`pe_validate.measure.half_sums`."""
+    """SNR in dB by number of terms; see :mod:`pe_validate.measure.half_sums`."""
     explanation: Explanation | None = None
-    """Where a failure begins."""
+    """The place where a failure begins."""
     unexplained: str | None = None
-    """Why that is not known."""
+    """The reason why that place is not known."""
     profile: str | None = None
-    """The arm64 CPU that it ran on, if not on this machine's own."""
+    """The arm64 profile that it ran on; None if it ran on this machine."""
     execution: Execution | None = None
-    """What ran there."""
+    """The kernels that ran there, and their cost."""
 
     def __iter__(self) -> Iterator[Artifact | tuple[Verdict, ...] | None]:
-        """Unpack as ``artifact, verdicts``, which is what ``validate`` returned before it returned a result."""
+        """Unpack as ``artifact, verdicts``, the pair that ``validate`` used to return."""
         return iter((self.artifact, self.verdicts))
 
     @property
     def name(self) -> str:
-        """The case, and where it ran."""
+        """The case, and the profile that it ran on if there is one."""
         return f"{self.case} on {self.profile}" if self.profile else str(self.case)
 
     @property
     def status(self) -> Literal["pass", "fail", "error"]:
-        """A stage that could not do its work is an error, and so is a required gate that nothing judged."""
+        """The outcome; a stage that could not do its work is an error, and so is a required gate without a verdict."""
         if self.error is not None or not self.verdicts:
             return "error"
         if any(verdict.status != "pass" for verdict in self.verdicts):
@@ -63,9 +63,9 @@ class Result:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Required gates that nothing judged."""
+        """Required gates without a verdict."""
         return tuple(gate for gate in self.required if self.verdict(gate) is None)
 
     def verdict(self, gate: str) -> Verdict | None:
-        """Return what the gate of this name said, if it was asked."""
+        """Return the verdict of a gate, or None if it gave none."""
         return next((verdict for verdict in self.verdicts if verdict.gate == gate), None)

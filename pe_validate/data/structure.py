@@ -1,4 +1,4 @@
-"""What can be read of an artifact without running it."""
+"""The structure of an artifact: everything that can be read without running it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from math import prod
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
-    """What an ExecuTorch program hands to its delegate, and what is left to portable kernels.
+    """The parts of an ExecuTorch program that its delegate runs, and those left to portable kernels.
 
     ``products``: multiply-accumulates inside the delegate, by operator and operand types, such as
-    ``linear qdint8 × qcint8``. ``backend``: whose delegate it is. ``constants``: the beginnings of the sha256 of all
-    that XNNPACK's delegates store. ``altered``: the names of those that are not what was written.
+    ``linear qdint8 × qcint8``. ``backend``: the name of the delegate's backend. ``constants``: the first digits of the
+    sha256 of every constant in XNNPACK's delegates. ``altered``: the names of constants whose bytes have changed since
+    they were written.
     """
 
     delegate_calls: int
@@ -25,7 +26,7 @@ class Delegation:
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """One constant tensor as the network sees it, with what it takes on disk."""
+    """One constant tensor as the network sees it, and the bytes that it takes on disk."""
 
     name: str
     shape: tuple[int, ...]
@@ -33,7 +34,7 @@ class Weight:
     """``float16``, ``int8, a scale for each channel``, ``6-bit palette`` …"""
     bytes: int
     layer: str = ""
-    """The operator whose ``weight`` it is, of those that have one."""
+    """The type of the operator that uses it as its ``weight``; empty if none does."""
 
     @property
     def bits(self) -> float:
@@ -43,9 +44,9 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """The parts that an artifact's format lets one read; None or empty where it has no such part."""
+    """The parts of an artifact that its format exposes; None or empty where the format has no such part."""
 
     delegation: Delegation | None = None
     weights: tuple[Weight, ...] = ()
     results: dict[str, int] = field(default_factory=dict, hash=False)
-    """Computed values by declared type."""
+    """Number of computed values, by declared type."""

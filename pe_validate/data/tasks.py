@@ -1,4 +1,4 @@
-"""Results of what features are used for."""
+"""Results of the tasks that features are used for."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How many neighbours, by cosine similarity, a drifted embedding shares with the one it drifted from.
+    """The share of nearest neighbours, by cosine similarity, that an artifact's embeddings keep from the model's.
 
     ``top1``
-        fraction of the queries whose nearest neighbour is the same.
+        the fraction of queries whose nearest neighbour is unchanged.
     ``top5``
-        fraction of the five nearest neighbours that is kept, averaged over the queries.
+        the fraction of the five nearest neighbours that is kept, averaged over the queries.
     """
 
     top1: float
@@ -21,7 +21,7 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """Fractions of the held-out images whose nearest class, by cosine similarity, is the right one."""
+    """Top-1 accuracy on held-out images, as fractions; the nearest class by cosine similarity is the prediction."""
 
     top1: float
     reference_top1: float

@@ -1,4 +1,4 @@
-"""Tensors as artifacts declare them."""
+"""Tensor specifications, as artifacts declare them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 INPUT_NAME: Final = "image"
 OUTPUT_NAME: Final = "features"
-"""Names of the one input and the one output of every artifact that this project writes."""
+"""The names of the only input and the only output of every artifact that this project writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,5 +22,5 @@ class TensorSpec:
         return f"{self.name}: {self.dtype}[{', '.join('?' if n < 0 else str(n) for n in self.shape)}]"
 
     def accepts(self, shape: tuple[int, ...]) -> bool:
-        """Return whether a tensor of ``shape`` is what was declared."""
+        """Return whether ``shape`` matches the declared shape."""
         return len(shape) == len(self.shape) and all(n in (-1, m) for n, m in zip(self.shape, shape, strict=True))

@@ -1,4 +1,4 @@
-"""What one gate says of one case."""
+"""The verdict of one gate on one case."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Status = Literal["pass", "fail"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Pass or fail, and a sentence that explains itself.
+    """Pass or fail, and a sentence that explains why.
 
-    ``gate`` is a gate's name. ``layers`` are those whose weights are wrong.
+    ``gate`` is the gate's name. ``layers`` names the layers whose weights are wrong.
     """
 
     case: Case

@@ -1,4 +1,4 @@
-"""How much memory the child process that opens an artifact may allocate."""
+"""The memory limit of the child process that opens an artifact."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pe_validate.system.files import size
 
 BASE_MEMORY: Final = 4 * 2**30
 MEMORY_PER_BYTE: Final = 12
-"""Bytes: the libraries take the first, weights in several forms the second."""
+"""Bytes: the libraries need the first; copies of the weights need the second for each byte of the file."""
 
 LARGEST_ARTIFACT: Final = 4 * 2**30
-"""Bytes; the largest model's in float32 has a third of it."""
+"""In bytes; the largest model in float32 takes a third of it."""
 
 
 def memory_for(path: Path) -> int:
-    """Return how many bytes a sound artifact of this size never needs.
+    """Return a memory limit, in bytes, that no sound artifact of this size exceeds.
 
     Raises:
-        RunError: it is larger than any; a file may have terabytes that are nowhere on the disk.
+        RunError: the file is larger than any artifact; a sparse file may claim terabytes.
     """
     found = size(path) if path.exists() else 0
     if found > LARGEST_ARTIFACT:

@@ -1,4 +1,4 @@
-"""Which CPU this is, as far as it decides how sums are ordered."""
+"""The identity of this CPU, which decides the order in which sums are computed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 @cache
 def cpu_identity() -> str:
-    """Return a digest of the CPU's model and its features."""
+    """Return a digest of the CPU's model and features, 16 hexadecimal digits."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:  # not Linux
         lines = []
-    telling = {line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))}
-    said = [platform.system(), platform.machine(), platform.processor(), *sorted(telling)]
-    return hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
+    features = {line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))}
+    identity = [platform.system(), platform.machine(), platform.processor(), *sorted(features)]
+    return hashlib.sha256("\n".join(identity).encode()).hexdigest()[:16]

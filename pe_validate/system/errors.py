@@ -1,7 +1,7 @@
-"""One exception type per stage; each message is one sentence saying what, where and what to do.
+"""One exception type for each stage; every message is one sentence that says what failed, where, and what to do.
 
-The command line prints the message alone and exits with ``exit_code``: 2 when the request itself is
-wrong, 3 when a stage could not do its work. (1 is kept for a gate that ran and failed.)
+The command line prints only the message and exits with ``exit_code``: 2 if the request itself is wrong, 3 if a stage
+could not do its work. (1 is reserved for a gate that ran and failed.)
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from pe_validate.system.legible import printable
 
 
 class PEValidateError(Exception):
-    """Base of every error that is the caller's to read."""
+    """Base class of every error that is reported to the user."""
 
     exit_code = 3
 
     def __str__(self) -> str:
-        """One line, in which what cannot be printed is escaped."""
+        """Return the message with unprintable characters escaped."""
         return printable(super().__str__())
 
 
 class UsageError(PEValidateError):
-    """The request names something that does not exist or cannot be combined."""
+    """The request names something that does not exist, or combines things that do not go together."""
 
     exit_code = 2
 
@@ -32,7 +32,7 @@ class LoadError(PEValidateError):
 
 
 class ExportError(PEValidateError):
-    """An exporter failed, or what it wrote is not what was asked for."""
+    """An exporter failed, or wrote something other than what was asked for."""
 
 
 class RunError(PEValidateError):
@@ -40,11 +40,11 @@ class RunError(PEValidateError):
 
 
 class SetupError(PEValidateError):
-    """An environment that artifacts run in could not be prepared."""
+    """The environment in which artifacts run could not be prepared."""
 
 
 class ExplainError(PEValidateError):
-    """The intermediate values of an artifact could not be had."""
+    """The intermediate values of an artifact could not be read."""
 
 
 class GoldenError(PEValidateError):
@@ -56,11 +56,11 @@ class ReportError(PEValidateError):
 
 
 class FileError(PEValidateError):
-    """The system refused a file or folder, and no stage has words of its own for it."""
+    """The operating system refused access to a file or folder, outside any particular stage."""
 
 
 def refused(error: OSError) -> FileError:
-    """What the system said, in one sentence."""
-    named = isinstance(error.filename, str | bytes)  # a descriptor says nothing
+    """Return a FileError that says which file the system refused, and why."""
+    named = isinstance(error.filename, str | bytes)  # a file descriptor would mean nothing to the reader
     what = f"'{os.fsdecode(error.filename)}'" if named else "what this needs"
     return FileError(f"The system refuses {what} ({error.strerror or error}): mend that, or choose another.")

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Read, hash and atomically replace files."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def replace_file(path: Path, content: bytes) -> None:
         os.replace(temporary, path)
         sync(path.parent)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)  # renamed already, if it is the folder that cannot be flushed
+        Path(temporary).unlink(missing_ok=True)  # already renamed if only flushing the folder failed
         raise
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on disk."""
+    """Flush a file, or a folder's entries, to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -42,10 +42,10 @@ def sync(path: Path) -> None:
 
 
 def exchange(first: Path, second: Path) -> None:
-    """Let two folders change places at once: at no moment is either name free.
+    """Swap two folders atomically, so that both names exist at every moment.
 
     Raises:
-        OSError: the system refuses, or has no such call.
+        OSError: the system refuses, or has no such system call.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     names = os.fsencode(first), os.fsencode(second)
@@ -59,17 +59,17 @@ def exchange(first: Path, second: Path) -> None:
 
 
 _SWAP = 2
-"""RENAME_SWAP of macOS and RENAME_EXCHANGE of Linux."""
+"""RENAME_SWAP on macOS, RENAME_EXCHANGE on Linux."""
 
 _HERE = -100
-"""AT_FDCWD of Linux."""
+"""AT_FDCWD on Linux."""
 
 
 def plain_file(path: Path, largest: int | None = None) -> Path:
-    """``path``, of at most ``largest`` bytes.
+    """Return ``path`` if it is a regular file of at most ``largest`` bytes.
 
     Raises:
-        OSError: it is missing, too large, or a pipe or device, of which reading may never end.
+        OSError: it is missing or too large, or it is a pipe or device, which may never stop giving bytes.
     """
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
@@ -80,13 +80,13 @@ def plain_file(path: Path, largest: int | None = None) -> Path:
 
 
 def shipped(name: str) -> Path:
-    """A folder of the project: inside an installed package, or beside it in a checkout."""
+    """Return a data folder of the project: inside an installed package, or beside it in a checkout."""
     packaged, checkout = (Path(__file__).parents[depth] / name for depth in (1, 2))
     return packaged if packaged.is_dir() else checkout
 
 
 def digest(path: Path) -> str:
-    """Return the sha256 of a file; of a package folder, over relative names and contents in sorted order."""
+    """Return the sha256 of a file, or of a folder's relative file names and contents in sorted order."""
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -97,5 +97,5 @@ def digest(path: Path) -> str:
 
 
 def size(path: Path) -> int:
-    """Return the bytes of a file, or of every file in a package folder."""
+    """Return the size in bytes of a file, or of all files in a folder."""
     return path.stat().st_size if path.is_file() else sum(p.stat().st_size for p in path.rglob("*") if p.is_file())

@@ -1,4 +1,4 @@
-"""Names come from files that anyone wrote: what cannot be printed in them is escaped before it is shown or stored."""
+"""Escape unprintable characters: names come from untrusted files, and are shown and stored."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ T = TypeVar("T")
 
 
 def printable(text: str) -> str:
-    """One line that no terminal obeys, and that UTF-8 and XML can hold."""
+    """Return ``text`` as one printable line: no terminal control codes, and valid in UTF-8 and XML."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def legible(value: T) -> T:
-    """Plain data, the same but for its strings and paths, which are printable."""
+    """Return a copy of plain data in which every string and path is printable."""
     escaped: T = _legible(value)
     return escaped
 

@@ -1,8 +1,8 @@
-"""Child processes that have imported their libraries before they are born.
+"""A fork server: child processes start with their libraries already imported.
 
-A nursery is a process that imports modules and does nothing else. A child is forked from it in milliseconds, where a
-new interpreter takes seconds to import torch, and knows nothing of the children before it. Linux only: elsewhere
-libraries do not survive a fork.
+A nursery is a process that only imports modules. Forking a child from it takes milliseconds, where a new interpreter
+takes seconds to import torch, and each child starts in the same clean state. Linux only: elsewhere libraries do not
+survive a fork.
 """
 
 from __future__ import annotations
@@ -24,14 +24,17 @@ from typing import Final
 AVAILABLE: Final = sys.platform == "linux"
 
 READ_AT_IMPORT: Final = ("GOMP_", "HF_", "KMP_", "LD_", "MKL_", "OMP_", "OPENBLAS_", "ORT_", "PYTHON", "TORCH")
-"""How the names of variables begin that libraries read once: children with other values come from another nursery."""
+"""Prefixes of environment variables that libraries read once, when imported.
+
+A child that needs other values of these is forked from another nursery.
+"""
 
 POLL: Final = 0.005
-"""Seconds between two looks at a child that is about to end."""
+"""Seconds between two checks on a child that is about to end."""
 
 
 class Forked:
-    """A child of a nursery, as :class:`subprocess.Popen` would show it."""
+    """A child of a nursery, with the interface of :class:`subprocess.Popen`."""
 
     def __init__(self, nursery: Nursery, pid: int) -> None:
         self._nursery, self.pid = nursery, pid
@@ -44,10 +47,10 @@ class Forked:
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for its end.
+        """Wait until the child ends, and return its exit code.
 
         Raises:
-            subprocess.TimeoutExpired: it still lives after ``timeout`` seconds.
+            subprocess.TimeoutExpired: it is still alive after ``timeout`` seconds.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while (code := self.poll()) is None:
@@ -57,31 +60,31 @@ class Forked:
         return code
 
     def kill(self) -> None:
-        """End it by force."""
-        if self.poll() is None:  # it is not reaped before it is asked for, so that its number is still its own
+        """Kill the child with SIGKILL."""
+        if self.poll() is None:  # children are reaped only by poll(), so the pid cannot have been reused
             os.kill(self.pid, signal.SIGKILL)
 
 
 class Nursery:
-    """One process that has imported ``modules`` and that children are forked from. Use :func:`nursery`."""
+    """One process that has imported ``modules``, and from which children are forked. Get one with :func:`nursery`."""
 
     def __init__(self, modules: Sequence[str]) -> None:
         self._pipe, theirs = Pipe()
         command = [sys.executable, "-c", _NURSERY, str(theirs.fileno()), *modules]
         quiet = subprocess.DEVNULL
-        # OpenBLAS starts its threads when numpy is imported.
-        alone = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+        # OpenBLAS starts threads when numpy is imported; threads do not survive a fork.
+        single_threaded = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
-            command, pass_fds=[theirs.fileno()], stdin=quiet, stdout=quiet, stderr=quiet, env=alone
+            command, pass_fds=[theirs.fileno()], stdin=quiet, stdout=quiet, stderr=quiet, env=single_threaded
         )
         theirs.close()
         self._pipe.send(sys.path)
         self._lock = threading.Lock()
 
     def fork(self, theirs: Connection, log: str, memory: int) -> Forked | None:
-        """Return a child that serves ``theirs``; None if there can be none.
+        """Return a child that serves ``theirs``, or None if none can be forked.
 
-        There is none where importing the modules has started threads, which do not survive a fork.
+        That is so if importing the modules has started threads, which do not survive a fork, or if the nursery has died.
         """
         try:
             with self._lock:
@@ -90,7 +93,7 @@ class Nursery:
                     return None
                 send_handle(self._pipe, theirs.fileno(), self._process.pid)
                 return Forked(self, self._pipe.recv())
-        except (EOFError, OSError):  # it has died: out of memory, perhaps
+        except (EOFError, OSError):  # the nursery has died, perhaps out of memory
             return None
 
     def status(self, pid: int) -> int | None:
@@ -100,12 +103,12 @@ class Nursery:
                 self._pipe.send(("status", pid))
                 code: int | None = self._pipe.recv()
         except (EOFError, OSError):
-            return -signal.SIGKILL  # children end with their nursery
+            return -signal.SIGKILL  # children die with their nursery
         return code
 
     @property
     def alive(self) -> bool:
-        """Whether it can be asked for another child."""
+        """True while the nursery can fork another child."""
         return self._process.poll() is None
 
 
@@ -114,9 +117,9 @@ _guard = threading.Lock()
 
 
 def nursery(modules: Sequence[str]) -> Nursery:
-    """Return this process's nursery for ``modules``, in its environment as it is now."""
-    telling = {name: value for name, value in os.environ.items() if name.startswith(READ_AT_IMPORT)}
-    key = os.getpid(), tuple(modules), frozenset(telling.items())
+    """Return this process's nursery for ``modules`` and the current environment, started when first needed."""
+    variables = {name: value for name, value in os.environ.items() if name.startswith(READ_AT_IMPORT)}
+    key = os.getpid(), tuple(modules), frozenset(variables.items())
     with _guard:
         if key not in _nurseries or not _nurseries[key].alive:
             _nurseries[key] = Nursery(modules)
@@ -129,7 +132,7 @@ Serve = Callable[[int, str, str], None]
 
 
 def nurse(descriptor: int, modules: Sequence[str]) -> None:
-    """Import ``modules`` and fork children, until the other end of the pipe is closed."""
+    """Import ``modules``, then fork children on request until the other end of the pipe is closed."""
     from pe_validate.system.process import serve
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -152,9 +155,9 @@ def nurse(descriptor: int, modules: Sequence[str]) -> None:
 
 
 def _import(modules: Sequence[str]) -> bool:
-    """Import modules that are there; return whether no threads have come of it."""
+    """Import the modules that exist; return whether the process still has a single thread."""
     for module in modules:
-        with contextlib.suppress(ImportError):  # the child that needs it will say so
+        with contextlib.suppress(ImportError):  # the child that needs the module will report it
             import_module(module)
     return len(list(Path("/proc/self/task").iterdir())) == 1
 
@@ -167,7 +170,7 @@ def _fork(pipe: Connection, serve: Serve, log: str, memory: int, folder: str, en
         return pid
     pipe.close()
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    with contextlib.suppress(OSError):  # a folder that is gone is none to the child, either
+    with contextlib.suppress(OSError):  # the folder may have been removed since
         os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

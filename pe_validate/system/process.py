@@ -1,4 +1,4 @@
-"""Work in a child process: a crash, a hang or a flood of logs stays there and becomes one exception here."""
+"""Run functions in a child process, so that a crash, a hang or a flood of logs becomes one exception here."""
 
 from __future__ import annotations
 
@@ -27,26 +27,27 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 GRACE = 5.0
-"""Seconds that an idle child has to leave by itself, so that its libraries can clean up."""
+"""Seconds that an idle child has to exit by itself, so that its libraries can clean up."""
 
 
 class ChildError(Exception):
-    """The child raised, died or ran out of time; the message is one sentence fragment saying which."""
+    """The child raised, died or ran out of time; the message is a fragment of a sentence that says which."""
 
 
 class Child:
-    """One fresh interpreter that answers calls until closed.
+    """A fresh interpreter that answers calls until it is closed.
 
-    ``log`` receives everything the child and its native libraries print. Functions and values travel by
-    pickle, so a function must be importable by name. The caller's script is not imported again, as
-    ``multiprocessing`` would: it needs no ``if __name__ == "__main__"``.
+    ``log`` receives everything that the child and its native libraries print. Functions and values are pickled, so a
+    function must be importable by name. Unlike ``multiprocessing``, it does not import the caller's script again, which
+    therefore needs no ``if __name__ == "__main__"``.
 
-    ``memory`` is how many bytes it may allocate; only Linux keeps it to that.
+    ``memory`` is the number of bytes that it may allocate; only Linux enforces it.
 
-    ``preload`` are modules that it has imported when it is there, which costs time once and not for every child, see
+    ``preload`` names modules that are imported before the child starts, once for all children; see
     :mod:`~pe_validate.system.nursery`.
 
-    ``interpreter`` is another Python, with ``environment`` as all of its variables; it must find this module.
+    ``interpreter`` is another Python to run, with exactly the variables in ``environment``; it must be able to import
+    this module.
     """
 
     def __init__(
@@ -73,11 +74,11 @@ class Child:
         self._pipe.send(sys.path if environment is None else None)
 
     def call(self, function: Callable[P, T], timeout: float, *args: P.args, **kwargs: P.kwargs) -> T:
-        """``function(*args, **kwargs)`` in the child, waited for at most ``timeout`` seconds.
+        """Return ``function(*args, **kwargs)``, called in the child; wait at most ``timeout`` seconds for it.
 
         Raises:
-            PEValidateError: raised by ``function`` itself.
-            ChildError: any other exception, a crash (named by its signal), or a timeout.
+            PEValidateError: ``function`` raised it.
+            ChildError: ``function`` raised anything else, the child crashed (the message names the signal), or time ran out.
         """
         try:
             self._pipe.send((function, args, kwargs))
@@ -95,7 +96,7 @@ class Child:
 
     @property
     def alive(self) -> bool:
-        """Whether it can be called again."""
+        """True while the child can be called."""
         return self._process.poll() is None
 
     def close(self) -> None:
@@ -116,7 +117,7 @@ class Child:
         self.close()
 
     def _cause_of_death(self) -> str:
-        code = self._process.wait()  # its end of the pipe is closed: it is gone, or about to be
+        code = self._process.wait()  # its end of the pipe is closed, so it has ended or is about to
         if code < 0:
             named = {number.value: number.name for number in signal.Signals}
             return f"its process was ended by {named.get(-code, f'signal {-code}')}"
@@ -127,7 +128,7 @@ _CHILD: Final = "import sys; from pe_validate.system.process import serve; serve
 
 
 def serve(descriptor: int, log: str, memory: str) -> None:
-    """What the child does: answer calls from the inherited pipe until its other end is closed."""
+    """Answer calls from the inherited pipe until its other end is closed; this is the child's main loop."""
     if int(memory):
         resource.setrlimit(resource.RLIMIT_DATA, (int(memory), int(memory)))
     threading.Thread(target=_die_with, args=(os.getppid(),), daemon=True).start()
@@ -138,7 +139,7 @@ def serve(descriptor: int, log: str, memory: str) -> None:
         os.dup2(target, stream)
     for text in (sys.stdout, sys.stderr):
         if isinstance(text, TextIOWrapper):
-            text.reconfigure(line_buffering=True)  # the last words before a crash belong in the log
+            text.reconfigure(line_buffering=True)  # what is printed just before a crash must reach the log
     while True:
         try:
             function, args, kwargs = pipe.recv()
@@ -148,11 +149,11 @@ def serve(descriptor: int, log: str, memory: str) -> None:
 
 
 def _leave() -> NoReturn:
-    """End without taking apart every module that was imported, which takes a second."""
+    """Exit without tearing down every imported module, which would take a second."""
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
-    ctypes.CDLL(None).fflush(None)  # what native libraries have printed
+    ctypes.CDLL(None).fflush(None)  # the output of native libraries
     os._exit(0)
 
 
@@ -164,7 +165,7 @@ def _attempt(
     except PEValidateError as error:
         return False, error
     except BaseException as error:  # noqa: BLE001 - it is re-raised, in the parent
-        with suppress(OSError):  # the log may be on a disk that is full: that is what has to be told
+        with suppress(OSError):  # if the disk with the log is full, it is ``error`` that has to be reported
             traceback.print_exc(file=sys.stderr)
             sys.stderr.flush()
         lines = str(error).strip().splitlines() or ["no message"]
@@ -173,7 +174,7 @@ def _attempt(
 
 @contextmanager
 def memory_limited(extra: int) -> Iterator[None]:
-    """Let this process allocate at most ``extra`` bytes more; only Linux keeps it to that."""
+    """Let this process allocate at most ``extra`` more bytes; only Linux enforces it."""
     limits = soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if sys.platform == "linux":
         pages = int(Path("/proc/self/statm").read_text().split()[5])
@@ -186,7 +187,7 @@ def memory_limited(extra: int) -> Iterator[None]:
 
 
 def _die_with(parent: int) -> None:
-    """A process whose parent is gone gets another one."""
+    """End this process when its parent ends: an orphan is given another parent."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)

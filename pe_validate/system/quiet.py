@@ -1,4 +1,4 @@
-"""Libraries that talk while they are imported."""
+"""Silence libraries that log or warn while they are imported."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Without warnings and log lines: torchao 0.18 tells of GPU extensions that are not there when it is imported."""
+    """Suppress warnings and log lines: torchao 0.18, for one, reports missing GPU extensions when it is imported."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""Values that other distributions register through entry points, beside those of this project."""
+"""Registries: values of this project, and those that other distributions register through entry points."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pe_validate.system.errors import UsageError
 
 
 class Named(Protocol):
-    """What can be registered."""
+    """Anything with a name; only such values can be registered."""
 
     @property
     def name(self) -> str:
@@ -22,12 +22,12 @@ T = TypeVar("T", bound=Named)
 
 
 def registered(group: str, kind: type[T], built_in: Iterable[T]) -> Mapping[str, T]:
-    """Return ``built_in`` and every value of the entry points of ``group``, by name.
+    """Return ``built_in`` and the values of every entry point in ``group``, by name.
 
-    An entry point names a value of type ``kind``, or an iterable of some.
+    An entry point refers to a value of type ``kind``, or to an iterable of such values.
 
     Raises:
-        UsageError: an entry point cannot be imported or is something else, or two values have one name.
+        UsageError: an entry point cannot be imported or is of another type, or two values have the same name.
     """
     found = {value.name: value for value in built_in}
     for point in entry_points(group=group):

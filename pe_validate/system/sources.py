@@ -1,4 +1,4 @@
-"""The identity of code: a digest of the source files of modules, which are not imported."""
+"""The identity of code: a digest of the source files of modules, without importing them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 
 @cache
 def code_digest(modules: tuple[str, ...]) -> str:
-    """Return one sha256 of the Python sources of ``modules``; a package stands for everything in it.
+    """Return one sha256 of the Python sources of ``modules``; a package includes everything in it.
 
-    Names do not count, so code that is moved keeps its identity only if its text does.
+    Only the text counts, not the file names: a module that is moved keeps its identity if its text stays the same.
 
     Raises:
         ModuleNotFoundError: there is no such module.

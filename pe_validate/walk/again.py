@@ -1,4 +1,4 @@
-"""How to see a result again: the command line that made it."""
+"""The command line that reproduces a result."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from collections.abc import Mapping
 
 
 def command(*words: str, options: Mapping[str, object] | None = None) -> str:
-    """Return ``pe-validate`` with ``words`` and those of ``options`` that have a value, quoted for a shell."""
+    """Return a ``pe-validate`` command line of ``words`` and of the ``options`` that have a value, quoted for a shell."""
     parts = [str(part) for name, value in (options or {}).items() if value for part in (name, value)]
     return shlex.join(["pe-validate", *words, *parts])

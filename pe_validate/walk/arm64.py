@@ -1,6 +1,6 @@
-"""The walk on other machines: many programs on many arm64 profiles.
+"""The walk on arm64 cores: many programs on many profiles.
 
-Each interpreter is started once, each program exported and run here once.
+Each interpreter is started once, and each program is exported, and run on this machine, once.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from pe_validate.walk.walk import examine, export_all
 
 
 def programs(patterns: Sequence[str]) -> tuple[Case, ...]:
-    """Return the cases among those that are named that an arm64 core can run.
+    """Return the cases that match ``patterns`` and that an arm64 core can run.
 
     Raises:
         UsageError: there is none.
@@ -53,7 +53,7 @@ def programs(patterns: Sequence[str]) -> tuple[Case, ...]:
 
 
 class Arm64Evidence(Evidence):
-    """A program in the guest of a profile; ``native`` is what it answers on this machine's own CPU."""
+    """Evidence of a program in the guest of a profile; ``native`` is its outputs on this machine's own CPU."""
 
     def __init__(
         self, subject: Subject, artifact: Artifact, reference: Reference, guest: Guest, native: Outputs | None
@@ -63,7 +63,7 @@ class Arm64Evidence(Evidence):
         self._found: Outputs | None = None
 
     def answers(self, purpose: Purpose) -> Outputs:
-        """Return the features of every input; what ran for the first of them becomes :attr:`execution`."""
+        """Return the features of every input, and store what ran for the first one as :attr:`execution`."""
         if self._found is None:
             runtime = Arm64Runtime(self.path, self._guest)
             inputs = self.reference.inputs
@@ -85,13 +85,13 @@ def validate_on_arm64(
     options: Mapping[str, object] | None = None,
     progress: Progress = quiet,
 ) -> tuple[Result, ...]:
-    """Validate every case on every profile, each shown the first ``inputs`` images.
+    """Validate every case on every profile, on the first ``inputs`` images.
 
-    ``timeout`` is that of a :class:`Guest`. ``options`` of the command line are those that who sees a result again must
-    repeat.
+    ``timeout``, in seconds, is passed to :class:`Guest`. ``options`` are the command-line options that
+    :attr:`Result.again` must repeat.
 
     Raises:
-        UsageError, LoadError, ExportError, SetupError: what is needed before anything can run.
+        UsageError, LoadError, ExportError, SetupError: something that is needed before anything can run is missing.
     """
     for profile in profiles:
         setup(profile, cache_dir, lambda stage: progress(cases[0], stage))
@@ -141,7 +141,7 @@ def _judged(
 
 
 def answers_here(artifact: Artifact, model: Reference) -> Outputs | None:
-    """Return what ``artifact`` answers on this machine's own CPU; None if that does not take float16.
+    """Return the outputs of ``artifact`` on this machine's own CPU; None if that CPU does not support float16.
 
     Raises:
         RunError: the program cannot be loaded or executed.
@@ -149,7 +149,7 @@ def answers_here(artifact: Artifact, model: Reference) -> Outputs | None:
     try:
         here = IsolatedRuntime(artifact.path, artifact.case.target, "declared")
     except RunError:
-        if recipe(artifact.case).scheme.dtype == "float16":  # XNNPACK refuses what the CPU lacks when it loads
+        if recipe(artifact.case).scheme.dtype == "float16":  # XNNPACK refuses, when loading, what the CPU lacks
             return None
         raise
     with here:
@@ -157,7 +157,7 @@ def answers_here(artifact: Artifact, model: Reference) -> Outputs | None:
 
 
 class _Session:
-    """A guest that is started when it is needed, and again when a program has ended it."""
+    """A guest that is started when first needed, and restarted after a program has crashed it."""
 
     def __init__(self, profile: Profile, cache_dir: Path | None, timeout: float) -> None:
         self.profile, self._cache_dir, self._timeout = profile, cache_dir, timeout

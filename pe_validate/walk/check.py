@@ -1,4 +1,4 @@
-"""Files that someone else made: which case they claim to be, and whether they are it."""
+"""Check files that someone else made: find the case that a file claims to be, and judge it as that case."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pe_validate.walk.walk import examine
 
 @dataclass(frozen=True)
 class Claim:
-    """The case that a file claims to be, and what was read of the file to know it."""
+    """The case that a file claims to be, and the structure that was read from the file to find out."""
 
     path: Path
     case: Case
@@ -30,14 +30,14 @@ class Claim:
 
 
 def claimed(path: Path, model: str, precision: str | None = None) -> Claim:
-    """Return the case that a file claims to be, by its suffix; the file itself says in what it computes.
+    """Return the case that a file claims to be, by its suffix and, where that is not enough, its content.
 
     Raises:
         UsageError: there is no such file, model, target or precision.
         RunError: the file cannot be read.
     """
     suffixes: dict[str, Target] = {}
-    for each in targets().values():  # of those that share a last suffix the first is the likely one
+    for each in targets().values():  # of targets that share a last suffix, the first is the likely one
         suffixes.setdefault(f".{each.suffix.rpartition('.')[2]}", each)
     if path.suffix not in suffixes:
         raise UsageError(f"'{path}' is none of {', '.join(suffixes)}.")
@@ -53,12 +53,12 @@ def claimed(path: Path, model: str, precision: str | None = None) -> Claim:
 
 
 def _needed(target: Target, precision: str | None) -> bool:
-    """Whether a file has to be read to know what it claims: of programs, always, for others may share the suffix."""
+    """Return whether the file must be read to know its case; programs always, since targets share their suffix."""
     return precision is None or bool(target.operands)
 
 
 def _told_by_structure() -> Iterator[Target]:
-    """Targets that share the last suffix of another one's files."""
+    """Yield the targets whose suffix ends in another target's suffix."""
     for target in targets().values():
         if any(target.suffix != other.suffix and target.suffix.endswith(other.suffix) for other in targets().values()):
             yield target
@@ -67,9 +67,10 @@ def _told_by_structure() -> Iterator[Target]:
 def check(
     claim: Claim, reference: Reference, *, output: str | None = None, again: str = "", progress: Progress = quiet
 ) -> Result:
-    """Judge a file that someone else made; ``output`` picks one of several.
+    """Judge a file that someone else made; ``output`` names the output to judge if it has several.
 
-    Its graph is not known, so identity takes the place of fidelity: its mathematics against the model.
+    The graph that it was lowered from is unknown, so the identity gate, which compares the file's graph with the model,
+    takes the place of fidelity.
 
     Raises:
         RunError: the file cannot be read or executed.

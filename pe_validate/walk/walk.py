@@ -1,8 +1,8 @@
-"""The walk: a case → its model → export → run → judge → a result.
+"""The walk: case → model → export → run → judge → result.
 
-Everything that validates goes this way: :func:`validate`, ``pe-validate run`` and ``check``, the programs on arm64
-cores and the pytest fixtures. Each ends in a :class:`~pe_validate.data.result.Result` that knows which gates were
-required.
+Everything that validates uses it: :func:`validate`, ``pe-validate run``, ``pe-validate check``, programs on arm64
+cores, and the pytest fixtures. Each walk ends in a :class:`~pe_validate.data.result.Result`, which knows which gates
+were required.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from pe_validate.walk.again import command
 
 
 def examine(evidence: Evidence, again: str = "") -> Result:
-    """Ask every gate about one artifact; ``again`` is the command that does so again.
+    """Run every gate on one artifact; ``again`` is the command that does the same again.
 
     Raises:
         RunError: the artifact cannot be loaded or executed.
@@ -45,7 +45,7 @@ def examine(evidence: Evidence, again: str = "") -> Result:
     result = Result(
         case, {}, reference.weights.sha256, again, needed, evidence.artifact, verdicts, execution=evidence.execution
     )
-    if not evidence.subject.here:  # places are followed on this machine
+    if not evidence.subject.here:  # places can only be followed on this machine
         return result
     try:
         return replace(result, explanation=explain(case, evidence.path, reference, verdicts))
@@ -54,7 +54,7 @@ def examine(evidence: Evidence, again: str = "") -> Result:
 
 
 def evidence_of(artifact: Artifact, reference: Reference, partner: Outputs | None = None) -> Evidence:
-    """Return the evidence of an artifact that was made here, to be examined on this machine."""
+    """Return the evidence of an artifact that was exported here and runs on this machine."""
     return Evidence(
         Subject(artifact.case, reference.weights.spec), artifact.path, reference, artifact=artifact, partner=partner
     )
@@ -69,9 +69,10 @@ def validate(
     cache_dir: Path | None = None,
     progress: Progress = quiet,
 ) -> Result:
-    """Export ``case``, run it beside the model it came from, and judge.
+    """Export ``case``, run it beside the model it came from, and judge it.
 
-    ``photographs`` are what it is shown, ``calibration`` those on which a statically quantised one is scaled.
+    ``photographs`` is the folder of images that it runs on, ``calibration`` the folder of images on which
+    `int8-static` is calibrated; the project's own by default.
 
     Raises:
         UsageError, LoadError: the weights or photographs cannot be loaded.
@@ -91,15 +92,15 @@ def validate_all(
     progress: Progress = quiet,
     jobs: int = 2,
 ) -> tuple[Result, ...]:
-    """Validate many cases, model by model; a stage's error stays in its result.
+    """Validate many cases, model by model; the error of a stage is kept in the case's result.
 
-    Up to ``jobs`` exports work side by side, then the runs take turns: each of them uses every core.
+    Up to ``jobs`` exports run in parallel; then the artifacts run one at a time, because each uses every core.
 
     Raises:
         UsageError, LoadError: the weights or photographs cannot be loaded.
     """
     walker = Walker(weights, photographs, calibration, cache_dir, progress)
-    for case in cases:  # all models first: what cannot be loaded is known before the long work
+    for case in cases:  # load all models first, so that a load error appears before the long work
         walker.reference(case)
     results: dict[Case, Result] = {}
     for model in dict.fromkeys(case.model for case in cases):
@@ -120,10 +121,10 @@ def export_all(
     progress: Progress = quiet,
     jobs: int = 2,
 ) -> dict[Case, Artifact]:
-    """Return the artifacts of ``cases``, up to ``jobs`` of them made side by side.
+    """Return the artifacts of ``cases``, exporting up to ``jobs`` of them in parallel.
 
     Raises:
-        UsageError, LoadError, ExportError: the first of those that were met.
+        UsageError, LoadError, ExportError: the first error that occurred.
     """
     loaded = {model: load_weights(model, weights) for model in dict.fromkeys(case.model for case in cases)}
 
@@ -139,7 +140,7 @@ def export_all(
 
 @contextmanager
 def side_by_side(jobs: int) -> Iterator[ThreadPoolExecutor]:
-    """Give threads for as many jobs; after Ctrl-C, or an error, nothing that is queued is begun."""
+    """Yield a pool of ``jobs`` threads; after Ctrl-C or an error, queued jobs are not started."""
     pool = ThreadPoolExecutor(jobs)
     try:
         yield pool
@@ -148,13 +149,13 @@ def side_by_side(jobs: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def partners_first(cases: Sequence[Case]) -> list[Case]:
-    """Return cases in an order in which one that others are held to comes before them."""
+    """Return the cases in an order in which those that others are compared with come first."""
     return sorted(cases, key=lambda case: len(target_of(case).partners))
 
 
 @dataclass
 class Walker:
-    """Takes cases through the stages: each model is loaded once, and answers are kept for cases that need them."""
+    """Takes cases through the stages; loads each model once, and keeps outputs that other cases are compared with."""
 
     weights: str
     photographs: Path | None
@@ -166,7 +167,7 @@ class Walker:
     _seconds: dict[Case, dict[str, float]] = field(default_factory=dict)
 
     def reference(self, case: Case) -> Reference:
-        """Return the case's model, loaded when it is first asked for."""
+        """Return the case's reference, loaded when it is first asked for."""
         if case.model not in self._references:
             self.progress(case, "load")
             store = AnswerStore((self.cache_dir or default_cache_dir()) / "answers")
@@ -181,7 +182,7 @@ class Walker:
             return export(case, weights, self.cache_dir, self.calibration)
 
     def judged(self, case: Case, artifact: Artifact) -> Result:
-        """Run and judge an artifact.
+        """Run an artifact, judge it, and return the result.
 
         Raises:
             RunError: it cannot be loaded or executed.
@@ -194,7 +195,7 @@ class Walker:
         return replace(result, seconds=self._seconds[case])
 
     def finished(self, case: Case, exported: Future[Artifact]) -> Result:
-        """Wait for the export, then run and judge; keep the error of a stage in the result."""
+        """Wait for the export, then run and judge it; keep the error of a stage in the result."""
         artifact = None
         try:
             artifact = exported.result()
@@ -207,7 +208,7 @@ class Walker:
             self.progress(case, "done")
 
     def again(self, case: Case) -> str:
-        """Return the command that validates one case again."""
+        """Return the command that validates ``case`` again."""
         options: dict[str, object] = {
             "--weights": self.weights,
             "--images": self.photographs,
@@ -216,7 +217,7 @@ class Walker:
         return command("run", str(case), options=options)
 
     def _partner(self, case: Case) -> Outputs | None:
-        """Return what a partner has answered: in the same precision, else in its first one."""
+        """Return the outputs of a partner target: in the same precision, else in that target's first one."""
         for target in target_of(case).partners:
             first = next(iter(target_of(replace(case, target=target)).precisions))
             for precision in (case.precision, first):
