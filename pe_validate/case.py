@@ -37,7 +37,7 @@ def matrix() -> tuple[Case, ...]:
 
 
 def default_cases(*, on_phones: bool = False) -> tuple[Case, ...]:
-    """Return the cases that are validated when none is named: the recommended model in each target's recommended precisions.
+    """Return the cases that are validated by default: the recommended model in every recommended precision.
 
     ``on_phones`` leaves out targets that no phone can run.
     """

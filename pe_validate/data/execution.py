@@ -25,7 +25,7 @@ class Execution:
 
     @property
     def cost(self) -> int:
-        """A repeatable cost: the instructions, or KleidiAI's multiply-accumulates where instructions cannot be counted."""
+        """A repeatable cost: instructions, or KleidiAI's multiply-accumulates where those cannot be counted."""
         return self.instructions or sum(self.products.values())
 
     @property

@@ -1,1 +1,1 @@
-"""What an artifact has to pass, one module for each gate, and the limits."""
+"""The gates that an artifact has to pass, one module each, and their limits."""

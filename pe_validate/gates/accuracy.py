@@ -1,4 +1,4 @@
-"""accuracy: a trained model recognises about as many labelled images as in float32."""
+"""accuracy: the artifact of a trained model recognises about as many labelled images as the float32 model."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def _cell(verdict: Verdict) -> str | None:
 
 
 class AccuracyGate(Gate):
-    """Top-1 accuracy."""
+    """Compares top-1 accuracy with that of the float32 model."""
 
     name = "accuracy"
     columns = (Column("accuracy, of float32", _cell),)
 
     def required(self, subject: Subject) -> bool:
-        """Ask it of models that come with labelled images, for the weights that recognise them."""
+        """Require it of models that come with labelled images, if the weights were trained to recognise them."""
         row = row_of(subject.case, self.name, AccuracyTolerance)
         return subject.here and row is not None and subject.model.recognises(subject.weights)
 
     def judge(self, evidence: Evidence) -> Verdict | None:
-        """Count what the model and what the artifact recognises."""
+        """Compare the accuracy of the artifact with that of the model."""
         row, images = row_of(evidence.case, self.name, AccuracyTolerance), evidence.reference.labelled
         if row is None or images is None or not evidence.comparable:
             return None
@@ -43,7 +43,7 @@ class AccuracyGate(Gate):
 
 
 def judge_accuracy(case: Case, producer: str, found: Accuracy, row: AccuracyTolerance) -> Verdict:
-    """Hold an accuracy to its row."""
+    """Judge an accuracy by its row of limits."""
     lost = 100 * (found.reference_top1 - found.top1)
     passes = lost <= row.limit + 1e-9
     sentence = (

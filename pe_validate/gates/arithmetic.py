@@ -1,4 +1,4 @@
-"""arithmetic: a program computes its linear layers in what its precision promises, read from the delegate itself."""
+"""arithmetic: a program's linear layers multiply the types that its precision promises, as read from the delegate."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
     from pe_validate.gates.evidence import Evidence
 
 LINEAR_SHARE: Final = 0.99
-"""Least share of the linear layers' multiply-accumulates; the averages inside LayerNorm stay in float32."""
+"""Least fraction of the linear layers' multiply-accumulates; the averages inside LayerNorm stay in float32."""
 
 
 class ArithmeticGate(Gate):
-    """Types of operands."""
+    """Checks the operand types of linear layers."""
 
     name = "arithmetic"
 
     def required(self, subject: Subject) -> bool:
-        """Ask it of delegated programs."""
+        """Require it of delegated programs."""
         return subject.here and bool(subject.target.operands)
 
     def judge(self, evidence: Evidence) -> Verdict | None:
-        """Read the program."""
+        """Judge the operand types that the program's delegate declares."""
         found = evidence.structure.delegation
         return judge_arithmetic(evidence.case, found) if found else None
 
 
 def judge_arithmetic(case: Case, delegation: Delegation) -> Verdict:
-    """Judge what a program multiplies."""
+    """Judge the operand types of a program's linear layers."""
     wanted = target_of(case).operands[case.precision]
     linear = {key.removeprefix("linear "): n for key, n in delegation.products.items() if key.startswith("linear ")}
     share = linear.get(wanted, 0) / max(sum(linear.values()), 1)

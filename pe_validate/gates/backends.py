@@ -1,4 +1,4 @@
-"""backends: two targets that an app may use in each other's place answer alike."""
+"""backends: two targets that an app may use interchangeably give about the same outputs."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 
 class BackendsGate(NumbersGate):
-    """The same model by another target on the same device."""
+    """Compares the artifact with that of a partner target of the same model."""
 
     name = "backends"
     optional = True
 
     def required(self, subject: Subject) -> bool:
-        """Ask it of nothing: the other one may not have been asked for."""
+        """Require it of nothing: the partner may not have been validated."""
         return False
 
     def judge(self, evidence: Evidence) -> Verdict | None:
-        """Compare where both have answered."""
+        """Compare if the partner's outputs are known."""
         return super().judge(evidence) if evidence.partner and evidence.subject.here else None
 
     def pair(self, evidence: Evidence) -> tuple[Outputs, Outputs]:
-        """Compare the other with this one."""
+        """Return the partner's outputs and the artifact's."""
         assert evidence.partner
         return evidence.partner, evidence.answers(self.purpose)
 

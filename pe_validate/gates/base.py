@@ -1,7 +1,8 @@
-"""A gate, as a value: one thing that an artifact has to pass.
+"""The base class of gates: a gate is a value, and judges one property of an artifact.
 
-A gate is a module of this package that holds one instance, entered in :mod:`pe_validate.gates.registry`. It asks
-:class:`~pe_validate.gates.evidence.Evidence` for what it needs and gives a :class:`~pe_validate.data.verdict.Verdict`.
+Each gate is one instance in a module of its own, listed in :mod:`pe_validate.gates.registry`. It asks the
+:class:`~pe_validate.gates.evidence.Evidence` for what it needs and returns a
+:class:`~pe_validate.data.verdict.Verdict`.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is about to be judged: all that says which gates it needs, before anything has run.
+    """The subject of a validation: everything that decides, before anything has run, which gates are required.
 
-    ``weights`` is the string that names them. ``made_here`` says that the lowered graph is known. ``stored_cost`` is
-    what it cost on ``machine`` before.
+    ``weights`` is a spec such as ``seed:7``. ``made_here``: the artifact was exported here, so the lowered graph is
+    known. ``stored_cost`` is the cost that is stored for the case on ``machine``, if there is one.
     """
 
     case: Case
@@ -49,20 +50,20 @@ class Subject:
 
     @property
     def here(self) -> bool:
-        """Whether it runs on this machine itself."""
+        """True if the artifact runs on this machine itself."""
         return self.machine is HERE
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What a gate adds to the table of costs; ``show`` gives a cell, or None where there is nothing to show."""
+    """A column that a gate adds to the table of costs; ``show`` returns a cell's text, or None for an empty cell."""
 
     heading: str
     show: Callable[[Verdict], str | None]
 
 
 class MisfitError(Exception):
-    """An artifact takes or gives something else than the model, so that its numbers mean nothing."""
+    """An artifact's inputs or outputs differ from the model's, so its numbers cannot be compared."""
 
     def __init__(self, producer: str, reason: str) -> None:
         super().__init__(reason)
@@ -70,10 +71,10 @@ class MisfitError(Exception):
 
 
 class Gate(ABC):
-    """One gate.
+    """Base class of gates.
 
-    ``columns`` are what it adds to tables. ``optional`` says that it is asked whether required or not, and judges what
-    it can. ``shows_places`` says that what it compares can be followed place by place.
+    ``columns`` are added to the table of costs. ``optional``: the gate also runs where it is not required, and judges
+    what it can. ``shows_places``: the comparison can be repeated at every place inside the model.
     """
 
     name: ClassVar[str]
@@ -83,22 +84,22 @@ class Gate(ABC):
 
     @abstractmethod
     def required(self, subject: Subject) -> bool:
-        """Return whether ``subject`` has not passed without this gate."""
+        """Return whether ``subject`` must pass this gate."""
 
     @abstractmethod
     def judge(self, evidence: Evidence) -> Verdict | None:
-        """Return what the evidence says; None where this gate has nothing to judge.
+        """Return the verdict on the evidence, or None if there is nothing to judge.
 
         Raises:
             RunError: the artifact cannot be loaded or executed.
         """
 
     def excused(self, evidence: Evidence) -> bool:
-        """Return whether this machine cannot do what the gate requires; the report's first lines then say so."""
+        """Return whether to waive the gate because this machine cannot run it; the report's first lines say so."""
         return False
 
 
-def decide(case: Case, gate: str, passes: bool, said: str, *, producer: str = "", where: str = "") -> Verdict:
-    """Return a verdict without numbers: ``CASE passes GATE: what was said``; ``where`` follows the gate."""
-    sentence = f"{case} {'passes' if passes else 'fails'} {gate}{where}: {said}"
+def decide(case: Case, gate: str, passes: bool, finding: str, *, producer: str = "", where: str = "") -> Verdict:
+    """Return a verdict without numbers, whose sentence is ``CASE passes GATE: finding``; ``where`` follows GATE."""
+    sentence = f"{case} {'passes' if passes else 'fails'} {gate}{where}: {finding}"
     return Verdict(case, gate, "pass" if passes else "fail", sentence, producer=producer)

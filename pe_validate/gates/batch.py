@@ -1,4 +1,4 @@
-"""batch: loss on all inputs in one call, where an artifact declares that it takes several."""
+"""batch: loss on all inputs in a single call, if an artifact declares a variable batch size."""
 
 from __future__ import annotations
 
@@ -15,24 +15,28 @@ if TYPE_CHECKING:
 
 
 class BatchGate(NumbersGate):
-    """Several images at once."""
+    """Compares the outputs for several images in one call with the model's."""
 
     name = "batch"
     rows_of = "loss"
     optional = True
 
     def required(self, subject: Subject) -> bool:
-        """Ask it of nothing: only the artifact says whether it takes several."""
+        """Require it of nothing: only the artifact itself says whether it takes several images."""
         return False
 
     def judge(self, evidence: Evidence) -> Verdict | None:
-        """Compare where several are taken."""
+        """Compare if the artifact takes several images at once."""
         several = evidence.subject.here and evidence.comparable
         several = several and evidence.runtime("model").image_spec().shape[0] == -1
         return super().judge(evidence) if several else None
 
     def pair(self, evidence: Evidence) -> tuple[Outputs, Outputs]:
-        """Compare the model, image by image, with the artifact's one answer."""
+        """Return the model's outputs image by image, and the artifact's for one batch.
+
+        Raises:
+            MisfitError: the artifact fails on a batch, or returns another number of outputs.
+        """
         inputs, producer = evidence.reference.inputs, evidence.runtime("model").producer
         try:
             together = evidence.together()

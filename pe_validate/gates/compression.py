@@ -1,4 +1,4 @@
-"""compression: every matrix in a package is stored as its precision promises, and no other tensor is compressed."""
+"""compression: every matrix in a package is stored as its precision promises, and nothing else is compressed."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from pe_validate.gates.evidence import Evidence
 
 WHOLE_NUMBERS: Final = ("int32", "bool", "int8", "uint8", "int16", "uint16")
-"""Types of shapes, axes and flags."""
+"""Types of constants that hold shapes, axes and flags."""
 
 
 class CompressionGate(Gate):
-    """Storage of weights."""
+    """Checks how weights are stored."""
 
     name = "compression"
 
     def required(self, subject: Subject) -> bool:
-        """Ask it of packages that were made here."""
+        """Require it of packages that were exported here."""
         return subject.here and subject.made_here and bool(subject.target.storage)
 
     def judge(self, evidence: Evidence) -> Verdict | None:
-        """Read the package."""
+        """Judge the storage that the package declares."""
         return judge_compression(evidence.case, evidence.structure.weights)
 
 
 def judge_compression(case: Case, weights: Sequence[Weight]) -> Verdict:
-    """Judge how tensors are stored."""
+    """Judge how the constant tensors of a package are stored."""
     wanted, plain = target_of(case).storage[case.precision], "float16" if recipe(case).scheme.rounds else "float32"
     matrices = [weight for weight in weights if weight.layer == "linear"]
     others = [weight for weight in weights if weight.layer != "linear"]

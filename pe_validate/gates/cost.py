@@ -1,4 +1,4 @@
-"""cost: a program takes no more instructions than it did before."""
+"""cost: a program takes no more instructions than the stored number."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from pe_validate.gates.evidence import Evidence
 
 SLOWER: Final = 0.03
-"""Of the stored cost, how much more a program may take."""
+"""Fraction of the stored cost by which a program's cost may differ."""
 
 
 class CostGate(Gate):
-    """Instructions of a first inference, where they can be counted."""
+    """Compares the instructions of a first inference with a stored number, where they can be counted."""
 
     name = "cost"
 
     def required(self, subject: Subject) -> bool:
-        """Ask it where a cost is stored."""
+        """Require it where a cost is stored and instructions can be counted."""
         return subject.stored_cost is not None and subject.machine.counts
 
     def judge(self, evidence: Evidence) -> Verdict | None:
@@ -32,7 +32,7 @@ class CostGate(Gate):
 
 
 def judge_cost(case: Case, found: Execution, expected: int) -> Verdict:
-    """Hold a program to a number of instructions."""
+    """Judge a program's instructions by the ``expected`` number."""
     more = found.cost - expected
     said = (
         f"{found.cost:,} instructions for its first image, {more / expected:+.2%} against the stored {expected:,}; "

@@ -1,4 +1,4 @@
-"""delegation: a delegated program is one delegate call and nothing else; each more is a copy and a slow kernel."""
+"""delegation: a program is a single delegate call; anything outside it costs a copy and a slow portable kernel."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 
 class DelegationGate(Gate):
-    """One call, none outside."""
+    """Counts delegate calls, and operators outside them."""
 
     name = "delegation"
 
     def required(self, subject: Subject) -> bool:
-        """Ask it of delegated programs."""
+        """Require it of delegated programs."""
         return subject.here and bool(subject.target.operands)
 
     def judge(self, evidence: Evidence) -> Verdict | None:
-        """Read the program."""
+        """Judge the program's delegation."""
         found = evidence.structure.delegation
         return judge_delegation(evidence.case, found) if found else None
 
 
 def judge_delegation(case: Case, delegation: Delegation) -> Verdict:
-    """Judge what a program hands over."""
+    """Judge whether a program is one delegate call and nothing else."""
     whole = delegation.delegate_calls == 1 and not delegation.left_over
     found = f"{delegation.delegate_calls} delegate call{'s' * (delegation.delegate_calls != 1)}"
     if delegation.left_over:

@@ -1,4 +1,4 @@
-"""determinism: the same image gets the same answer, bit for bit, whatever came between."""
+"""determinism: the same image gives the same output, bit for bit, whatever ran in between."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 class DeterminismGate(Gate):
-    """Black, white, and black once more."""
+    """Runs black, white, and black again."""
 
     name = "determinism"
 
     def required(self, subject: Subject) -> bool:
-        """Ask it of everything on this machine."""
+        """Require it of everything that runs on this machine."""
         return subject.here
 
     def judge(self, evidence: Evidence) -> Verdict | None:
-        """Compare both answers to the first extreme."""
+        """Compare both outputs for the first of the extreme images."""
         if not evidence.comparable:
             return None
         name = evidence.reference.extremes.images[0].name
@@ -34,7 +34,7 @@ class DeterminismGate(Gate):
 
 
 def judge_twice(case: Case, producer: str, name: str, first: Array, again: Array) -> Verdict:
-    """Compare two answers to one image."""
+    """Judge whether two outputs for one image are equal."""
     passes = first.shape == again.shape and np.array_equal(first, again, equal_nan=True)
     said = "alike twice." if passes else "differently the second time: it draws random numbers, or keeps state."
     return decide(case, DETERMINISM.name, passes, f"{producer} answers '{name}' {said}", producer=producer)

@@ -1,4 +1,4 @@
-"""What gates ask about an artifact: its answers, in each way of reading it, and its structure, each computed once."""
+"""The evidence that gates ask for: an artifact's outputs, in each reading, and its structure, each computed once."""
 
 from __future__ import annotations
 
@@ -26,20 +26,21 @@ from pe_validate.targets.open import run
 from pe_validate.targets.runtime import Runtime
 
 BUDGET: Final = 3600.0
-"""Seconds that the answers of one artifact may take, in each way of reading it; the largest model's take minutes."""
+"""Seconds that all runs of one artifact may take in each reading; the largest model takes minutes."""
 
 
 class Evidence:
-    """One artifact on this machine, run in a child process that ends with :meth:`close`.
+    """The evidence of one artifact on this machine, run in a child process that :meth:`close` ends.
 
-    ``artifact`` is known of what was made here. ``structure`` is given where it has been read before. ``output`` picks
-    one of several. ``partner`` is what the same model answers in another form that an app may use in its place.
+    ``artifact`` is known if it was exported here. ``structure`` is given if it has already been read. ``output`` names
+    one of several outputs. ``partner`` holds the outputs of the same model on a partner target, which an app may use
+    instead.
     """
 
     native: Outputs | None = None
-    """What the artifact answers on this machine's own CPU, where it is examined on another one that computes alike."""
+    """The artifact's outputs on this machine's own CPU, if it is validated on another one that should agree."""
     execution: Execution | None = None
-    """What ran, on a machine that tells."""
+    """The kernels that ran, on a machine that reports them."""
 
     def __init__(
         self,
@@ -76,14 +77,14 @@ class Evidence:
 
     @property
     def machine(self) -> Machine:
-        """Where it runs."""
+        """The machine that it runs on."""
         return self.subject.machine
 
     def answers(self, purpose: Purpose) -> Outputs:
-        """Return the features of every input of the reference, read for a purpose.
+        """Return the features of every input of the reference, in the reading for ``purpose``.
 
         Raises:
-            MisfitError: the artifact takes no such inputs.
+            MisfitError: the artifact does not take such inputs.
             RunError: it cannot be loaded or executed.
         """
         reading = self.target.reading(self.case.precision, purpose)
@@ -104,7 +105,7 @@ class Evidence:
         return run(runtime, self.reference.inputs)
 
     def runtime(self, purpose: Purpose) -> Runtime:
-        """Return the loaded artifact; only one way of reading is open at a time.
+        """Return the loaded artifact; only one reading is open at a time.
 
         Raises:
             RunError: it cannot be loaded.
@@ -120,7 +121,7 @@ class Evidence:
 
     @cached_property
     def comparable(self) -> bool:
-        """Whether it answers as the model does in shape, so that it can be asked more."""
+        """True if its outputs have the model's shapes, so that further inputs make sense."""
         try:
             found, expected = self.answers("model").features, self.reference.trained.features
         except MisfitError:
@@ -128,7 +129,7 @@ class Evidence:
         return all(found[name].shape == value.shape for name, value in expected.items() if name in found)
 
     def ask(self, samples: tuple[Sample, ...]) -> Outputs:
-        """Return the features of other inputs, as a device computes them.
+        """Return the features of further inputs, as a device computes them.
 
         Raises:
             RunError: it cannot be executed.
@@ -137,27 +138,27 @@ class Evidence:
 
     @cached_property
     def extremes(self) -> Outputs:
-        """The features of the darkest and the brightest image."""
+        """Features of the darkest and the brightest image."""
         return self.ask(self.reference.extremes.images)
 
     @cached_property
     def first_again(self) -> Array:
-        """The features of the first extreme, asked once more after the others."""
+        """Features of the first extreme image, computed again after the others."""
         assert self.extremes
         return self.runtime("model").run(self.reference.extremes.images[0].image)
 
     def together(self) -> Array:
-        """Return the features of all inputs, given in one call.
+        """Return the features of all inputs, ``[inputs, …]``, computed in one call.
 
         Raises:
-            RunError: it does not take several.
+            RunError: it does not take several images.
         """
         images = np.concatenate([sample.image for sample in self.reference.inputs])
         return self.runtime("model").run(images)
 
     @cached_property
     def structure(self) -> Structure:
-        """What can be read of the artifact without running it; it was read, perhaps, when it was made."""
+        """The structure of the artifact, read from the file unless it was read when the artifact was made."""
         if self._structure is not None:
             return self._structure
         if self.artifact and self.artifact.delegation:

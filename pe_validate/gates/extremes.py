@@ -1,4 +1,4 @@
-"""extremes: loss on the darkest and on the brightest image that there are."""
+"""extremes: loss on the darkest and the brightest possible image."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 
 class ExtremesGate(NumbersGate):
-    """Black and white."""
+    """Compares the outputs for a black and a white image."""
 
     name = "extremes"
     rows_of = "loss"
     shows_places = True
 
     def required(self, subject: Subject) -> bool:
-        """Ask it of everything on this machine."""
+        """Require it of everything that runs on this machine."""
         return subject.here
 
     def judge(self, evidence: Evidence) -> Verdict | None:
-        """Compare where answers can be."""
+        """Compare if the outputs have the model's shapes."""
         return super().judge(evidence) if evidence.comparable else None
 
     def pair(self, evidence: Evidence) -> tuple[Outputs, Outputs]:
-        """Compare the model with the artifact."""
+        """Return the model's outputs and the artifact's."""
         return evidence.reference.extremes.trained, evidence.extremes
 
 

@@ -1,4 +1,4 @@
-"""fidelity: an artifact computes the very graph that was lowered."""
+"""fidelity: an artifact computes exactly the graph that was lowered."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 
 class FidelityGate(NumbersGate):
-    """The artifact's graph against the graph that its exporter was given."""
+    """Compares the artifact with the graph that its exporter was given."""
 
     name = "fidelity"
     purpose = "graph"
     shows_places = True
 
     def required(self, subject: Subject) -> bool:
-        """Ask it where the graph is known."""
+        """Require it where the lowered graph is known."""
         return subject.made_here
 
     def pair(self, evidence: Evidence) -> tuple[Outputs, Outputs]:
-        """Compare the lowered graph with the file's."""
+        """Return the outputs of the lowered graph and of the file's graph."""
         return evidence.reference.lowered(evidence.case), evidence.answers(self.purpose)
 
 

@@ -1,4 +1,4 @@
-"""gelu: what the approximation in a form costs, against the same form without it."""
+"""gelu: the error of a form's approximate GELU, against the same form with the exact one."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 class GeluGate(FormGate):
-    """A polynomial in the place of GELU."""
+    """Compares a form that approximates GELU by a polynomial with the same form without the approximation."""
 
     name = "gelu"
 
     def required(self, subject: Subject) -> bool:
-        """Ask it of what was made here in a form that approximates."""
+        """Require it of artifacts that were exported here in a form that approximates."""
         return subject.here and subject.made_here and subject.model.approximates(recipe(subject.case).form)
 
     def pair(self, evidence: Evidence) -> tuple[Outputs, Outputs]:
-        """Compare the rewrite with and without the approximation."""
+        """Return the outputs of the rewrite without and with the approximation."""
         reference, case = evidence.reference, evidence.case
         return reference.rewritten(case), reference.rewritten(case, exact=False)
 

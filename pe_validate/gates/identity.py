@@ -1,6 +1,7 @@
-"""identity: a file that someone else made is this model; exactly, where it is known how it was made.
+"""identity: a file that someone else made computes this model; tested strictly if its source is recognised.
 
-Its graph is not known, so this takes the place of fidelity: the file's mathematics against the model.
+The graph that the file was lowered from is unknown, so this gate, which compares the file's graph with the model,
+takes the place of fidelity.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from pe_validate.targets.base import Source
 
 KNOWN_SHARE: Final = 2 / 3
-"""Share of a source's weights that a file must store to be taken for it. The model and its rewrite share less."""
+"""Fraction of a source's weights that a file must store to count as made from it.
+
+The model and its rewrite have fewer weights than that in common.
+"""
 
 UNKNOWN: Final = (
     " The form in which it was converted is not known, since it stores other matrices than the tower and than the "
@@ -30,22 +34,22 @@ UNKNOWN: Final = (
 
 
 class IdentityGate(NumbersGate):
-    """The file against the model, or against the graph that it was converted from."""
+    """Compares the file with the model, or with the graph that it was converted from."""
 
     name = "identity"
     purpose = "graph"
     shows_places = True
 
     def required(self, subject: Subject) -> bool:
-        """Ask it where the graph is not known."""
+        """Require it where the lowered graph is unknown."""
         return not subject.made_here
 
     def pair(self, evidence: Evidence) -> tuple[Outputs, Outputs]:
-        """Compare the model with the file's graph."""
+        """Return the outputs of the model and of the file's graph."""
         return evidence.reference.trained, evidence.answers(self.purpose)
 
     def judge(self, evidence: Evidence) -> Verdict | None:
-        """Hold a file to the source that it was made of; to the model itself, more loosely, if that is unknown.
+        """Judge a file strictly by the source that it was made from; by the model, more loosely, if that is unknown.
 
         Raises:
             RunError: the file cannot be read.

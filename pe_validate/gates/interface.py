@@ -1,4 +1,4 @@
-"""interface: an artifact declares the one input and the one output that apps of its precision are written for."""
+"""interface: an artifact declares the one input and the one output that apps expect of its precision."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 
 class InterfaceGate(Gate):
-    """Names, shapes and types."""
+    """Checks the names, shapes and types of the input and the output."""
 
     name = "interface"
 
     def required(self, subject: Subject) -> bool:
-        """Ask it of what was made here: others may have names of their own."""
+        """Require it of artifacts that were exported here: others may use names of their own."""
         return subject.here and subject.made_here
 
     def judge(self, evidence: Evidence) -> Verdict | None:
-        """Compare what is declared with what the model declares."""
+        """Compare the declarations of the artifact with those of the model."""
         return self.judge_runtime(evidence, evidence.runtime("model")) if evidence.comparable else None
 
     def judge_runtime(self, evidence: Evidence, runtime: Runtime) -> Verdict:
-        """Judge a loaded artifact."""
+        """Judge the declarations of a loaded artifact."""
         dtype = recipe(evidence.case).scheme.dtype
         wanted = (replace(evidence.model.input, dtype=dtype), replace(evidence.model.output, dtype=dtype))
         found = (*runtime.inputs, *runtime.outputs)

@@ -1,4 +1,4 @@
-"""kernels: a program is computed by the kernels that its core has for its types, and not by more general ones."""
+"""kernels: a program runs on the kernels that its core has for its types, and not on more general ones."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
     from pe_validate.gates.evidence import Evidence
 
 SHARE: Final = 0.99
-"""Least share of the products of a precision; a single row of activations has a kernel of its own."""
+"""Least fraction of a precision's products; a single row of activations has a kernel of its own."""
 
 
 class KernelsGate(Gate):
-    """What ran, on an emulated core."""
+    """Checks which kernels ran on an emulated core."""
 
     name = "kernels"
 
     def required(self, subject: Subject) -> bool:
-        """Ask it where an emulator tells what ran."""
+        """Require it where an emulator reports what ran."""
         return subject.machine.emulated
 
     def judge(self, evidence: Evidence) -> Verdict | None:
-        """Compare what ran with what the core has."""
+        """Compare the kernels that ran with those that the core has."""
         found, delegation = evidence.execution, evidence.structure.delegation
         return judge_kernels(evidence.case, evidence.machine, delegation, found) if found and delegation else None
 
 
 def judge_kernels(case: Case, machine: Machine, delegation: Delegation, found: Execution) -> Verdict:
-    """Judge what a program ran; the machine says which kernel it has for the operands of the case's precision."""
+    """Judge the kernels that a program ran; the machine says which one it has for the operands of the precision."""
     operands = target_of(case).operands[case.precision]
     kernel = machine.kernels[operands]
     if isinstance(kernel, KleidiKernel):
@@ -58,7 +58,7 @@ def judge_kernels(case: Case, machine: Machine, delegation: Delegation, found: E
 
 
 def what_ran(found: Execution) -> str:
-    """Name KleidiAI's kernels with their products, and the functions that most instructions were of."""
+    """Describe KleidiAI's kernels by their products, and the functions that took most instructions by their share."""
     ran = [f"{name} ({count:,} products)" for name, count in found.products.items()]
     ran += [f"{name} ({share:.0%} of the instructions)" for name, share in list(found.shares.items())[:4]]
     return ", ".join(ran) or "no kernel of KleidiAI"

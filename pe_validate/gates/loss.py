@@ -1,4 +1,4 @@
-"""loss: an artifact answers what the float32 model that a user trained answers, as a device will compute it."""
+"""loss: an artifact, as a device will compute it, gives the outputs of the float32 model that was trained."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 
 class LossGate(NumbersGate):
-    """The artifact against the trained model."""
+    """Compares the artifact with the trained model."""
 
     name = "loss"
     shows_places = True
 
     def required(self, subject: Subject) -> bool:
-        """Ask it of everything."""
+        """Require it of everything."""
         return True
 
     def pair(self, evidence: Evidence) -> tuple[Outputs, Outputs]:
-        """Compare the model with the artifact."""
+        """Return the outputs of the model and of the artifact."""
         return evidence.reference.trained, evidence.answers(self.purpose)
 
 

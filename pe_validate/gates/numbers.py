@@ -1,4 +1,4 @@
-"""Gates that hold features to features, input by input, against a row of limits."""
+"""Gates that compare features with features, input by input, and judge them by a row of limits."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class NumbersGate(Gate):
-    """One that compares what :meth:`pair` gives.
+    """Base class of gates that compare the two outputs that :meth:`pair` returns.
 
-    ``purpose`` says in which way of reading the artifact answers. ``rows_of`` is the gate whose rows of limits it
-    borrows.
+    ``purpose`` decides the reading of the artifact. ``rows_of`` names the gate whose rows of limits apply, if not its
+    own.
     """
 
     purpose: ClassVar[Purpose] = "model"
@@ -31,14 +31,14 @@ class NumbersGate(Gate):
 
     @abstractmethod
     def pair(self, evidence: Evidence) -> tuple[Outputs, Outputs]:
-        """Return the reference and what is held to it.
+        """Return the reference outputs, and the outputs to compare with them.
 
         Raises:
             MisfitError: the artifact cannot be the model, whatever its numbers.
         """
 
     def judge(self, evidence: Evidence) -> Verdict | None:
-        """Compare, input by input."""
+        """Compare the two outputs, input by input."""
         try:
             reference, actual = self.pair(evidence)
         except MisfitError as misfit:
@@ -48,7 +48,7 @@ class NumbersGate(Gate):
         )
 
     def tolerance(self, case: Case, where: Sequence[str] = ()) -> Tolerance:
-        """Return the row of a case: of the first machine in ``where`` that has one, or of its target.
+        """Return the row of limits for a case: from the first machine in ``where`` that has one, else from its target.
 
         Raises:
             KeyError: there is none, which is a mistake in the table.
@@ -59,12 +59,12 @@ class NumbersGate(Gate):
         return row
 
     def find_row(self, case: Case, where: Sequence[str]) -> Tolerance | None:
-        """Look a row up."""
+        """Look up the row of limits."""
         return row_of(case, self.rows_of or self.name, Tolerance, where)
 
 
 def judge_numbers(case: Case, gate: str, reference: Outputs, actual: Outputs, row: Tolerance) -> Verdict:
-    """Hold what an artifact computed against a reference, input by input."""
+    """Judge the outputs of an artifact by those of a reference, input by input."""
     for name, expected in reference.features.items():
         if name in actual.features and (found := actual.features[name].shape) != expected.shape:
             reason = f"it answers with shape {list(found)}, the model with {list(expected.shape)}"
@@ -99,12 +99,12 @@ def judge_numbers(case: Case, gate: str, reference: Outputs, actual: Outputs, ro
 
 
 def refuse(case: Case, gate: str, producer: str, reason: str) -> Verdict:
-    """Return the verdict on an artifact that cannot be the model, whatever its numbers."""
+    """Return the failing verdict on an artifact that cannot be the model, whatever its numbers."""
     return Verdict(case, gate, "fail", f"{case} fails {gate} in {producer}: {reason}.", producer=producer)
 
 
 def breach(comparison: Comparison, row: Tolerance) -> str:
-    """Return the limits that ``comparison`` breaks, each as 'observed, limit'; empty when it keeps them all."""
+    """Return a description of the limits that ``comparison`` breaks, each as 'observed, limit'; empty if none."""
     limit = row.limit
     if not comparison.finite:
         return "a value that is not finite"

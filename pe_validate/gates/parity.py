@@ -1,4 +1,4 @@
-"""parity: a program on another machine answers as it does on this one."""
+"""parity: a program gives about the same outputs on another machine as on this one."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 
 class ParityGate(NumbersGate):
-    """The same program on this machine's own CPU."""
+    """Compares the program with itself on this machine's own CPU."""
 
     name = "parity"
 
     def required(self, subject: Subject) -> bool:
-        """Ask it of what runs elsewhere."""
+        """Require it of programs that run on another machine."""
         return not subject.here
 
     def excused(self, evidence: Evidence) -> bool:
-        """Excuse it where this machine's CPU cannot compute the program."""
+        """Waive the gate if this machine's CPU cannot run the program."""
         return evidence.native is None
 
     def judge(self, evidence: Evidence) -> Verdict | None:
-        """Compare where both have computed."""
+        """Compare if this machine's CPU can run the program."""
         return None if evidence.native is None else super().judge(evidence)
 
     def pair(self, evidence: Evidence) -> tuple[Outputs, Outputs]:
-        """Compare this machine with the other."""
+        """Return the outputs on this machine and on the other."""
         assert evidence.native
         return evidence.native, evidence.answers(self.purpose)
 

@@ -1,4 +1,4 @@
-"""products: KleidiAI's kernels do as much of a program's work as before, where instructions cannot be counted."""
+"""products: KleidiAI's kernels do as much of a program's work as stored, where instructions cannot be counted."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
 
 class ProductsGate(Gate):
-    """Multiply-accumulates by KleidiAI: fewer are as bad as more, for other kernels, uncounted, compute the rest."""
+    """Compares the multiply-accumulates of KleidiAI's kernels with a stored number.
+
+    Fewer are as bad as more: other kernels, which are not counted, then do the rest.
+    """
 
     name = "products"
 
     def required(self, subject: Subject) -> bool:
-        """Ask it where a cost is stored and instructions cannot be counted."""
+        """Require it where a cost is stored and instructions cannot be counted."""
         return subject.stored_cost is not None and subject.machine.emulated and not subject.machine.counts
 
     def judge(self, evidence: Evidence) -> Verdict | None:
@@ -30,7 +33,7 @@ class ProductsGate(Gate):
 
 
 def judge_products(case: Case, found: Execution, expected: int) -> Verdict:
-    """Hold a program to a number of products."""
+    """Judge a program's products by the ``expected`` number."""
     more = found.cost - expected
     said = (
         f"{found.cost:,} products by KleidiAI for its first image, {more / expected:+.2%} against the stored "

@@ -1,4 +1,4 @@
-"""Every gate, in the order in which they are asked and told."""
+"""Every gate, in the order in which gates run and are reported."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ BY_NAME: Final = {gate.name: gate for gate in GATES}
 
 
 def required(subject: Subject) -> tuple[str, ...]:
-    """Return the names of the gates without which ``subject`` has not passed."""
+    """Return the names of the gates that ``subject`` must pass."""
     return tuple(gate.name for gate in GATES if gate.required(subject))
 
 
 def judge(evidence: Evidence) -> tuple[tuple[str, ...], tuple[Verdict, ...]]:
-    """Ask every gate that is required or optional; return the names of those that were required, and what they said.
+    """Run every required or optional gate; return the names of the required ones, and all verdicts.
 
     Raises:
         RunError: the artifact cannot be loaded or executed.
@@ -78,10 +78,12 @@ def judge(evidence: Evidence) -> tuple[tuple[str, ...], tuple[Verdict, ...]]:
 
 
 def tolerance(case: Case, gate: str, where: Sequence[str] = ()) -> Tolerance:
-    """Return a case's row of a gate that compares numbers: of the first machine in ``where`` that has one, or its own.
+    """Return the row of limits for a case and a gate that compares numbers.
+
+    It comes from the first machine in ``where`` that has one, else from the case's target.
 
     Raises:
-        KeyError: there is no such row, which is a mistake in the table.
+        KeyError: there is no such row, which is a mistake in the table, or the gate compares no numbers.
     """
     found = BY_NAME[gate]
     if not isinstance(found, NumbersGate):
@@ -90,5 +92,5 @@ def tolerance(case: Case, gate: str, where: Sequence[str] = ()) -> Tolerance:
 
 
 def columns() -> tuple[tuple[str, Column], ...]:
-    """Return what gates add to the table of costs, each with its gate's name."""
+    """Return the columns that gates add to the table of costs, each with the name of its gate."""
     return tuple((gate.name, column) for gate in GATES for column in gate.columns)

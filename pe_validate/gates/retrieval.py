@@ -1,4 +1,4 @@
-"""retrieval: nearest neighbours stay what they are in float32, which is loss as a search feels it."""
+"""retrieval: nearest neighbours stay the same as in float32; this is how a search experiences loss."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class RetrievalGate(Gate):
-    """Neighbours among photograph crops, or among the tokens of some."""
+    """Compares the nearest neighbours among photograph crops, or among their tokens."""
 
     name = "retrieval"
     columns = (
@@ -27,11 +27,11 @@ class RetrievalGate(Gate):
     )
 
     def required(self, subject: Subject) -> bool:
-        """Ask it of precisions that have a row."""
+        """Require it of precisions that have a row of limits."""
         return subject.here and row_of(subject.case, self.name, AgreementTolerance) is not None
 
     def judge(self, evidence: Evidence) -> Verdict | None:
-        """Look up the queries among the bank, as the model and as the artifact sees them."""
+        """Look up the queries in the bank, as embedded by the model and by the artifact."""
         row = row_of(evidence.case, self.name, AgreementTolerance)
         if row is None or not evidence.comparable:
             return None
@@ -42,7 +42,7 @@ class RetrievalGate(Gate):
 
 
 def judge_agreement(case: Case, producer: str, found: Agreement, row: AgreementTolerance) -> Verdict:
-    """Hold an agreement to its row."""
+    """Judge an agreement by its row of limits."""
     passes = found.top1 >= row.limit.top1 and found.top5 >= row.limit.top5
     sentence = (
         f"{case} {'passes' if passes else 'fails'} retrieval: {producer} keeps {found.top1:.1%} of the nearest "

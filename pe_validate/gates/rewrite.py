@@ -1,4 +1,4 @@
-"""rewrite: the form that is lowered is exact algebra; in float32, before anything is rounded."""
+"""rewrite: the form that is lowered equals the model up to float32 rounding, before its numbers are reduced."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 
 
 class FormGate(NumbersGate):
-    """One that judges not the artifact but the form of the model that is lowered: its rows are the form's."""
+    """Base class of gates that judge the lowered form of the model rather than the artifact, by the form's rows."""
 
     shows_places = True
 
     def find_row(self, case: Case, where: Sequence[str]) -> Tolerance | None:
-        """Look the row of the form up."""
+        """Look up the row of limits for the form."""
         return case_form_row(case, self.name)
 
 
 class RewriteGate(FormGate):
-    """The rewrite without its approximation, against the model."""
+    """Compares the rewrite, without its approximation, with the model."""
 
     name = "rewrite"
 
     def required(self, subject: Subject) -> bool:
-        """Ask it of what was made here."""
+        """Require it of artifacts that were exported here."""
         return subject.here and subject.made_here
 
     def pair(self, evidence: Evidence) -> tuple[Outputs, Outputs]:
-        """Compare the model and its rewrite."""
+        """Return the outputs of the model and of its rewrite."""
         return evidence.reference.trained, evidence.reference.rewritten(evidence.case)
 
 

@@ -1,4 +1,4 @@
-"""weights: a program stores the weights of the lowered graph, byte for byte, and nothing altered."""
+"""weights: a program stores the weights of the lowered graph byte for byte, and none of its constants was altered."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 class WeightsGate(Gate):
-    """Constants by their digests."""
+    """Compares constants by their digests."""
 
     name = "weights"
 
     def required(self, subject: Subject) -> bool:
-        """Ask it of programs that name their constants."""
+        """Require it of programs that name their constants."""
         return subject.here and subject.target.keeps_constants
 
     def judge(self, evidence: Evidence) -> Verdict | None:
-        """Compare with the lowered graph, if it is known."""
+        """Compare the constants with those of the lowered graph, if it is known."""
         found = evidence.structure.delegation
         if found is None:
             return None
@@ -34,7 +34,7 @@ class WeightsGate(Gate):
 
 
 def judge_weights(case: Case, delegation: Delegation, graph: Mapping[str, str]) -> Verdict:
-    """Judge what a program stores; ``graph`` gives digests of layers by name, and is empty where it is not known."""
+    """Judge a program's constants; ``graph`` maps the names of layers to digests, and is empty if it is unknown."""
     lost = [name for name, digest in graph.items() if digest not in delegation.constants]
     wrong = lost or list(delegation.altered)
     passes = not wrong and (bool(delegation.constants) or not graph)

@@ -1,1 +1,1 @@
-"""Stored answers, the seals of what verdicts rest on, and what a phone is given."""
+"""Goldens (stored outputs), seals of the files that verdicts depend on, and bundles for a phone."""

@@ -1,6 +1,6 @@
-"""What a phone is given: artifacts, the goldens they are held to, and a manifest of both, in one folder.
+"""Bundles for a phone: artifacts, the goldens to compare them with, and a manifest of both, in one folder.
 
-``manifest.json`` is that of the goldens with a ``bundle`` section. The folder is replaced whole or not at all.
+``manifest.json`` is the manifest of the goldens with an added ``bundle`` section. The folder is replaced atomically.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from pe_validate.targets.registry import file_name
 from pe_validate.walk.walk import export_all
 
 CLASSES: Final = "classes.safetensors"
-"""Name of a model's table of class embeddings, in the folder of its goldens."""
+"""File name of a model's table of class embeddings, in the folder of its goldens."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bundled:
-    """One artifact, as the phone finds it."""
+    """One artifact, as the bundle describes it to the phone."""
 
     case: str
     model: str
@@ -54,7 +54,7 @@ class Bundled:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """All that was put together; ``classes`` is the sha256 of a table of class embeddings, by model."""
+    """The contents of a bundle; ``classes`` is the sha256 of each model's table of class embeddings."""
 
     artifacts: tuple[Bundled, ...]
     classes: dict[str, str]
@@ -63,14 +63,14 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class _Section:
-    """What a bundle's manifest has beyond that of goldens."""
+    """The section that a bundle adds to the manifest of the goldens."""
 
     bundle: Bundle
 
 
 _SECTION: Final = TypeAdapter(_Section)
 LITTER: Final = ".DS_Store"
-"""What the Finder of macOS leaves in a folder that it has shown."""
+"""A file that the macOS Finder leaves in every folder that it has shown."""
 
 
 def bundle(
@@ -85,14 +85,14 @@ def bundle(
     progress: Progress = quiet,
     jobs: int = 2,
 ) -> Bundle:
-    """Export ``cases`` and write them to ``out`` with their goldens; what was there stays until all of it is ready.
+    """Export ``cases`` and write them to ``out`` with their goldens; an older bundle stays until this is complete.
 
-    ``classes`` are files of class embeddings, by model.
+    ``classes`` maps models to files of class embeddings.
 
     Raises:
-        UsageError: ``out`` holds something that is not a bundle or not its own, or a table is of no bundled model.
-        GoldenError: a golden is missing, altered, or of other limits, fixtures or weights than today's.
-        LoadError, ExportError: weights or a table cannot be loaded, an export failed, ``out`` cannot be written.
+        UsageError: ``out`` is not a bundle or holds foreign files, or a table is for a model that is not bundled.
+        GoldenError: a golden is missing or altered, or was made with other limits, fixtures or weights.
+        LoadError, ExportError: weights or a table cannot be loaded, an export failed, or ``out`` cannot be written.
     """
     _refuse_strangers(out)
     models = tuple(dict.fromkeys(case.model for case in cases))
@@ -116,7 +116,7 @@ def bundle(
             replace_file(staged / model / CLASSES, table)
         replace_file(staged / golden.MANIFEST, _manifest(stored, made))
         for model in models:
-            golden.read(staged, model)  # the export took its time, and they were read again
+            golden.read(staged, model)  # the goldens may have changed during the export
         if out.exists():
             exchange(staged, out)
         else:
@@ -125,7 +125,12 @@ def bundle(
 
 
 def _refuse_strangers(out: Path) -> None:
-    """A folder that would be lost must be a bundle, and hold nothing else."""
+    """Refuse to replace a folder that is not a bundle, or that holds anything else.
+
+    Raises:
+        UsageError: it is not a bundle, or holds a file that the bundle does not list.
+        ExportError: it cannot be read.
+    """
     try:
         if not out.exists() or (out.is_dir() and not any(out.iterdir())):
             return
@@ -145,7 +150,7 @@ def _refuse_strangers(out: Path) -> None:
 
 
 def _listed(out: Path) -> Iterator[str]:
-    """Names of files and packages in a bundle, by its manifest."""
+    """Yield the names of the files and packages that a bundle's manifest lists."""
     entries = golden.read_manifest(out).goldens.values()
     made = _SECTION.validate_json((out / golden.MANIFEST).read_bytes()).bundle
     yield golden.MANIFEST

@@ -1,6 +1,6 @@
-"""Tables of class embeddings, with which an app names what it sees: safetensors, checked before a phone gets them.
+"""Tables of class embeddings, with which an app names what it sees; safetensors, checked before they are bundled.
 
-``embeddings`` is float32 ``[classes, dim]``; the metadata's ``labels`` is a JSON array of as many strings.
+``embeddings`` is float32 ``[classes, dim]``; ``labels``, in the metadata, is a JSON array of one string per class.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LABELS = "labels"
 
 
 def check_classes(path: Path, model: str) -> bytes:
-    """The content of a table that fits ``model``'s features.
+    """Return the content of the file if it is a table that fits the features of ``model``.
 
     Raises:
         UsageError: there is no such model.

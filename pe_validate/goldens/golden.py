@@ -1,8 +1,8 @@
-"""Goldens: what the model answered, stored, so that any later machine or phone can be held to it.
+"""Goldens: the stored outputs of the float32 model, with which any later machine or phone is compared.
 
-``golden/manifest.json`` names every file with its sha256 and says what made it; ``golden/<model>/`` holds the
-inputs as uint8 images and the features of the float32 model, in a file named by its content. It carries the limits that
-a phone judges by, too. The manifest is replaced last, so whatever happens on the way it names files that are there.
+``golden/manifest.json`` lists every file with its sha256 and how it was made, and carries the limits that a phone
+judges by. ``golden/<model>/`` holds the inputs, as uint8 images, and the features of the float32 model, in a file named
+by a digest of its content. The manifest is replaced last, so it always names files that exist, even after a crash.
 Only ``--update`` writes here.
 """
 
@@ -47,10 +47,10 @@ if TYPE_CHECKING:
 
 MANIFEST: Final = "manifest.json"
 STORED: Final = ("china", "hot-pixel")
-"""Inputs that are kept, of those that ``pe-validate run`` uses: a photograph, and what is least like one."""
+"""The inputs of ``pe-validate run`` that are stored: a photograph, and the image that is least like one."""
 
 ROUNDING: Final = 1
-"""Levels of 255: a release of Pillow may round a resized pixel the other way, and no further."""
+"""Permitted difference of a pixel, in levels of 255: another release of Pillow may round the other way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Golden:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the manifest says of one model's golden."""
+    """The entry of one model's golden in the manifest."""
 
     file: str
     sha256: str
@@ -79,22 +79,22 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Every golden, by model."""
+    """The manifest: every golden, by model."""
 
     goldens: dict[str, Entry]
     sealed: dict[str, str]
-    """Sha256 of what verdicts rest on besides: the tables of limits, every fixture, and the costs on arm64."""
+    """Sha256 of the other files that verdicts depend on: tables of limits, fixtures, and the costs on arm64."""
     budgets: dict[str, tuple[PhoneBudget, ...]] = field(default_factory=dict, hash=False)
-    """What an iPhone may take, by model."""
+    """Latency budgets on iPhones, by model."""
 
 
 _MANIFEST = TypeAdapter(Manifest)
 _OURS: Final = re.compile("[0-9a-f]{16}")
-"""How files of goldens are named, see :func:`_store`."""
+"""The file names (stems) of goldens, see :func:`_store`."""
 
 _LARGEST_MANIFEST: Final = 2**24
 _LARGEST_GOLDEN: Final = 2**26
-"""Bytes: some hundred times what they have, and eight times the largest."""
+"""Bytes: about a hundred times the usual manifest, and eight times the largest golden."""
 
 
 def update(
@@ -103,15 +103,15 @@ def update(
     tell: Callable[[str], None] = lambda model: None,
     weights: str = DEFAULT_WEIGHTS,
 ) -> None:
-    """Compute the goldens of ``models`` and write them, all or none; those of other models stay.
+    """Compute the goldens of ``models`` and write all of them or none; those of other models stay.
 
-    Stored answers that today's model still gives, to the same images and with the same weights, stay as they are:
-    another CPU rounds otherwise. Limits, budgets and seals are today's in any case. ``tell`` is told of each model
-    that is begun.
+    Stored outputs stay as they are if today's model, with the same images and weights, still agrees with them: another
+    CPU rounds differently. Limits, budgets and seals are always updated. ``tell`` is called with each model's name
+    before its golden is computed.
 
     Raises:
         UsageError, LoadError: the weights cannot be loaded.
-        GoldenError: the folder cannot be written, or a model's lies elsewhere.
+        GoldenError: the folder cannot be written, or a model's folder is a link.
     """
     _refuse_links(folder)
     try:
@@ -134,7 +134,11 @@ def update(
 
 
 def _refuse_links(folder: Path) -> None:
-    """Files are replaced and taken away in the folders of models: those must be here, under their own names."""
+    """Refuse model folders that are links: an update replaces and deletes files in them.
+
+    Raises:
+        GoldenError: a model's folder is a link.
+    """
     for model in known_models():
         if _resolved(folder / model) != _resolved(folder) / model:
             raise GoldenError(
@@ -143,10 +147,10 @@ def _refuse_links(folder: Path) -> None:
 
 
 def check_seals(folder: Path) -> None:
-    """What verdicts rest on must be what it was when the goldens were last written.
+    """Check that every sealed file is as it was when the goldens were last written.
 
     Raises:
-        GoldenError: a limit, a fixture or the costs were altered, are missing, unreadable or new.
+        GoldenError: a table of limits, a fixture or the file of costs was altered, or is missing, unreadable or new.
     """
     before = read_manifest(folder).sealed
     try:
@@ -163,13 +167,14 @@ def check_seals(folder: Path) -> None:
 
 
 def check(folder: Path, models: Sequence[str] = BUILT_IN, weights: str | None = None) -> Iterator[Verdict]:
-    """Hold the model to its goldens: files unaltered, limits those of the tables, pixels and outputs the same today.
+    """Check that goldens are unaltered and carry today's limits, and judge today's model by them.
 
-    ``weights`` are those that the goldens were made with; a manifest alone may name only the project's own.
+    ``weights`` is the spec of the weights that the goldens were made with. By default it is the manifest's, which may
+    only name the project's own weights.
 
     Raises:
         UsageError, LoadError: the weights cannot be loaded.
-        GoldenError: a golden is missing, altered or out of date, or what it rests on is.
+        GoldenError: a golden, or a file that it depends on, is missing, altered or out of date.
     """
     for model in models:
         entry, stored = unaltered(folder, model)
@@ -181,29 +186,33 @@ def check(folder: Path, models: Sequence[str] = BUILT_IN, weights: str | None = 
 
 
 def judge_itself(model: str, stored: Outputs, today: Outputs) -> Verdict:
-    """Hold the model's answers on this machine to those that were stored, on another one perhaps."""
+    """Judge the model's outputs on this machine by the stored ones, which another machine may have computed."""
     row = form_row(ITSELF, LOSS.name)
     assert row
     return judge_numbers(itself(model), LOSS.name, stored, today, row)
 
 
 def itself(model: str) -> Case:
-    """Return what the model itself is called where cases are told of."""
+    """Return the name, in the form of a case, under which the float32 model itself is reported."""
     return Case(model, "eager", "fp32")
 
 
 def _safe_spec(model: str, spec: str) -> str:
-    """Weights that a manifest names, if to load them reads no other file and asks no other machine."""
+    """Return a manifest's weights spec if loading it reads no other file and contacts no other machine.
+
+    Raises:
+        GoldenError: it names a file or a repository.
+    """
     if spec != TRAINED and not spec.startswith("seed:"):
         raise GoldenError(f"The golden of {model} was made with '{spec}': say with --weights where those are.")
     return spec
 
 
 def unaltered(folder: Path, model: str) -> tuple[Entry, Golden]:
-    """One model's golden, and with it everything that was sealed, as they were written; nothing is computed.
+    """Return one model's golden after checking it, its limits and every seal; nothing is computed.
 
     Raises:
-        GoldenError: a golden is missing or altered, or its limits, or what it rests on, are not today's.
+        GoldenError: it is missing or altered, or its limits or a sealed file are not today's.
     """
     check_seals(folder)
     manifest = read_manifest(folder)
@@ -236,7 +245,7 @@ def _check_pixels(model: str, stored: dict[str, Pixels]) -> None:
 
 
 def read(folder: Path, model: str) -> Golden:
-    """One model's golden, checked against its manifest.
+    """Return one model's golden, checked against the manifest.
 
     Raises:
         GoldenError: it is missing, altered or unreadable.
@@ -276,7 +285,7 @@ def _check_shapes(tensors: Mapping[str, NDArray[np.generic]], model: Model, coun
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a folder of goldens.
+    """Return the manifest of a folder of goldens.
 
     Raises:
         GoldenError: it is missing or unreadable.
@@ -297,14 +306,14 @@ def _trouble(error: OSError) -> str:
 
 
 def _resolved(path: Path) -> Path:
-    """``path`` without links.
+    """Return ``path`` with all links resolved.
 
     Raises:
-        GoldenError: it is no path, or its links lead to themselves.
+        GoldenError: it is not a valid path, or its links form a loop.
     """
     try:
         return path.resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # the second is a loop before Python 3.13
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop, before Python 3.13
         raise GoldenError(f"'{path}' leads nowhere ({error}): restore the goldens from version control.") from error
 
 
@@ -358,10 +367,10 @@ def _store(folder: Path, model: str, weights: Weights, before: Entry | None) -> 
 
 
 def _is_current(folder: Path, model: str, pixels: dict[str, Pixels], outputs: Outputs) -> bool:
-    """Whether the stored answers are to these images, and are what the model gives today."""
+    """Return whether the stored golden has these images, and agrees with the model's outputs today."""
     try:
         stored = read(folder, model)
-    except GoldenError:  # missing or altered: what an update is for
+    except GoldenError:  # missing or altered; the update replaces it
         return False
     same = stored.pixels.keys() == pixels.keys() and all(
         np.array_equal(stored.pixels[name], image) for name, image in pixels.items()

@@ -1,4 +1,4 @@
-"""What verdicts rest on besides goldens: tables of limits, fixtures and costs, each known by its sha256."""
+"""Seals: the sha256 of the files that verdicts depend on besides goldens (tables of limits, fixtures and costs)."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from pe_validate.measure import budget
 from pe_validate.system.files import digest, shipped
 
 REFERENCE: Final = "reference"
-"""What Meta's own code answers: in a checkout, and not in an installed package."""
+"""The folder of outputs of Meta's own code, which is part of a checkout but not of an installed package."""
 
 SEALED: Final = frozenset({"images", "nano", REFERENCE})
-"""Folders of fixtures."""
+"""The folders of fixtures that are sealed."""
 
 UNSEALED: Final = frozenset({".py", ".pyc", ".md"})
-"""Suffixes of files beside fixtures that no verdict rests on."""
+"""Suffixes of files among the fixtures that no verdict depends on."""
 
 COSTS: Final = "arm64-costs.json"
-"""What programs cost on arm64 cores, in a folder of goldens."""
+"""The file, in a folder of goldens, with the costs of programs on arm64 cores."""
 
 
 def sealed(goldens: Path) -> dict[str, str]:
-    """Sha256 of the tables of limits, of every fixture and of the costs among ``goldens``, by name."""
+    """Return the sha256 of every table of limits, every fixture, and the costs in the folder ``goldens``, by name."""
     root = shipped("fixtures")
     files = {f"fixtures/{path.relative_to(root).as_posix()}": path for path in sorted(root.rglob("*")) if _kept(path)}
     files |= {f"limits/{table.name}": table for table in sorted(limits.HERE.glob("*.toml"))}
@@ -34,7 +34,7 @@ def sealed(goldens: Path) -> dict[str, str]:
 
 
 def absent(seals: Mapping[str, str]) -> dict[str, str]:
-    """Those of ``seals`` whose files an installed package does not have; in a checkout there are none such."""
+    """Return the ``seals`` whose files an installed package lacks; in a checkout there are none."""
     installed = shipped("fixtures").parent == Path(__file__).parents[1]
     return {name: seals[name] for name in seals if installed and name.startswith(f"fixtures/{REFERENCE}/")}
 

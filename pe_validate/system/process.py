@@ -78,7 +78,7 @@ class Child:
 
         Raises:
             PEValidateError: ``function`` raised it.
-            ChildError: ``function`` raised anything else, the child crashed (the message names the signal), or time ran out.
+            ChildError: it raised anything else, the child crashed (the message names the signal), or time ran out.
         """
         try:
             self._pipe.send((function, args, kwargs))

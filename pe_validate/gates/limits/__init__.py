@@ -1,8 +1,8 @@
-"""How far is too far: tables of rows, each with its reason and what correct conversions were measured at.
+"""Tables of limits; each row has its reason, and the worst value measured for correct conversions.
 
-``targets.toml`` has rows by target, precision and gate, ``machines.toml`` by machine, precision and gate,
-``forms.toml`` by form and gate. Reasons are written once, in ``reasons.toml``. A target of another distribution brings
-a table of its own (:attr:`~pe_validate.targets.base.Target.limits`), which may have a table ``reasons``.
+``targets.toml`` has rows by target, precision and gate, ``machines.toml`` by machine, precision and gate, and
+``forms.toml`` by form and gate. Rows refer to reasons in ``reasons.toml``. A target of another distribution brings its
+own table (:attr:`~pe_validate.targets.base.Target.limits`), which may contain a table ``reasons``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FORMS: Final = HERE / "forms.toml"
 REASONS: Final = HERE / "reasons.toml"
 
 ITSELF: Final = "itself"
-"""The form of a model that is not rewritten."""
+"""The name in ``forms.toml`` of the model itself, without a rewrite."""
 
 Row = TypeVar("Row", Tolerance, AgreementTolerance, AccuracyTolerance)
 
@@ -34,10 +34,10 @@ Table = dict[str, Any]
 
 
 def read_table(path: Path) -> Table:
-    """Return the rows of a table of limits, their reasons in words.
+    """Return the rows of a table of limits, with the names of reasons replaced by their text.
 
     Raises:
-        KeyError: a row names a reason that nobody wrote.
+        KeyError: a row names a reason that does not exist.
     """
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     reasons = tomllib.loads(REASONS.read_text(encoding="utf-8")) | table.pop("reasons", {})
@@ -56,7 +56,10 @@ _cached_table = cache(read_table)
 
 
 def row_of(case: Case, gate: str, kind: type[Row], where: Sequence[str] = ()) -> Row | None:
-    """Return a case's row for a gate: of the first machine in ``where`` that has rows for the precision, or its own."""
+    """Return the row for a case and a gate, or None if there is none.
+
+    It comes from the first machine in ``where`` that has rows for the precision, else from the case's target.
+    """
     machines = _cached_table(MACHINES)
     found = next((machines[name] for name in where if case.precision in machines.get(name, {})), None)
     if found is None:
@@ -65,12 +68,12 @@ def row_of(case: Case, gate: str, kind: type[Row], where: Sequence[str] = ()) ->
 
 
 def form_row(form: str, gate: str) -> Tolerance | None:
-    """Return the row of a form of the model for a gate."""
+    """Return the row for a form of the model and a gate, or None if there is none."""
     return _parsed(_cached_table(FORMS).get(form, {}).get(gate), Tolerance)
 
 
 def case_form_row(case: Case, gate: str) -> Tolerance | None:
-    """Return the row, for a gate, of the form of which a case is made; its target may bring one of its own."""
+    """Return the row for the form of a case and a gate; the table of the case's target takes precedence."""
     own = target_of(case).limits
     form = recipe(case).form
     return (own and _parsed(_cached_table(own).get(form, {}).get(gate), Tolerance)) or form_row(form, gate)
