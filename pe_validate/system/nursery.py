@@ -84,7 +84,7 @@ class Nursery:
     def fork(self, theirs: Connection, log: str, memory: int) -> Forked | None:
         """Return a child that serves ``theirs``, or None if none can be forked.
 
-        None means that importing the modules has started threads, which do not survive a fork, or that the nursery died.
+        None means that importing the modules started threads, which do not survive a fork, or that the nursery died.
         """
         try:
             with self._lock:

@@ -1,1 +1,1 @@
-"""What a model is converted to: each target writes, opens and reads its own files."""
+"""The targets of conversion; each target writes, opens and inspects its own kind of file."""

@@ -1,8 +1,8 @@
-"""A target, as a value: the kind of file that a model is converted to, and all that is particular to that kind.
+"""The base class of targets: a target is a value, and knows everything particular to one kind of file.
 
-A target is an instance of a subclass, registered in :mod:`pe_validate.targets.registry` or by another distribution
-through the entry-point group ``pe_validate.targets``. Importing one loads neither torch nor the target's own tools:
-methods import them.
+It is an instance of a subclass, registered in :mod:`pe_validate.targets.registry` or by another distribution through
+the entry-point group ``pe_validate.targets``. Importing a target loads neither torch nor the target's own tools; its
+methods do.
 """
 
 from __future__ import annotations
@@ -31,35 +31,35 @@ Values = dict[str, NDArray[np.float32]]
 """Intermediate values by name, in the order in which they are computed."""
 
 Purpose = Literal["graph", "model"]
-"""What an artifact's answers are held to: the graph that its file describes, or the model as a device computes it."""
+"""The purpose of running an artifact: to compare the graph in its file, or to compute as a device does."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A graph that a file may have been converted from, and how much of it each weight is, by digest."""
+    """A graph that a file may have been converted from; ``weights`` maps the digest of each weight to its size."""
 
     name: str
     module: nn.Module
     weights: Mapping[str, int]
 
     def share(self, stored: frozenset[str]) -> float:
-        """Return what part of its weights is ``stored``."""
+        """Return the fraction of the graph's weights, by number of values, that is ``stored``."""
         return sum(n for digest, n in self.weights.items() if digest in stored) / sum(self.weights.values())
 
 
 class Target(ABC):
-    """One target.
+    """Base class of targets.
 
-    ``suffix`` ends the names of its files. ``precisions`` gives for each the recipe of the graph that is lowered, in
-    the order in which cases are listed; ``recommended`` are those that are validated when nothing is named. ``tools``
-    are the distributions whose versions decide what is written, and ``modules`` the Python modules that do so beside
-    the target's own package.
+    ``suffix`` is how the names of its files end. ``precisions`` maps each precision to the recipe of the graph that is
+    lowered, in the order in which cases are listed; ``recommended`` names those that are validated by default.
+    ``tools`` names the distributions whose versions decide what is written, ``modules`` the Python modules, besides the
+    target's own package, whose code does.
     """
 
     name: ClassVar[str]
     suffix: ClassVar[str]
     title: ClassVar[str]
-    """What people call it."""
+    """The name that people know it by."""
     precisions: ClassVar[Mapping[str, Recipe]]
     recommended: ClassVar[tuple[str, ...]] = ()
     tools: ClassVar[tuple[str, ...]] = ("torch",)
@@ -67,39 +67,39 @@ class Target(ABC):
 
     preload: ClassVar[tuple[str, ...]] = ()
     writers: ClassVar[tuple[str, ...]] = ()
-    """Modules that a child imports in any case which opens, or which writes, files of this target."""
+    """Modules that a child process imports in advance to open, or to write, files of this target."""
     on_phones: ClassVar[bool] = False
-    """An iPhone computes it."""
+    """True if an iPhone can run its files."""
     replayed: ClassVar[bool] = False
-    """Devices replay goldens with it, so that the manifest of goldens carries its limits."""
+    """True if devices replay goldens with its files; the manifest of the goldens then carries its limits."""
     timed: ClassVar[bool] = False
-    """Its own runtime exists on the machine that exports it, and keeps the same time as it would elsewhere."""
+    """True if its runtime exists on the machine that exports, so that latency can be measured there."""
     baseline: ClassVar[str | None] = None
-    """The precision whose latency every other runtime's is divided by."""
+    """The precision whose latency is the baseline of every ratio, in the target that provides the baseline."""
     runs_on_arm64: ClassVar[bool] = False
-    """Programs are opened by :mod:`pe_validate.machines.arm64`."""
+    """True if :mod:`pe_validate.machines.arm64` can run its files."""
 
     operands: ClassVar[Mapping[str, str]] = {}
-    """Operand types of linear layers by precision, where files are delegated programs that tell them."""
+    """Operand types of linear layers by precision; empty if its files are not delegated programs."""
     storage: ClassVar[Mapping[str, str]] = {}
-    """How weights of linear layers are stored by precision, where files are packages that tell it."""
+    """Storage of the weights of linear layers by precision; empty if its files do not declare it."""
     keeps_constants: ClassVar[bool] = False
-    """Files name their constants, which are those of the lowered graph byte for byte."""
+    """True if its files name their constants and store those of the lowered graph byte for byte."""
     partners: ClassVar[tuple[str, ...]] = ()
-    """Targets that compute the same model in its place on the same device: an app may use either."""
+    """Targets that an app on the same device may use instead, with about the same outputs."""
     limits: ClassVar[Path | None] = None
-    """A table of limits beside those of :mod:`pe_validate.gates.limits`; it has rows by target, precision and gate."""
+    """The target's own table of limits, by target, precision and gate, beside :mod:`pe_validate.gates.limits`."""
 
     @property
     def deciding_modules(self) -> tuple[str, ...]:
-        """The modules whose code decides what is written and said of it: its own package, and :attr:`modules`."""
+        """The modules whose code decides what is written and how it is described: its package and :attr:`modules`."""
         return (type(self).__module__, *self.modules)
 
     @abstractmethod
     def write(self, module: nn.Module, image: Tensor, path: Path, metadata: dict[str, str], precision: str) -> None:
-        """Convert ``module`` for inputs of ``image``'s shape and type and write it to ``path``; called in a child.
+        """Convert ``module`` for inputs of ``image``'s shape and type, and write it to ``path``; runs in a child.
 
-        ``metadata`` has ``model``, ``precision``, ``weights_sha256``, ``licence`` and ``description``.
+        ``metadata`` has ``model``, ``precision``, ``weights_sha256`` and ``licence``.
 
         Raises:
             Exception: whatever the exporter raises; the caller names the stage.
@@ -107,18 +107,18 @@ class Target(ABC):
 
     @abstractmethod
     def open(self, path: Path, reading: Reading, threads: int | None = None) -> Runtime:
-        """Load a file into this process; ``threads`` is how many its runtime uses, all by default.
+        """Load a file into this process; ``threads`` is the number that its runtime uses, by default one per core.
 
         Raises:
-            RunError: the file is damaged or is none of this target.
+            RunError: the file is damaged, or is not of this target.
         """
 
     def delegation(self, path: Path) -> Delegation | None:
-        """Return what the file hands to its delegate; called in the child that has written it."""
+        """Return the delegation of a file, or None without delegates; runs in the child that has written the file."""
         return None
 
     def structure(self, path: Path) -> Structure:
-        """Return what can be read of a file that anyone may have made, without running it.
+        """Return the structure of an untrusted file, without running it.
 
         Raises:
             RunError: the file cannot be read.
@@ -126,27 +126,29 @@ class Target(ABC):
         return Structure()
 
     def constants(self, graph: Any) -> Mapping[str, str]:
-        """Return digests of the layers of a lowered graph by name, as :attr:`keeps_constants` files store them."""
+        """Return the digests of the constants of a lowered graph, by layer name, as files store them."""
         return {}
 
     def reading(self, precision: str, purpose: Purpose) -> Reading:
-        """Return how files are executed for a purpose."""
+        """Return how files of a precision are executed for a purpose."""
         return "native"
 
     def intermediates(self, path: Path, reading: Reading, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:
-        """Return the floating-point values of a file for one image, those of so many elements; it runs in a child.
+        """Return the intermediate floating-point values for one image, those with one of ``sizes`` elements.
+
+        The file is read and run in a child process.
 
         Raises:
-            ExplainError: it cannot be taken apart, or does not run any more when it is.
+            ExplainError: the values cannot be read.
         """
         raise ExplainError(f"Nothing is known of the values inside a file of '{self.name}'.")
 
     def sources(self, module: nn.Module, lowered: nn.Module) -> Sequence[Source]:
-        """Return the graphs that a file of the model may have been converted from: ``module`` itself, ``lowered`` …"""
+        """Return the graphs that a file may have been converted from, such as ``module`` itself and ``lowered``."""
         return ()
 
     def stored(self, path: Path) -> frozenset[str]:
-        """Return digests of the matrices in a file, in the terms of :class:`Source`.
+        """Return the digests of the matrices in a file, computed as those in :class:`Source`.
 
         Raises:
             RunError: the file cannot be read.
@@ -154,19 +156,19 @@ class Target(ABC):
         return frozenset()
 
     def rounds_sums(self, precision: str) -> bool:
-        """Return whether a device may round running sums in ways that :mod:`pe_validate.measure.half_sums` brackets."""
+        """Return whether a device may round running sums, see :mod:`pe_validate.measure.half_sums`."""
         return False
 
     def claims(self, path: Path, structure: Structure | None) -> bool:
-        """Return whether ``path`` is a file of this target, by its name or, where that is not enough, by structure."""
+        """Return whether ``path`` is a file of this target, by its name or, if that is not enough, its structure."""
         return path.name.endswith(self.suffix)
 
     def precision_of(self, path: Path, structure: Structure) -> str:
-        """Return the precision that a file itself says it has; the first one where files say nothing."""
+        """Return the precision that a file declares; the first one if its files declare none."""
         return next(iter(self.precisions))
 
     def rivals(self, path: Path, threads: int) -> Mapping[str, Runtime]:
-        """Return what the same runtime could make of the baseline's file, by name: latency is compared with it, too."""
+        """Return other runtimes for the baseline's file, by name, whose latency is compared too."""
         return {}
 
     def file_name(self, case: Case) -> str:

@@ -1,4 +1,4 @@
-"""Eager PyTorch: the model itself."""
+"""The model itself, run by eager PyTorch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pe_validate.targets.runtime import Runtime
 
 
 class Declares(Protocol):
-    """What says which input and output a module has, such as a :class:`~pe_validate.models.base.Model`."""
+    """Anything that declares an input and an output, such as a :class:`~pe_validate.models.base.Model`."""
 
     input: TensorSpec
     output: TensorSpec

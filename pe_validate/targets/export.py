@@ -1,7 +1,7 @@
-"""The content-addressed cache of artifacts: made once, by one process, and never half-written.
+"""The content-addressed cache of artifacts: each is made once, by one process, and never half-written.
 
-An entry is a folder named by everything that decides its content: the case, the weights, the code of the
-exporters and the versions of their tools. It is filled under a temporary name and renamed when complete.
+An entry is a folder named by a digest of everything that decides its content: the case, the weights, the code of the
+exporter and the versions of its tools. It is filled under a temporary name and renamed when complete.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
     from pe_validate.models.weights import Weights
 
 EXPORT_TIMEOUT = 1800.0
-"""Seconds; the largest model takes about a twentieth of it."""
+"""In seconds; the largest model takes about a twentieth of it."""
 
 _ARTIFACT = TypeAdapter(Artifact)
 
 
 def default_cache_dir() -> Path:
-    """``$PE_VALIDATE_CACHE``, else the user's cache folder."""
+    """Return ``$PE_VALIDATE_CACHE`` if it is set, else the user's cache folder."""
     configured = os.environ.get("PE_VALIDATE_CACHE")
     return Path(configured) if configured else platformdirs.user_cache_path("pe_validate")
 
@@ -57,10 +57,10 @@ def export(
     cache_dir: Path | None = None,
     calibration: Path | None = None,
 ) -> Artifact:
-    """The artifact of ``case`` with ``weights``: from the cache, or made now in a child process.
+    """Return the artifact of ``case`` with ``weights``, from the cache or exported now in a child process.
 
-    ``calibration`` is a folder of photographs for precisions that scale activations once and for all; without one
-    those that come with the project are used.
+    ``weights`` is a spec or loaded weights. ``calibration`` is a folder of photographs for precisions that are
+    calibrated; by default the project's own are used.
 
     Raises:
         UsageError, LoadError: ``weights`` or photographs cannot be loaded.
@@ -78,7 +78,7 @@ def export(
 
 
 def place(artifact: Artifact, out: Path) -> Artifact:
-    """Copy the artifact's file into ``out`` under its case's name, replacing an older one whole.
+    """Copy the artifact's file into ``out`` under the name of its case; an older file is replaced atomically.
 
     Raises:
         ExportError: ``out`` cannot be written.
@@ -101,7 +101,7 @@ def place(artifact: Artifact, out: Path) -> Artifact:
 
 @contextmanager
 def writable(folder: Path) -> Iterator[None]:
-    """Make ``folder``; what the system refuses there is one sentence.
+    """Create ``folder``, and turn every OSError inside the ``with`` into an ExportError.
 
     Raises:
         ExportError: the folder cannot be written.
@@ -118,14 +118,14 @@ def writable(folder: Path) -> Iterator[None]:
 def _make(
     case: Case, weights: Weights, tools: dict[str, str], folder: Path, key: str, images: tuple[Sample, ...]
 ) -> Artifact:
-    for stale in folder.glob(f".{key}-*"):  # left by a process that was killed; the lock is ours
+    for stale in folder.glob(f".{key}-*"):  # left by a process that was killed; we hold the lock
         shutil.rmtree(stale)
     with tempfile.TemporaryDirectory(prefix=f".{key}-", dir=folder, ignore_cleanup_errors=True) as scratch:
         entry = Path(scratch) / key
         entry.mkdir()
         start = perf_counter()
         log = entry / "export.log"
-        log.touch()  # here, where a full disk is one sentence
+        log.touch()  # fails here, and not in the child, if the disk is full
         try:
             with Child(log, preload=target_of(case).writers) as child:
                 made = child.call(build, EXPORT_TIMEOUT, case, weights.spec, weights.sha256, entry, images)
@@ -144,7 +144,7 @@ def _make(
 
 
 def _stored(entry: Path) -> Artifact | None:
-    """The entry's artifact when it is complete, unaltered, and was made for this key and no other."""
+    """Return the entry's artifact if it is complete, unaltered, and was made for this key."""
     try:
         artifact = _located(_ARTIFACT.validate_json((entry / "artifact.json").read_bytes()), entry)
     except (FileNotFoundError, ValidationError):
@@ -159,7 +159,7 @@ def _located(artifact: Artifact, entry: Path) -> Artifact:
 
 
 def _code(case: Case) -> str:
-    """Return the identity of the code that decides what is exported and said of it: the model's, and the target's."""
+    """Return the digest of the code that decides what is exported and how it is described."""
     return code_digest((*model_named(case.model).modules, *target_of(case).deciding_modules, *SHARED_MODULES))
 
 

@@ -1,4 +1,4 @@
-"""Every intermediate value of an artifact, for one image, read in a child process."""
+"""Read the intermediate values of an artifact for one image, in a child process."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pe_validate.system.process import Child, ChildError
 from pe_validate.targets.base import Values
 
 TAKE_APART_TIMEOUT: Final = 600.0
-"""Seconds to take a file apart and to run it once."""
+"""Seconds to take a file apart and run it once."""
 
 
 def in_a_child(read: Callable[..., Values], path: Path, *arguments: object, preload: tuple[str, ...] = ()) -> Values:
-    """Return ``read(path, *arguments)``, called in a child.
+    """Return ``read(path, *arguments)``, called in a child process.
 
     Raises:
-        ExplainError: the file cannot be taken apart, or does not run any more when it is.
+        ExplainError: the file cannot be taken apart, or does not run afterwards.
     """
     with Child(memory=memory_for(path), preload=preload) as child:
         try:
@@ -29,5 +29,5 @@ def in_a_child(read: Callable[..., Values], path: Path, *arguments: object, prel
 
 
 def is_wanted(value: Any, sizes: frozenset[int]) -> bool:
-    """Return whether a NumPy array is of floating-point numbers, and has one of ``sizes`` of them."""
+    """Return whether a NumPy array is floating-point and has one of ``sizes`` elements."""
     return bool(value.dtype.kind == "f" and value.size in sizes)

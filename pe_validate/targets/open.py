@@ -1,4 +1,4 @@
-"""Artifact + images → Outputs, each runtime behind the same checked call."""
+"""Open artifacts, and run them on images, through one interface for every runtime."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["Outputs", "Runtime", "load", "run"]
 def load(path: Path, target: str, reading: Reading = "declared", threads: int | None = None) -> Runtime:
     """Open an artifact in this process.
 
-    ``reading`` says how Core ML is executed, ``threads`` how many an ``.onnx`` or ``.pte`` uses.
+    ``reading`` says how Core ML packages are executed; ``threads`` is the number that other runtimes use.
 
     Raises:
-        RunError: the file is damaged or is not what its target says, or its name is not UTF-8.
+        RunError: the file is damaged or not of this target, or its name is not UTF-8.
         UsageError: there is no such target.
     """
     try:
@@ -30,7 +30,7 @@ def load(path: Path, target: str, reading: Reading = "declared", threads: int | 
 
 
 def run(runtime: Runtime, samples: tuple[Sample, ...]) -> Outputs:
-    """Return the features of every sample.
+    """Return the features of every sample, computed one at a time.
 
     Raises:
         RunError: see :meth:`Runtime.run`.

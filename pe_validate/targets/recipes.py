@@ -1,4 +1,4 @@
-"""The very graph that is lowered, by a case's recipe."""
+"""Build the graph that is lowered, by a case's recipe."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ SHARED_MODULES: Final = (
     "pe_validate.targets.schemes",
     "pe_validate.targets.worker",
 )
-"""Modules that decide what is lowered and written, whatever the target."""
+"""Modules that decide what is lowered and written for every target."""
 
 CALIBRATION_CROPS: Final = 16
 CALIBRATION_SEED: Final = 1
 
 
 def calibration_images(case: Case, folder: Path | None = None) -> tuple[Sample, ...]:
-    """Return parts of photographs on which the activations of ``case`` are scaled; none where nothing is calibrated.
+    """Return the photograph crops that ``case`` is calibrated on; none if its recipe is not calibrated.
 
     Raises:
         LoadError: the folder holds no photographs.
@@ -39,9 +39,9 @@ def calibration_images(case: Case, folder: Path | None = None) -> tuple[Sample, 
 
 
 def lowered(module: nn.Module, case: Case, calibration: Sequence[Sample] = ()) -> nn.Module:
-    """Return the graph that the exporter is given for ``case``, and that fidelity is measured against.
+    """Return the graph that the exporter is given for ``case``, and against which fidelity is measured.
 
-    ``module`` is the case's model, loaded. ``calibration`` is needed where activations are scaled once and for all.
+    ``module`` is the case's model, loaded. ``calibration`` is needed if the recipe is calibrated.
 
     Raises:
         ExportError: a weight that is to be quantised is not finite, or there is nothing to calibrate on.
@@ -57,7 +57,11 @@ def lowered(module: nn.Module, case: Case, calibration: Sequence[Sample] = ()) -
 
 
 def _require_finite(module: nn.Module, case: Case) -> None:
-    """What is not a number stays one in floating point, and every gate says so; a range cannot be made of it."""
+    """Refuse weights that are not finite: quantisation needs their range, and would hide them from the gates.
+
+    Raises:
+        ExportError: a weight is not finite.
+    """
     for name, tensor in module.state_dict().items():
         if not tensor.isfinite().all():
             raise ExportError(f"{case} cannot be quantised: '{name}' holds a value that is not finite.")

@@ -18,7 +18,7 @@ from pe_validate.targets.pte_coreml import PTE_COREML
 from pe_validate.targets.xnnpack import XNNPACK
 
 GROUP: Final = "pe_validate.targets"
-"""The entry-point group."""
+"""The entry-point group of targets."""
 
 
 @cache
@@ -26,14 +26,14 @@ def targets() -> Mapping[str, Target]:
     """Return every target, in the order of the matrix.
 
     Raises:
-        UsageError: another distribution's cannot be loaded.
+        UsageError: a target of another distribution cannot be loaded.
     """
     built_in = (ONNX, XNNPACK, COREML, PTE_COREML, PT2)
     return registered(GROUP, Target, built_in)  # type: ignore[type-abstract]  # only instances are taken
 
 
 def target_named(name: str) -> Target:
-    """Return one target.
+    """Return the target of this name.
 
     Raises:
         UsageError: there is no such target.
@@ -49,7 +49,7 @@ def target_of(case: Case) -> Target:
 
 
 def recipe(case: Case) -> Recipe:
-    """Return how a case is lowered.
+    """Return the recipe by which a case is lowered.
 
     Raises:
         UsageError: there is no such target, or it has no such precision.
@@ -61,5 +61,5 @@ def recipe(case: Case) -> Recipe:
 
 
 def file_name(case: Case) -> str:
-    """Return the name of a case's file."""
+    """Return the file name of a case's artifact."""
     return target_of(case).file_name(case)

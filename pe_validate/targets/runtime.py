@@ -1,4 +1,4 @@
-"""The call that every runtime answers: one image in, one feature tensor out, both checked."""
+"""The interface of every runtime: one image in, one feature tensor out, both checked."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pe_validate.system.errors import RunError
 
 
 class Runtime(ABC):
-    """An artifact that is loaded and ready to run.
+    """A loaded artifact that is ready to run.
 
-    Subclasses set ``producer`` (name and version of what computes), ``inputs`` and ``outputs`` (as the
-    artifact declares them), and implement :meth:`_run`. ``output_name`` picks one of several outputs;
-    ``notes`` is what was noticed in the last run.
+    Subclasses set ``producer`` (name and version of the runtime), ``inputs`` and ``outputs`` (as the artifact
+    declares them), and implement :meth:`_run`. ``output_name`` selects one of several outputs; ``notes`` are
+    observations from the last run.
     """
 
     output_name: str | None = None
@@ -27,19 +27,19 @@ class Runtime(ABC):
     outputs: tuple[TensorSpec, ...]
 
     def run(self, image: NDArray[np.generic]) -> Array:
-        """Features of one float32 image, float32.
+        """Return the float32 features of one float32 image, ``[1, 3, height, width]``.
 
-        The artifact gets the same values whatever the memory layout of ``image``: ExecuTorch ignores strides. One
-        that declares float16 gets them rounded.
+        ``image`` may have any memory layout: it is made contiguous, because ExecuTorch ignores strides. It is rounded
+        if the artifact declares float16.
 
         Raises:
-            RunError: the image is not what the artifact declares, or its answer is not.
+            RunError: the image or the output does not match what the artifact declares.
         """
         spec = self.image_spec()
         if not spec.accepts(image.shape) or image.dtype != np.float32:
             raise RunError(f"{self.producer} was given {image.dtype}{list(image.shape)}; the artifact declares {spec}.")
         given = image.astype(spec.dtype, copy=False)
-        # Contiguous, aligned and writable, copied only where it is not: PyTorch warns of read-only arrays.
+        # Contiguous, aligned and writable, copied only if needed: PyTorch warns about read-only arrays.
         features = self._run(np.require(given, given.dtype, ["C", "A", "W"]))
         declared = self.features_spec()
         if not declared.accepts(features.shape):
@@ -47,7 +47,7 @@ class Runtime(ABC):
         return np.array(features, dtype=np.float32)  # a copy: runtimes reuse their output buffers
 
     def image_spec(self) -> TensorSpec:
-        """The one input.
+        """Return the specification of the only input.
 
         Raises:
             RunError: the artifact does not take exactly one float32 or float16 image.
@@ -58,7 +58,7 @@ class Runtime(ABC):
         return self.inputs[0]
 
     def features_spec(self) -> TensorSpec:
-        """The output named ``output_name``; unless one is asked for, ``features`` or the only one.
+        """Return the specification of ``output_name``, or by default of the output ``features`` or the only one.
 
         Raises:
             RunError: there is no such output, or several and none is named ``features``.

@@ -1,4 +1,4 @@
-"""Schemes that several targets share; see :class:`~pe_validate.data.recipe.Scheme`."""
+"""Numerical schemes that several targets share; see :class:`~pe_validate.data.recipe.Scheme`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pe_validate.data.recipe import Scheme
 
 
 def round_constants(module: Any, images: Sequence[NDArray[np.float32]] = ()) -> Any:
-    """Round weights and tables of a module to float16, in place; they are computed with in float32."""
+    """Round the weights and tables of a module to float16 in place; they stay float32 tensors."""
     import torch
 
     with torch.no_grad():
@@ -22,4 +22,4 @@ def round_constants(module: Any, images: Sequence[NDArray[np.float32]] = ()) -> 
 
 
 ROUNDED: Final = Scheme("rounded", round_constants)
-"""Weights are float16, and the exporter narrows them."""
+"""Weights are rounded to float16 in float32 tensors; the exporter narrows the type."""

@@ -1,4 +1,4 @@
-"""What the exporting child process does: load the weights, lower the model, write the file, describe it."""
+"""The work of the child process that exports: load the weights, lower the model, write the file, describe it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from pe_validate.targets.registry import recipe, target_of
 def build(
     case: Case, weights_spec: str, weights_sha256: str, folder: Path, calibration: tuple[Sample, ...] = ()
 ) -> Artifact:
-    """Write the artifact of ``case`` into ``folder``; ``calibration`` is for precisions that need it.
+    """Write the artifact of ``case`` into ``folder`` and describe it.
+
+    ``calibration`` holds the images for precisions that are calibrated.
 
     Raises:
         ExportError: the weights are no longer those that were asked for.
         Exception: whatever an exporter raises.
     """
-    import torch  # the parent, which only names this function, need not
+    import torch  # not at the top: the parent imports this module only to name the function
 
     weights = load_weights(case.model, weights_spec)
     if weights.sha256 != weights_sha256:

@@ -28,7 +28,7 @@ Images = Sequence[NDArray[np.float32]]
 
 
 def best_reading() -> Reading:
-    """Return Core ML itself where it exists, else its model in the evaluator."""
+    """Return the reading closest to a device: Core ML itself on macOS, else the evaluator with declared rounding."""
     return "native" if sys.platform == "darwin" else "declared"
 
 
@@ -49,17 +49,20 @@ STORAGE: Final = {
     "int6-palette": "6-bit palette",
     "int4": "int4, blocks of 32",
 }
-"""How a package of each precision stores the weights of its linear layers."""
+"""Storage of the weights of linear layers, for each precision."""
 
 
 class CoreMLBase(Target):
-    """What every target that Core ML computes has in common."""
+    """Base class of targets that Core ML runs."""
 
     on_phones = True
     replayed = True
 
     def reading(self, precision: str, purpose: Purpose) -> Reading:
-        """Only in float16 does Core ML compute differently from how its graph reads."""
+        """Return `exact` to compare a graph in float16, else the reading closest to a device.
+
+        In float32 the two are the same.
+        """
         return "exact" if purpose == "graph" and precision != "fp32" else best_reading()
 
     def sources(self, module: nn.Module, lowered: nn.Module) -> Sequence[Source]:
@@ -69,7 +72,7 @@ class CoreMLBase(Target):
         return sources(module, lowered)
 
     def stored(self, path: Path) -> frozenset[str]:
-        """Return digests of a package's matrices."""
+        """Return the digests of a package's matrices."""
         from pe_validate.mil.matrices import matrices
 
         return matrices(path)
@@ -109,25 +112,25 @@ class CoreMLTarget(CoreMLBase):
         return CoreMLRuntime(path, reading)
 
     def structure(self, path: Path) -> Structure:
-        """Read how weights are stored, and in what is computed."""
+        """Read the storage of weights and the types of results."""
         from pe_validate.mil.inspection import inspect
 
         found = inspect(path)
         return Structure(weights=found.weights, results=found.results)
 
     def intermediates(self, path: Path, reading: Reading, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:
-        """Trace the evaluator."""
+        """Trace the values in the evaluator."""
         from pe_validate.targets.coreml.intermediates import intermediates
         from pe_validate.targets.intermediates import in_a_child
 
         return in_a_child(intermediates, path, reading, image, sizes, preload=self.preload)
 
     def rounds_sums(self, precision: str) -> bool:
-        """Float16 sums may be kept in float16."""
+        """Return whether the precision computes in float16, so that sums may be kept in float16."""
         return precision != "fp32"
 
     def precision_of(self, path: Path, structure: Structure) -> str:
-        """Return the compression that most weights have; without one, the float type that is computed in."""
+        """Return the precision of the compression that most weights have, or of the float type if there is none."""
         values: Counter[str] = Counter()
         for weight in structure.weights:
             values[weight.storage] += prod(weight.shape)

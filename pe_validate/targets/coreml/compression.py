@@ -1,7 +1,7 @@
-"""Weights that a Core ML package stores in fewer bits: coremltools' own compression, of the PyTorch module.
+"""Compression of weights with coremltools, applied to the PyTorch module before conversion.
 
-The compressed module is both what is converted and what fidelity is measured against: its weights are the decompressed
-ones, and buffers beside them tell the converter how to store them. Linear layers are compressed. The patch convolution,
+The compressed module is converted, and fidelity is measured against it: its weights hold the decompressed values, and
+extra buffers tell the converter how to store them. Only linear layers are compressed. The patch convolution, the
 position and RoPE tables, norms and biases stay in float16.
 """
 
@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from pe_validate.system.quiet import quiet_libraries
 
 Compression = Literal["int8-weights", "int4-weights", "palette-8", "palette-6"]
-"""`int8-weights`: a scale for each output channel. `int4-weights`: for each group of 32.
+"""`int8-weights`: one scale per output channel. `int4-weights`: one scale per group of 32.
 
-`palette`: a table of 2ⁿ values for each layer, found by k-means.
+`palette-n`: one table of 2ⁿ values per layer, found by k-means.
 """
 
 BLOCK: Final = 32
@@ -29,8 +29,8 @@ _TABLE: Final = "_COREML_/weight/lut"
 
 
 def compress_weights(module: nn.Module, compression: Compression) -> nn.Module:
-    """Compress the linear layers of ``module``; scales and tables are float16, as the package stores them."""
-    with quiet_libraries(), redirect_stderr(StringIO()):  # a progress bar that cannot be turned off
+    """Compress the linear layers of ``module`` in place; scales and tables are rounded to float16, as stored."""
+    with quiet_libraries(), redirect_stderr(StringIO()):  # its progress bar cannot be turned off
         compressed = _compressor(module, compression).compress(inplace=True)
     with torch.no_grad():
         for layer in compressed.modules():
@@ -56,7 +56,7 @@ def _compressor(module: nn.Module, compression: Compression) -> Any:
 
 
 def _narrow(layer: nn.Linear) -> None:
-    """Round scales and tables, and the weights with them."""
+    """Round scales and tables to float16, and adjust the weights accordingly."""
     buffers = dict(layer.named_buffers(recurse=False))
     if _TABLE in buffers:
         buffers[_TABLE].copy_(buffers[_TABLE].half())
@@ -69,6 +69,6 @@ def _narrow(layer: nn.Linear) -> None:
 
 
 def _spread(scale: Tensor, weight: Tensor) -> Tensor:
-    """A scale for every weight; one that is 0 belongs to weights that are 0."""
+    """Return the scale of every weight, with 1 for scales of 0, whose weights are all 0."""
     whole = scale.repeat_interleave(weight.shape[1] // scale.shape[1], 1)
     return torch.where(whole == 0, 1, whole)

@@ -1,4 +1,4 @@
-"""Intermediate values of a Core ML package, traced in the evaluator."""
+"""The intermediate values of a Core ML package, traced in the evaluator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pe_validate.targets.base import Values
 
 
 def intermediates(path: Path, reading: Reading, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:
-    """Return the floating-point values of so many elements, by name, in order; called in a child."""
+    """Return the floating-point values with one of ``sizes`` elements, by name, in order; runs in a child process."""
     program = mil.load(path, mode="exact" if reading == "exact" else "declared")
     values: Values = {}
 

@@ -1,4 +1,4 @@
-"""Constants in float16 and arithmetic in float32, of any module: what a float16 Core ML package holds, read exactly."""
+"""Run any module with float16 constants and float32 arithmetic, as the `exact` reading of a Core ML package does."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ _ATTENTION = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default
 
 
 class RoundedConstants(TorchDispatchMode):
-    """Rounds what does not depend on ``image`` where it meets what does, as a converter folds constants and narrows.
+    """Rounds constants, i.e. values that do not depend on ``image``, where they meet values that do.
 
-    ``apart`` says that attention is products and a softmax, as up to iOS 17: the query is scaled first, and one that is
-    constant (a pooling probe's) is rounded after that.
+    This is where a converter, which folds constants first, narrows them to float16. ``apart``: attention consists of
+    products and a softmax, as up to iOS 17; the query is then scaled first, and a constant one (of the pooling probe)
+    is rounded after scaling.
     """
 
     def __init__(self, image: Tensor, *, apart: bool) -> None:
@@ -27,7 +28,7 @@ class RoundedConstants(TorchDispatchMode):
         self._computed[image] = True
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Called by torch in place of ``func``."""
+        """Run ``func`` on rounded constants; torch calls this in place of every operator."""
         kwargs = kwargs or {}
         if func is _ATTENTION and self._apart:
             args, kwargs = self._scaled(*args, **kwargs)
@@ -55,15 +56,15 @@ class RoundedConstants(TorchDispatchMode):
 
 
 class Rounded(nn.Module):
-    """``module``, computed so."""
+    """``module``, run with :class:`RoundedConstants`."""
 
     def __init__(self, module: nn.Module, *, apart: bool) -> None:
         super().__init__()
         self.module, self._apart = module, apart
 
     def forward(self, image: Tensor) -> Tensor:
-        """What the module answers to ``image``."""
-        # Without inference mode: there, operators that others are composed of arrive whole.
+        """Return the features of ``image``."""
+        # Not in inference mode, where composite operators are dispatched without being decomposed.
         with torch.inference_mode(False), torch.no_grad():
             image = image.clone()
             with RoundedConstants(image, apart=self._apart):

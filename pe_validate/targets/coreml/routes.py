@@ -1,7 +1,7 @@
-"""Both ways that coremltools converts PyTorch, and the smallest cures for what stops them.
+"""The two routes from PyTorch to Core ML, and workarounds for the faults that stop them.
 
-The cures are for coremltools 9.0 with torch 2.13 and numpy 2.4. Each holds inside its ``with`` alone, and
-``tests/unit/targets/coreml/test_routes.py`` turns red when an upstream release makes it unnecessary.
+The workarounds are for coremltools 9.0 with torch 2.13 and numpy 2.4. Each is active only inside its ``with``, and
+``tests/unit/targets/coreml/test_routes.py`` turns red when an upstream release makes one unnecessary.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from pe_validate.data.tensors import INPUT_NAME, OUTPUT_NAME
 from pe_validate.system.quiet import quiet_libraries
 
 Route = Literal["trace", "export"]
-"""``torch.jit.trace``, or ``torch.export``."""
+"""How coremltools is given the model: by ``torch.jit.trace`` or by ``torch.export``."""
 
 ROUTES: Final = get_args(Route)
 
 
 def convert(module: nn.Module, image: Tensor, *, route: Route = "trace", half: bool = True, ios: int = 17) -> Any:
-    """The Core ML model of ``module`` for inputs of ``image``'s shape, computing in float16 if ``half``.
+    """Return the Core ML model of ``module`` for inputs of ``image``'s shape, computing in float16 if ``half``.
 
-    It takes and gives float32. Nothing is loaded: prediction needs macOS.
+    Its inputs and outputs are float32. It is not loaded, because prediction needs macOS.
 
     Raises:
         Exception: whatever coremltools raises; the caller names the stage.
@@ -39,10 +39,10 @@ def convert(module: nn.Module, image: Tensor, *, route: Route = "trace", half: b
         import coremltools as ct
 
         inputs = [ct.TensorType(name=INPUT_NAME, shape=tuple(image.shape), dtype=np.float32)]
-        with cures():
+        with workarounds():
             return ct.convert(
                 captured(module, image, route),
-                inputs=inputs if route == "trace" else None,  # an exported program has names and shapes of its own
+                inputs=inputs if route == "trace" else None,  # an exported program declares its own names and shapes
                 outputs=[ct.TensorType(name=OUTPUT_NAME, dtype=np.float32)],
                 convert_to="mlprogram",
                 compute_precision=ct.precision.FLOAT16 if half else ct.precision.FLOAT32,
@@ -52,9 +52,10 @@ def convert(module: nn.Module, image: Tensor, *, route: Route = "trace", half: b
 
 
 def captured(module: nn.Module, image: Tensor, route: Route) -> Any:
-    """``module`` as coremltools takes it.
+    """Return ``module`` in the form that coremltools takes.
 
-    An exported program is declared to be decomposed, and nothing in it is: full decomposition takes attention apart.
+    coremltools wants an exported program to be decomposed. The empty table of decompositions marks it so but changes
+    nothing: full decomposition would split attention into smaller operators.
     """
     if route == "trace":
         return torch.jit.trace(module, image, check_trace=False)
@@ -62,18 +63,18 @@ def captured(module: nn.Module, image: Tensor, route: Route) -> Any:
 
 
 @contextmanager
-def cures() -> Iterator[None]:
-    """All of them."""
+def workarounds() -> Iterator[None]:
+    """Apply every workaround."""
     with ExitStack() as stack:
-        for cure in (aliases, casts_of_arrays, scalars_after_one_column):
-            stack.enter_context(cure())
-        stack.enter_context(AttentionWithoutScale())
+        for workaround in (alias_as_detach, casts_of_one_element, scalar_bias_unfused):
+            stack.enter_context(workaround())
+        stack.enter_context(PrescaledAttention())
         yield
 
 
 @contextmanager
-def aliases() -> Iterator[None]:
-    """``alias``, which full decomposition makes of ``detach``, is unknown to the export route; it does nothing."""
+def alias_as_detach() -> Iterator[None]:
+    """Convert ``alias`` like ``detach``: full decomposition turns one into the other, which the converter lacks."""
     from coremltools.converters.mil.frontend.torch.torch_op_registry import _TORCH_OPS_REGISTRY
 
     known = _TORCH_OPS_REGISTRY.name_to_func_mapping
@@ -82,8 +83,8 @@ def aliases() -> Iterator[None]:
 
 
 @contextmanager
-def casts_of_arrays() -> Iterator[None]:
-    """``int()`` of an array with one element, as the trace route writes ``x.shape[0]``, is an error since numpy 2.4."""
+def casts_of_one_element() -> Iterator[None]:
+    """Let ``int()`` take an array of one element, as a trace has for ``x.shape[0]``; numpy 2.4 made it an error."""
     from coremltools.converters.mil import Builder
     from coremltools.converters.mil.frontend.torch import ops
 
@@ -101,8 +102,11 @@ def casts_of_arrays() -> Iterator[None]:
 
 
 @contextmanager
-def scalars_after_one_column() -> Iterator[None]:
-    """The pass that adds a constant to a linear layer's bias takes a scalar for a vector when there is one column."""
+def scalar_bias_unfused() -> Iterator[None]:
+    """Keep the pass that fuses a constant into a linear layer's bias away from scalars.
+
+    It takes a scalar for a vector if the layer has a single output column.
+    """
     from coremltools.converters.mil.mil.passes.defs.optimize_linear import fuse_linear_bias
 
     whole = fuse_linear_bias._try_to_transform
@@ -116,16 +120,17 @@ def scalars_after_one_column() -> Iterator[None]:
         yield
 
 
-class AttentionWithoutScale(TorchFunctionMode):
-    """Attention with ``scale=`` falls apart into products and a softmax; with the query scaled before, it stays whole.
+class PrescaledAttention(TorchFunctionMode):
+    """Scales the query before attention in place of ``scale=``, so that attention stays a single operator.
 
-    Core ML's operator, of iOS 18, has no scale of its own: it divides by the root of the width.
+    Core ML's operator (iOS 18) has no ``scale``: it always divides by the square root of the width. coremltools
+    converts attention with ``scale=`` to products and a softmax instead.
     """
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Called by torch in place of ``func``."""
+        """Call ``func``, with the query scaled if it is attention; torch calls this in place of every function."""
         options = dict(kwargs or {})
         if func is F.scaled_dot_product_attention and options.get("scale") is not None:
             query, rest = (args[0], args[1:]) if args else (options.pop("query"), ())

@@ -1,4 +1,4 @@
-"""Core ML on macOS; everywhere else, and for the `exact` reading of a package, the reference evaluator."""
+"""Core ML on macOS; elsewhere, and for the `exact` reading of a package, the reference evaluator."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _core_ml(path: Path):  # type: ignore[no-untyped-def]  # coremltools publish
     import coremltools
 
     try:
-        # The CPU alone computes float32 as float32, and the same every time.
+        # Only the CPU computes float32 in float32, and deterministically.
         return coremltools.models.MLModel(str(path), compute_units=coremltools.ComputeUnit.CPU_ONLY)
     except RuntimeError as error:
         raise RunError(f"Core ML cannot compile '{path}': {error}") from error

@@ -1,8 +1,8 @@
-"""The graphs that a float16 Core ML package may have been converted from, with their constants rounded alike.
+"""The graphs that a float16 Core ML package may have been converted from, with constants rounded as in the package.
 
-Rounding weights to float16 costs up to 57 dB, and hides every fault that costs less. But it costs what it costs in the
-graph whose weights were rounded: a package that was converted from the model as it is, or from the rewrite, agrees with
-eager PyTorch to 120 dB when the same constants are rounded there.
+Rounding weights to float16 lowers the SNR to as little as 57 dB, which hides every smaller fault. The same rounding in
+eager PyTorch gives the same error: a package that was converted from the model itself, or from the rewrite, agrees
+with it to 120 dB.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pe_validate.targets.coreml.rounding import Rounded
 
 
 def sources(module: nn.Module, lowered: nn.Module) -> tuple[Source, ...]:
-    """Return those that are known: the model with attention in parts (up to iOS 17) or whole, and the rewrite."""
+    """Return the known sources: the model with attention in parts (up to iOS 17) or whole, and the rewrite."""
     weights = digests(module.state_dict().values())
     found = [
         Source(f"the tower, {name}, constants rounded to float16", Rounded(module, apart=apart), weights)

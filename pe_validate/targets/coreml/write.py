@@ -1,4 +1,4 @@
-"""Module → Core ML ``.mlpackage``: an ML Program for iOS 17, or iOS 18 where weights are in blocks.
+"""Write a Core ML ``.mlpackage``: an ML Program for iOS 17, or for iOS 18 if weights are quantised in blocks.
 
 Conversion needs no Mac; prediction does.
 """
@@ -13,9 +13,9 @@ from pe_validate.targets.coreml.routes import convert
 
 
 def write_mlpackage(module: nn.Module, image: Tensor, path: Path, metadata: dict[str, str], precision: str) -> None:
-    """Convert ``module`` for inputs of ``image``'s shape, computing in fp32 where that is the precision, else in fp16.
+    """Convert ``module`` for inputs of ``image``'s shape, computing in fp32 if that is the precision, else in fp16.
 
-    Input and output stay float32 in either precision.
+    Input and output are float32 in every precision.
 
     Raises:
         Exception: whatever coremltools raises; the caller names the stage.

@@ -1,4 +1,4 @@
-"""ONNX, run by ONNX Runtime."""
+"""ONNX files, run by ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class OnnxTarget(Target):
         return OnnxRuntime(path, threads)
 
     def intermediates(self, path: Path, reading: Reading, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:
-        """Give the graph more outputs."""
+        """Declare the intermediate values as outputs, and run the graph."""
         from pe_validate.targets.intermediates import in_a_child
         from pe_validate.targets.onnx.intermediates import intermediates
 
         return in_a_child(intermediates, path, image, sizes)
 
     def rivals(self, path: Path, threads: int) -> Mapping[str, Runtime]:
-        """Quantise as ONNX Runtime does it."""
+        """Return ONNX Runtime's own dynamic int8 quantisation of the file."""
         from pe_validate.targets.onnx.runtime import dynamic_int8
 
         return {f"{self.name}/int8": dynamic_int8(path, threads)}

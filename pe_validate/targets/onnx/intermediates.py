@@ -1,4 +1,4 @@
-"""Intermediate values of an ``.onnx`` file, which is given more outputs."""
+"""The intermediate values of an ``.onnx`` file, read by declaring them as outputs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pe_validate.targets.intermediates import is_wanted
 
 
 def intermediates(path: Path, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:
-    """Return the floating-point values of so many elements, by name, in order; called in a child."""
+    """Return the floating-point values with one of ``sizes`` elements, by name, in order; runs in a child process."""
     model = onnx.load(path)
     declared = {value.name for value in model.graph.output}
     for node in model.graph.node:

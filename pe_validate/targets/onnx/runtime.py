@@ -25,7 +25,7 @@ LOAD_ERRORS = (
     state.NotImplemented,
     state.RuntimeException,
 )
-"""Everything that ONNX Runtime raises for a file that it cannot use."""
+"""Every exception that ONNX Runtime raises for a file that it cannot use."""
 
 _DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64"}
 
@@ -41,9 +41,9 @@ class OnnxRuntime(Runtime):
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except LOAD_ERRORS as error:
-            said = " ".join(str(error).split()).rstrip(".")  # some of its messages end with an end of line
+            reason = " ".join(str(error).split()).rstrip(".")  # some of its messages end in a line break
             raise RunError(
-                f"'{path}' cannot be loaded by ONNX Runtime, it is truncated or not a model: {said}."
+                f"'{path}' cannot be loaded by ONNX Runtime, it is truncated or not a model: {reason}."
             ) from error
         self.producer = f"ONNX Runtime {onnxruntime.__version__}"
         self.inputs = tuple(_spec(value) for value in self._session.get_inputs())
@@ -62,11 +62,11 @@ def _spec(value: onnxruntime.NodeArg) -> TensorSpec:
 
 
 def dynamic_int8(path: Path, threads: int) -> OnnxRuntime:
-    """Open a file as ONNX Runtime quantises it: int8 weights for each channel, uint8 activations as they come."""
+    """Quantise a file with ONNX Runtime (int8 weights per channel, uint8 activations at run time) and open it."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     with tempfile.TemporaryDirectory() as folder:
         quantised = Path(folder) / path.name
-        with quiet_libraries():  # it suggests steps that an exported graph has behind it
+        with quiet_libraries():  # it suggests preprocessing that an exported graph does not need
             quantize_dynamic(path, quantised, weight_type=QuantType.QInt8, per_channel=True)
         return OnnxRuntime(quantised, threads)

@@ -1,4 +1,4 @@
-"""Module → ``.onnx``, through ``torch.export``."""
+"""Write an ``.onnx`` file through ``torch.export``."""
 
 from __future__ import annotations
 

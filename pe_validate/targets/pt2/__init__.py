@@ -1,4 +1,4 @@
-"""PyTorch's saved ``ExportedProgram``: what other toolchains take over from."""
+"""PyTorch's saved ``ExportedProgram``, the starting point of other toolchains."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Is a ``.pt2`` archive plain data? ``torch.export.load`` (torch 2.13) runs what it finds in one that is not.
+"""Check that a ``.pt2`` archive is plain data: ``torch.export.load`` (torch 2.13) may run code from one that is not.
 
 It unpickles weights, constants and sample inputs without restriction if the archive says so, evaluates symbolic shapes
-as Python, calls whatever function of torch a node names, and loads compiled libraries. Nothing of that is in what
-``torch.export.save`` writes of a model with static shapes.
+as Python, calls any torch function that a node names, and loads compiled libraries. ``torch.export.save`` writes none
+of these for a model with static shapes.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ MEMBERS: Final = re.compile(
     r"|models/model\.json|data/sample_inputs/model\.pt|extra/[\w.]+"
     r"|data/weights/(model_weights_config\.json|weight_\d+)|data/constants/(model_constants_config\.json|tensor_\d+)"
 )
-"""Files of an archive of one program, below its root folder."""
+"""The files that an archive of one program may contain, relative to its root folder."""
 
 OPERATORS: Final = re.compile(r"torch\.ops\.(aten|prims)\.\w+\.\w+|_operator\.(getitem|add|sub|mul|floordiv|mod|neg)")
-"""What a node may call."""
+"""The functions that a node may call."""
 
 LARGEST_LISTING: Final = 2**28
-"""Bytes of one of the archive's JSON files; a large model's has a few millions."""
+"""The most bytes in one of the archive's JSON files; a large model's has a few million."""
 
 
 def check_plain(path: Path) -> None:
-    """Look through an archive before anything of it is loaded.
+    """Check an archive before any of it is loaded.
 
     Raises:
         RunError: it is damaged, or would run code of its own.
@@ -78,13 +78,13 @@ def _is_plain_pickle(content: bytes) -> bool:
         return True
     try:
         torch.load(io.BytesIO(content), weights_only=True)
-    except Exception:  # noqa: BLE001 - whatever its reader raises, torch.export would then read it as code
+    except Exception:  # noqa: BLE001 - if this reader fails, torch.export falls back to unpickling with code
         return False
     return True
 
 
 def _pairs(value: Any) -> Iterator[tuple[str, Any]]:
-    """Every key with its value, at any depth, without recursion."""
+    """Yield every key with its value, at any depth, without recursion."""
     waiting = [value]
     while waiting:
         found = waiting.pop()

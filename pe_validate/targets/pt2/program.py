@@ -1,4 +1,4 @@
-"""Exported programs: written, read from the file alone, run, and interpreted node by node."""
+"""Write, read and run exported programs, and interpret them node by node."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pe_validate.targets.pt2.archive import check_plain
 from pe_validate.targets.runtime import Runtime
 
 METADATA: Final = "pe_validate.json"
-"""The file of the archive's ``extra/`` that says what it is."""
+"""The file in the archive's ``extra/`` folder that holds the metadata."""
 
 
 def write_pt2(module: nn.Module, image: Tensor, path: Path, metadata: dict[str, str]) -> None:
@@ -34,7 +34,7 @@ def write_pt2(module: nn.Module, image: Tensor, path: Path, metadata: dict[str, 
 
 
 def read_pt2(path: Path) -> ExportedProgram:
-    """Load a program; do it in a child, for the reader of archives is C++.
+    """Load a program; call it in a child process, because the reader of archives is C++ and may crash.
 
     Raises:
         RunError: the file is damaged, or would run code of its own.
@@ -67,7 +67,7 @@ class Pt2Runtime(Runtime):
 
 
 def _specs(program: ExportedProgram, names: tuple[object, ...], called: str) -> tuple[TensorSpec, ...]:
-    """Return what a program declares; the only input, or output, goes by this project's name for it."""
+    """Return what a program declares; an only input or output is given the name ``called``."""
     nodes = {node.name: node for node in program.graph.nodes}
     found = []
     for number, name in enumerate(names):
@@ -81,7 +81,7 @@ def _specs(program: ExportedProgram, names: tuple[object, ...], called: str) -> 
 
 
 class _Recorder(fx.Interpreter):
-    """Keeps floating-point values of some sizes."""
+    """Interprets a program and keeps the floating-point values with some number of elements."""
 
     def __init__(self, module: fx.GraphModule, sizes: frozenset[int]) -> None:
         super().__init__(module)
@@ -89,7 +89,7 @@ class _Recorder(fx.Interpreter):
         self.values: Values = {}
 
     def run_node(self, n: fx.Node) -> Any:
-        """Run a node as ever, and look at what comes of it."""
+        """Run a node, and keep its result if it is wanted."""
         result = super().run_node(n)
         if n.op == "call_function" and isinstance(result, Tensor):
             array = result.detach().numpy()
@@ -99,7 +99,7 @@ class _Recorder(fx.Interpreter):
 
 
 def intermediates(path: Path, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:
-    """Return the floating-point values of so many elements, by name, in order; called in a child."""
+    """Return the floating-point values with one of ``sizes`` elements, by name, in order; runs in a child process."""
     module = read_pt2(path).module()
     assert isinstance(module, fx.GraphModule)
     recorder = _Recorder(module, sizes)

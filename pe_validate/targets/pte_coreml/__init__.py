@@ -1,4 +1,4 @@
-"""ExecuTorch programs, lowered to Core ML: a program whose one delegate holds an ``.mlpackage``."""
+"""ExecuTorch programs lowered to Core ML: the single delegate of such a program holds an ``.mlpackage``."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from pe_validate.targets.runtime import Runtime
 
 BACKEND: Final = "CoreMLBackend"
-"""What ExecuTorch calls the delegate."""
+"""ExecuTorch's name for the delegate."""
 
 
 class PteCoreMLTarget(CoreMLBase):
-    """A ``.pte`` whose delegate is Core ML's; it is told from XNNPACK's by what is in it."""
+    """A ``.pte`` whose delegate is Core ML's; only its content distinguishes it from one for XNNPACK."""
 
     name = "pte-coreml"
     suffix = ".coreml.pte"
@@ -53,7 +53,7 @@ class PteCoreMLTarget(CoreMLBase):
         write_pte_coreml(module, image, path, metadata, precision)
 
     def open(self, path: Path, reading: Reading, threads: int | None = None) -> Runtime:
-        """Open the package inside a program. Do it in a child: damaged programs abort the process."""
+        """Open the package inside a program; call it in a child process, because damaged programs abort the process."""
         from pe_validate.targets.pte_coreml.runtime import CoreMLProgramRuntime
 
         return CoreMLProgramRuntime(path, reading)
@@ -63,11 +63,11 @@ class PteCoreMLTarget(CoreMLBase):
         return XNNPACK.delegation(path)
 
     def structure(self, path: Path) -> Structure:
-        """Read the delegates, in a child."""
+        """Read the delegates in a child process."""
         return XNNPACK.structure(path)
 
     def intermediates(self, path: Path, reading: Reading, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:
-        """Trace the evaluator with the package inside."""
+        """Trace the values of the package inside in the evaluator."""
         from pe_validate.targets.coreml import COREML
         from pe_validate.targets.pte_coreml.embedded import embedded
 
@@ -75,14 +75,14 @@ class PteCoreMLTarget(CoreMLBase):
             return COREML.intermediates(package, reading, image, sizes)
 
     def stored(self, path: Path) -> frozenset[str]:
-        """Return digests of the matrices of the package inside."""
+        """Return the digests of the matrices of the package inside."""
         from pe_validate.targets.pte_coreml.embedded import embedded
 
         with embedded(path) as package:
             return super().stored(package)
 
     def claims(self, path: Path, structure: Structure | None) -> bool:
-        """Return whether a program delegates to Core ML, whatever it is called."""
+        """Return whether a program delegates to Core ML, whatever its file name."""
         program = path.name.endswith(XNNPACK.suffix)
         return bool(program and structure and structure.delegation and structure.delegation.backend == BACKEND)
 

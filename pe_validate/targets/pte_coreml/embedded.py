@@ -22,23 +22,23 @@ from pe_validate.system.quiet import quiet_libraries
 from pe_validate.targets.pte_coreml import BACKEND
 
 READERS: Final = (__name__, "executorch.exir._serialize._program")
-"""Modules that read programs."""
+"""Modules that a child imports in advance to read programs."""
 
 READ_TIMEOUT = 120.0
-"""Seconds; importing ExecuTorch's program reader takes most of it on a cold machine."""
+"""In seconds; importing ExecuTorch's program reader takes most of it on a cold machine."""
 
 
 _UNREADABLE: Final = (ValueError, AssertionError, struct.error, OSError, subprocess.CalledProcessError)
-"""What the reader of programs raises."""
+"""What the reader of programs raises for a file that it cannot read."""
 
 
 def unpack(path: Path, folder: Path) -> Path:
-    """Write the package of the program's ``forward`` into ``folder``, an empty one.
+    """Write the package inside the program's ``forward`` into ``folder``, which must be empty.
 
     Raises:
-        RunError: the file is not a readable program, or holds no Core ML package, or more than one.
+        RunError: the file is not a readable program, or does not hold exactly one Core ML package.
     """
-    with quiet_libraries():  # its reader of resources is deprecated
+    with quiet_libraries():  # it reads its resources through a deprecated interface
         from executorch.exir._serialize._program import deserialize_pte_binary
 
         try:
@@ -63,7 +63,7 @@ class _Region:
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """A file of the payload, or a folder, whose children are other nodes by number."""
+    """A file (kind 0) in the payload, or a folder (kind 1), whose children are the numbers of other nodes."""
 
     kind: Literal[0, 1]
     children: dict[str, int]
@@ -73,19 +73,19 @@ class _Node:
 _NODES: Final = TypeAdapter(dict[Literal["nodes"], list[_Node]])
 
 _LISTING: Final = 2**20
-"""Bytes at the end of a payload among which its listing is; it has a kilobyte."""
+"""Bytes at the end of a payload that are searched for its listing, which takes about a kilobyte."""
 
 
 def write_package(payload: bytes, folder: Path) -> Path:
-    """Write the package that a Core ML delegate's payload holds into ``folder``, and nothing elsewhere.
+    """Write the package in the payload of a Core ML delegate into ``folder``, and nothing outside it.
 
-    ExecuTorch 1.4.1's own reader follows ``..`` in names out of its folder.
+    ExecuTorch 1.4.1's own reader follows ``..`` in names and can write outside its folder.
 
     Raises:
-        RunError: it holds none; a compiled model, say, which only macOS can read.
+        RunError: it holds no package; it may hold a compiled model, which only macOS can read.
     """
     try:
-        # The listing is the end of the payload, backwards; the last node is the root.
+        # The listing is JSON, stored backwards at the end of the payload; its last node is the root.
         listing, _ = JSONDecoder().raw_decode(bytes(payload[-_LISTING:])[::-1].decode("latin-1"))
         nodes = dict(enumerate(_NODES.validate_python(listing)["nodes"]))
         root = nodes.pop(max(nodes))
@@ -93,7 +93,7 @@ def write_package(payload: bytes, folder: Path) -> Path:
             raise ValueError("it says that it is larger than it is")
         _write(root, nodes, memoryview(payload), folder)
     except (ValueError, LookupError, RecursionError) as error:
-        raise RunError(f"The Core ML delegate holds no files that can be read: {_said(error)}.") from error
+        raise RunError(f"The Core ML delegate holds no files that can be read: {_reason(error)}.") from error
     packages = list(folder.rglob("*.mlpackage"))
     if len(packages) != 1:
         raise RunError(
@@ -103,7 +103,7 @@ def write_package(payload: bytes, folder: Path) -> Path:
 
 
 def _write(node: _Node, others: dict[int, _Node], payload: memoryview, place: Path) -> None:
-    """Write a file, or a folder with all that is in it; each node once, so that none is inside of itself."""
+    """Write a file, or a folder with all its content; each node is written once, so no folder can contain itself."""
     if node.kind == 0:
         start, size = node.dataRegion.offset, node.dataRegion.size
         if min(start, size) < 0 or start + size > len(payload):
@@ -120,15 +120,15 @@ def _write(node: _Node, others: dict[int, _Node], payload: memoryview, place: Pa
 _PLAIN: Final = re.compile(r"(?!\.)[\w.-]{1,200}", re.ASCII)
 
 
-def _said(error: Exception) -> str:
-    if isinstance(error, ValidationError):  # it would name our types
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):  # its message would name our private types
         return "their listing is not one"
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 @contextmanager
 def embedded(path: Path) -> Iterator[Path]:
-    """The package inside a program that someone else may have made, for as long as it is needed.
+    """Yield a temporary copy of the package inside an untrusted program.
 
     Raises:
         RunError: there is none, or the file is not a readable program.

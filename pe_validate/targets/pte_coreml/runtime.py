@@ -1,4 +1,4 @@
-"""An ExecuTorch program whose delegate is Core ML: the package inside it runs as any other does."""
+"""ExecuTorch programs whose delegate is Core ML: the package inside runs like any other."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from pe_validate.targets.xnnpack.runtime import declared
 
 
 class CoreMLProgramRuntime(Runtime):
-    """The package inside a ``.pte``, executed according to ``reading``, with the interface of the program around it.
+    """The package inside a ``.pte``, executed according to ``reading``, with the declared interface of the program.
 
-    Load it in a child: damaged programs abort the process.
+    Load it in a child process, because damaged programs abort the process.
     """
 
     def __init__(self, path: Path, reading: Reading) -> None:

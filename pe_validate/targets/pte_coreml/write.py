@@ -1,4 +1,4 @@
-"""Module → ExecuTorch ``.pte``, lowered to Core ML: a program whose one delegate holds an ``.mlpackage``."""
+"""Write an ExecuTorch ``.pte`` lowered to Core ML: its single delegate holds an ``.mlpackage``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def write_pte_coreml(module: nn.Module, image: Tensor, path: Path, metadata: dic
     ``metadata`` becomes constant methods of the program, readable with the ExecuTorch runtime.
 
     Raises:
-        Exception: whatever the exporter raises, also for an operator that Core ML does not take.
+        Exception: whatever the exporter raises, for example for an operator that Core ML does not support.
     """
     with quiet_libraries():
         import coremltools as ct

@@ -1,4 +1,4 @@
-"""ExecuTorch programs, lowered to XNNPACK."""
+"""ExecuTorch programs lowered to XNNPACK."""
 
 from __future__ import annotations
 
@@ -51,20 +51,21 @@ OPERANDS: Final = {
     "int8-static": "qint8 × qcint8",
     "int4": "qdint8 × qbint4",
 }
-"""Operand types, in XNNPACK's words, in which the linear layers of a program of each precision work.
+"""Operand types of the linear layers in each precision, in XNNPACK's terms.
 
-qd: activations scaled for each token as it comes. qc: weights scaled for each output channel, qb: for each group.
+qd: activations with a scale per token, computed at run time. qc: weights with a scale per output channel; qb: with a
+scale per group.
 """
 
 
 class XnnpackTarget(Target):
-    """A ``.pte`` whose one delegate is XNNPACK's, which picks KleidiAI's kernels on Arm."""
+    """A ``.pte`` whose single delegate is XNNPACK's, which uses KleidiAI's kernels on Arm."""
 
     name = "pte"
     suffix = ".pte"
     title = "ExecuTorch"
     precisions: ClassVar[Mapping[str, Recipe]] = {
-        # nn.LayerNorm stays outside the XNNPACK delegate of ExecuTorch 1.4.1 and cuts the graph in 27 pieces.
+        # nn.LayerNorm stays outside the XNNPACK delegate of ExecuTorch 1.4.1, and cuts the graph into 27 pieces.
         "fp32": Recipe(LINEAR),
         "fp16": Recipe(HALF, Scheme("half", _half, dtype="float16")),
         "int8": Recipe(LINEAR, Scheme("int8", _int8, finite=True)),
@@ -89,7 +90,7 @@ class XnnpackTarget(Target):
         write_pte(module, image, path, metadata)
 
     def open(self, path: Path, reading: Reading, threads: int | None = None) -> Runtime:
-        """Load the method ``forward``. Do it in a child: damaged programs abort the process."""
+        """Load the method ``forward``; call it in a child process, because damaged programs abort the process."""
         from pe_validate.targets.xnnpack.runtime import ExecuTorchRuntime
 
         return ExecuTorchRuntime(path, threads)
@@ -101,7 +102,7 @@ class XnnpackTarget(Target):
         return delegation(path)
 
     def structure(self, path: Path) -> Structure:
-        """Read the delegates, in a child."""
+        """Read the delegates in a child process."""
         from pe_validate.targets.xnnpack.delegation import isolated_delegation
 
         return Structure(isolated_delegation(path))
@@ -113,14 +114,14 @@ class XnnpackTarget(Target):
         return of_graph(graph)
 
     def intermediates(self, path: Path, reading: Reading, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:
-        """Declare the delegate's inner values as outputs."""
+        """Declare the delegate's intermediate values as outputs, and run the program."""
         from pe_validate.targets.intermediates import in_a_child
         from pe_validate.targets.xnnpack.programs import intermediates
 
         return in_a_child(intermediates, path, image, sizes, preload=self.preload)
 
     def precision_of(self, path: Path, structure: Structure) -> str:
-        """Return the precision in which a program computes most of its linear layers; fp32 where it has none."""
+        """Return the precision of most of a program's linear layers; fp32 if it has none."""
         products = structure.delegation.products if structure.delegation else {}
         return max(OPERANDS, key=lambda precision: products.get(f"linear {OPERANDS[precision]}", 0))
 

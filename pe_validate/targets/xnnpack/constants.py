@@ -1,7 +1,7 @@
-"""The constants of an ExecuTorch program: what it stores, and what the graph that it was lowered from holds.
+"""The constants of an ExecuTorch program, and those of the graph that it was lowered from.
 
-XNNPACK takes weights as they are, so the two are equal byte for byte: a wrong scale of one channel among thousands,
-which the roundings of int8 would hide, is a constant that is not there.
+XNNPACK stores weights as they are, so the two are equal byte for byte. A wrong scale of one channel in thousands,
+which int8 rounding would hide, shows as a missing constant.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from executorch.exir._serialize._program import PTEFile
 
 SHORT = 16
-"""Hexadecimal digits of a sha256 that are kept: there are a few hundred constants."""
+"""Hexadecimal digits of a sha256 that are kept, enough for a few hundred constants."""
 
 
 def stored(program: PTEFile) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Digests of every constant of the delegates, and the names of those that are not what was written.
+    """Return the digests of all constants of the delegates, and the names of those that were altered.
 
     XNNPACK names a constant by the sha256 of its bytes, after ``scale_`` or nothing.
     """
@@ -36,13 +36,13 @@ def stored(program: PTEFile) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def of_graph(graph: nn.Module) -> dict[str, str]:
-    """Digests of the weights, scales and biases of every linear layer and of the quantised tensors, by name."""
+    """Return the digests of the weights, scales and biases of linear layers and of quantised tensors, by name."""
     return {name: hashlib.sha256(_bytes(tensor)).hexdigest()[:SHORT] for name, tensor in _tensors(graph)}
 
 
 def _tensors(graph: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    if isinstance(graph, fx.GraphModule):  # quantised by PT2E: weights and their scales are attributes of the graph
-        # Not what has one scale for the whole tensor: calibration sets it, and no two calibrations round alike.
+    if isinstance(graph, fx.GraphModule):  # quantised by PT2E: weights and scales are attributes of the graph
+        # Per-tensor scales are left out: they come from calibration, and no two calibrations round alike.
         for node in graph.graph.nodes:
             if node.target is torch.ops.quantized_decomposed.dequantize_per_channel.default:
                 for constant in node.args[:2]:
@@ -61,7 +61,7 @@ def _tensors(graph: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 
 def _packed(weight: Tensor) -> Tensor:
-    """Two 4-bit values to a byte, the first one in its lower half, counted from -8."""
+    """Pack two 4-bit values, offset by 8, into each byte, the first one in the lower half."""
     values = (weight.flatten().to(torch.int16) + 8).to(torch.uint8)
     return values[0::2] | (values[1::2] << 4)
 

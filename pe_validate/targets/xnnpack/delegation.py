@@ -1,4 +1,4 @@
-"""What the accelerator took, read from a finished ``.pte``: delegate calls, left-over operators, arithmetic."""
+"""Read from a finished ``.pte`` what its delegates compute: delegate calls, operators outside them, arithmetic."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from pe_validate.targets.pte_coreml.embedded import READ_TIMEOUT, READERS, write
 from pe_validate.targets.xnnpack.constants import stored
 
 LAYOUT: Final = struct.Struct("<IIIQ")
-"""Offset and size of the graph, then of the constants, in XNNPACK's header (``xnnpack_graph_serialize.py``)."""
+"""Offsets and sizes of the graph and of the constants in XNNPACK's header (``xnnpack_graph_serialize.py``)."""
 
 LAYOUT_PLACE: Final = 10
-"""Bytes before it."""
+"""Offset of that layout in the header, in bytes."""
 
 
 def delegation(path: Path) -> Delegation:
-    """Count the delegate calls of ``forward``, name the operators that stayed outside, add up the products inside.
+    """Count the delegate calls of ``forward``, list the operators outside them, and add up the products inside.
 
     Raises:
-        Exception: the file is not a readable program; run it in a child and name the stage there.
+        Exception: the file is not a readable program; call it in a child process, and name the stage there.
     """
     from executorch.exir._serialize._program import deserialize_pte_binary
     from executorch.exir.schema import DelegateCall, KernelCall
@@ -62,7 +62,7 @@ def delegation(path: Path) -> Delegation:
 
 
 def graph_of(payload: bytes) -> dict[str, Any]:
-    """XNNPACK's graph as JSON, in the words of its ``schema.fbs``."""
+    """Return XNNPACK's graph from a delegate's payload, as JSON in the terms of its ``schema.fbs``."""
     from executorch.backends.xnnpack import serialization
     from executorch.exir._serialize._flatbuffer import _flatc_decompile
 
@@ -77,11 +77,11 @@ def graph_of(payload: bytes) -> dict[str, Any]:
 
 
 _UNBOUNDED: Final = re.compile(r"(?<=: )(-?)inf(?=,?\n)")
-"""A bound that an activation such as ReLU does not have, as flatc writes it; Python reads another word."""
+"""An infinite bound, such as ReLU's upper one, as flatc writes it; Python's JSON expects ``Infinity``."""
 
 
 def _products(graph: dict[str, Any]) -> Counter[str]:
-    """Multiply-accumulates by operator and operand types, such as ``linear qdint8 × qcint8``."""
+    """Return the multiply-accumulates by operator and operand types, such as ``linear qdint8 × qcint8``."""
     tensors = [value["xvalue_union"] for value in graph["xvalues"]]
     values = {tensor["id_out"]: tensor for tensor in (t.get("tensor_value", t) for t in tensors)}
     found: Counter[str] = Counter()
@@ -98,7 +98,7 @@ def _products(graph: dict[str, Any]) -> Counter[str]:
 
 
 def _package_products(payload: bytes) -> Counter[str]:
-    """The same of the Core ML package that a payload holds; both operands are of the result's type."""
+    """Return the same for the Core ML package in a payload, whose operands have the type of the result."""
     with tempfile.TemporaryDirectory() as folder:
         found = inspect(write_package(payload, Path(folder))).products
     pairs = {tuple(key.replace("float", "fp").split()): count for key, count in found.items()}
@@ -106,7 +106,7 @@ def _package_products(payload: bytes) -> Counter[str]:
 
 
 _WORK: Final[dict[str, tuple[str, Callable[[list[int]], int]]]] = {
-    # What is multiplied and added for each element of the output, from the shape of the right-hand operand.
+    # Multiply-accumulates for each element of the output, from the shape of the right-hand operand.
     "XNNFullyConnected": ("linear", lambda shape: shape[-1]),
     "XNNBatchMatrixMultiply": ("bmm", lambda shape: shape[-2]),
     "XNNConv2d": ("convolution", lambda shape: math.prod(shape[1:])),
@@ -114,7 +114,7 @@ _WORK: Final[dict[str, tuple[str, Callable[[list[int]], int]]]] = {
 
 
 def isolated_delegation(path: Path) -> Delegation:
-    """:func:`delegation` of a file that someone else made.
+    """Return the :func:`delegation` of an untrusted file, read in a child process.
 
     Raises:
         RunError: the file is not a readable program.

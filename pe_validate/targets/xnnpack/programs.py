@@ -1,4 +1,4 @@
-"""An ExecuTorch program whose XNNPACK delegate also gives its intermediate values."""
+"""Modify an ExecuTorch program so that its XNNPACK delegate also outputs intermediate values."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ OUTPUT: Final = 2
 """XNN_VALUE_FLAG_EXTERNAL_OUTPUT of ``xnnpack.h``."""
 
 ALIGNMENT: Final = 16
-"""Bytes, of planned tensors and of constants."""
+"""Alignment of planned tensors and of constants, in bytes."""
 
 TYPES: Final = {"xnn_datatype_fp32": 4, "xnn_datatype_fp16": 2}
-"""Bytes of an element."""
+"""Bytes per element of the floating-point types."""
 
 
 def intermediates(path: Path, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:
-    """Return the floating-point values of so many elements, by name, in order; called in a child."""
+    """Return the floating-point values with one of ``sizes`` elements, by name, in order; runs in a child process."""
     import torch
     from executorch.extension.pybindings import _portable_lib
 
@@ -42,12 +42,12 @@ def intermediates(path: Path, image: NDArray[np.generic], sizes: frozenset[int])
 
 
 def with_outputs(path: Path, target: Path, sizes: frozenset[int]) -> list[str]:
-    """Write ``path`` to ``target`` with every floating value of so many elements as an output; gives their names.
+    """Copy ``path`` to ``target`` with every floating-point value of one of ``sizes`` as an output; return the names.
 
-    Values of the last output's own kind come first, then those that were added, in the order of the graph.
+    The program's own outputs come first, then the added ones in the order of the graph.
 
     Raises:
-        Exception: the file is not such a program; call it in a child.
+        Exception: the file is not such a program; call it in a child process.
     """
     from executorch.exir._serialize._program import deserialize_pte_binary, serialize_pte_binary
     from executorch.exir.schema import (
@@ -93,7 +93,7 @@ def with_outputs(path: Path, target: Path, sizes: frozenset[int]) -> list[str]:
 
 
 def _inner(graph: dict[str, Any], sizes: frozenset[int]) -> list[dict[str, Any]]:
-    """Floating values that a node computes and that are not outputs yet."""
+    """Return the floating-point values with one of ``sizes`` elements that are computed and not yet outputs."""
     computed = {node["xnode_union"]["output_id"] for node in graph["xnodes"] if "output_id" in node["xnode_union"]}
     values = [value["xvalue_union"] for value in graph["xvalues"]]
     return [
@@ -107,7 +107,7 @@ def _inner(graph: dict[str, Any], sizes: frozenset[int]) -> list[dict[str, Any]]
 
 
 def _with_graph(payload: bytes, graph: dict[str, Any]) -> bytes:
-    """The payload with another graph."""
+    """Return the payload with its graph replaced."""
     from executorch.backends.xnnpack import serialization
     from executorch.exir._serialize._flatbuffer import _flatc_compile
 

@@ -1,4 +1,4 @@
-"""Linear layers in int8 and int4, as XNNPACK computes them."""
+"""Quantisation of linear layers to int8 and int4, in the forms that XNNPACK computes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from torch import fx, nn
 from pe_validate.system.quiet import quiet_libraries
 
 GROUP: Final = 32
-"""Weights that share a scale in 4 bits."""
+"""Number of 4-bit weights that share a scale."""
 
 
 def quantize_weights(module: nn.Module, bits: Literal[8, 4]) -> nn.Module:
-    """Quantise the linear layers of ``module`` in place: int8 activations, scaled for each token as it comes.
+    """Quantise the linear layers of ``module`` in place, with int8 activations that are scaled per token at run time.
 
-    Weights of 8 bits have a scale for each output channel, those of 4 bits one for each group of 32.
+    8-bit weights have a scale per output channel, 4-bit weights one per group of 32.
     """
     with quiet_libraries():
         from torchao.quantization import Int8DynamicActivationIntxWeightConfig, quantize_
@@ -31,9 +31,9 @@ def quantize_weights(module: nn.Module, bits: Literal[8, 4]) -> nn.Module:
         config = Int8DynamicActivationIntxWeightConfig(
             weight_dtype=dtype,
             weight_granularity=granularity,
-            # The largest weight of a group sets its scale, so none is clipped: 3 dB better in int4.
+            # The largest weight of a group sets its scale, so that none is clipped: 3 dB better in int4.
             weight_mapping_type=MappingType.SYMMETRIC_NO_CLIPPING_ERR,
-            # XNNPACK keeps the scales of groups in bfloat16; those of channels are float32.
+            # XNNPACK stores scales per group in bfloat16, and scales per channel in float32.
             weight_scale_dtype=torch.bfloat16 if bits == 4 else None,
         )
         quantize_(module, config)
@@ -41,7 +41,7 @@ def quantize_weights(module: nn.Module, bits: Literal[8, 4]) -> nn.Module:
 
 
 def calibrate(module: nn.Module, images: Sequence[NDArray[np.float32]]) -> nn.Module:
-    """Return ``module`` with int8 linear layers, whose activations are scaled once, for one ``images`` or more."""
+    """Return ``module`` with int8 linear layers, whose activations have fixed scales calibrated on ``images``."""
     with quiet_libraries(), torch.no_grad():
         from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
             XNNPACKQuantizer,
@@ -53,7 +53,7 @@ def calibrate(module: nn.Module, images: Sequence[NDArray[np.float32]]) -> nn.Mo
         quantizer.set_module_type(nn.Linear, get_symmetric_quantization_config(is_per_channel=True))
         quantizer.set_filter_function(_before_projection)
         prepared = prepare_pt2e(torch.export.export(module, (torch.from_numpy(images[0]),)).module(), quantizer)
-        # Ranges are searched for in histograms: what float32 rounds otherwise on another machine moves some by 2 %.
+        # In float64, because ranges come from histograms: float32 rounding on another machine moves some by 2 %.
         prepared.double()
         for image in images:
             prepared(torch.from_numpy(image).double())
@@ -62,6 +62,6 @@ def calibrate(module: nn.Module, images: Sequence[NDArray[np.float32]]) -> nn.Mo
 
 
 def _before_projection(node: fx.Node) -> bool:
-    # A quantised layer that reads a residual sum makes XNNPACK's partitioner (ExecuTorch 1.4.1) take the sum for a
-    # quantised one, whose other reader then closes a cycle. Only the last projection reads one.
+    # If a quantised layer reads a residual sum, XNNPACK's partitioner (ExecuTorch 1.4.1) treats the sum as
+    # quantised, and its other reader then closes a cycle. Only the last projection reads such a sum.
     return not any(name.endswith("projection") for name, _ in node.meta.get("nn_module_stack", {}).values())

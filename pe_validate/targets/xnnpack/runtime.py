@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-# The extension itself and not executorch.runtime, which imports the whole exporter (6-10 s) to run a file.
+# Not executorch.runtime, which imports the whole exporter (6-10 s) to run a file.
 from executorch.extension.pybindings import _portable_lib as executorch
 from numpy.typing import NDArray
 
@@ -19,11 +19,11 @@ from pe_validate.targets.xnnpack.signature import signature
 
 
 class ExecuTorchRuntime(Runtime):
-    """The ``forward`` method of a ``.pte``. Load it in a child: damaged programs abort the process."""
+    """The ``forward`` method of a ``.pte``; load it in a child process, because damaged programs abort the process."""
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         if threads:
-            executorch._unsafe_reset_threadpool(threads)  # one pool for the whole process
+            executorch._unsafe_reset_threadpool(threads)  # there is one pool for the whole process
         try:
             # The method borrows from the program: keep both.
             self._program = executorch._load_program(str(path))
@@ -43,7 +43,7 @@ class ExecuTorchRuntime(Runtime):
 
 
 def declared(program: executorch.ExecuTorchProgram) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-    """Inputs and outputs of ``forward``."""
+    """Return the inputs and the outputs of ``forward``."""
     metadata = program.method_meta("forward")
     inputs = [metadata.input_tensor_meta(i) for i in range(metadata.num_inputs())]
     outputs = [metadata.output_tensor_meta(i) for i in range(metadata.num_outputs())]

@@ -1,4 +1,4 @@
-"""What an ExecuTorch program declares, in words; it has no names for its inputs and outputs."""
+"""The inputs and outputs that an ExecuTorch program declares; it has no names for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Meta = tuple[tuple[int, ...], int]
 
 
 def signature(inputs: Sequence[Meta], outputs: Sequence[Meta]) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-    """Specifications of inputs and outputs."""
+    """Return the specifications of the inputs and of the outputs, with names made up for them."""
     names = [OUTPUT_NAME] if len(outputs) == 1 else [f"output{i}" for i in range(len(outputs))]
     found = tuple(_spec(name, meta) for name, meta in zip(names, outputs, strict=True))
     return tuple(_spec(INPUT_NAME, meta) for meta in inputs), found

@@ -1,4 +1,4 @@
-"""Module → ExecuTorch ``.pte``, lowered to XNNPACK."""
+"""Write an ExecuTorch ``.pte`` lowered to XNNPACK."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from executorch.exir import EdgeProgramManager
 
 DEBUG_METADATA: Final = ("from_node", "stack_trace", "nn_module_stack", "torch_fn")
-"""Node metadata that no pass reads and that every pass copies (ExecuTorch 1.4.1)."""
+"""Node metadata that no pass reads but every pass copies (ExecuTorch 1.4.1)."""
 
 PLAIN_OPERATORS: Final = {
     *("add.Tensor", "sub.Tensor", "mul.Tensor", "rsqrt.default", "gelu.default", "clamp.default", "sigmoid.default"),
@@ -26,15 +26,15 @@ PLAIN_OPERATORS: Final = {
     *("quantize_per_tensor.default", "dequantize_per_tensor.default", "dequantize_per_channel.default"),
     "access_subclass_inner_tensor.default",
 }
-"""Operators that 15 of XNNPACK's 17 passes leave alone (ExecuTorch 1.4.1), as ``torch.export`` names them."""
+"""Operators that 15 of XNNPACK's 17 passes do not change (ExecuTorch 1.4.1), as ``torch.export`` names them."""
 
 
 TAG: Final = "tag0"
-"""What the standard partitioner calls its first partition; constants keep their tags."""
+"""The standard partitioner's name for its first partition; constants are tagged with it."""
 
 
 def write_pte(module: nn.Module, image: Tensor, path: Path, metadata: dict[str, str]) -> None:
-    """Lower ``module`` for inputs of ``image``'s shape.
+    """Lower ``module`` for inputs of ``image``'s shape, and write the program.
 
     ``metadata`` becomes constant methods of the program, readable with the ExecuTorch runtime.
 
@@ -55,7 +55,7 @@ def write_pte(module: nn.Module, image: Tensor, path: Path, metadata: dict[str, 
 
 
 def lower_by_partitions(program: ExportedProgram, constants: dict[str, str]) -> EdgeProgramManager:
-    """What ExecuTorch's documentation says to do; most of its time goes into passes that change nothing here."""
+    """Lower a program as ExecuTorch's documentation says; most of the time goes into passes without effect here."""
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import to_edge_transform_and_lower
 
@@ -63,13 +63,13 @@ def lower_by_partitions(program: ExportedProgram, constants: dict[str, str]) -> 
 
 
 def lower_whole(program: ExportedProgram, constants: dict[str, str]) -> EdgeProgramManager:
-    """The same program, byte for byte, from a graph of PLAIN_OPERATORS that XNNPACK takes whole; half the time.
+    """Lower a graph of PLAIN_OPERATORS as a single partition: byte for byte the same program in half the time.
 
-    Each of XNNPACK's passes interprets every node again. Only the three that find something to do are run: two
-    here, and the one that makes linear operators whole in the backend.
+    Each of XNNPACK's passes interprets every node again. Only the three with something to do are run: two here, and
+    ConvertToLinearPass in the backend.
 
     Raises:
-        RuntimeError: XNNPACK does not take some operator.
+        RuntimeError: XNNPACK does not support some operator.
     """
     from executorch.backends.xnnpack import _passes as passes
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
@@ -81,7 +81,7 @@ def lower_whole(program: ExportedProgram, constants: dict[str, str]) -> EdgeProg
 
     class Prepare(ExportedProgramPassBase):  # type: ignore[misc]  # executorch publishes no types
         def call(self, exported_program: ExportedProgram) -> ExportedProgramPassResult:
-            XnnpackPartitioner().partition(exported_program)  # it tags constants, too
+            XnnpackPartitioner().partition(exported_program)  # it also tags constants
             if left := [node.name for node in _calls(exported_program) if node.meta.get("delegation_tag") != TAG]:
                 raise RuntimeError(f"XNNPACK does not take {', '.join(left)} into one partition")
             needed = [passes.XNNPACKRemoveCloneOpsTransform, passes.ChannelsLastTaggedReshapePass]
@@ -105,7 +105,7 @@ def lower_whole(program: ExportedProgram, constants: dict[str, str]) -> EdgeProg
     partitioner = Whole()
     edge = to_edge(program, constant_methods=constants, compile_config=config)
     lowered = edge.transform([Prepare()]).to_backend(partitioner)
-    partitioner.delegation_spec.compile_specs.clear()  # it was for this machine and not for the phone
+    partitioner.delegation_spec.compile_specs.clear()  # meant for the lowering, not for the phone
     return lowered
 
 
@@ -115,7 +115,7 @@ def _calls(program: ExportedProgram) -> list[fx.Node]:
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Lowering allocates millions of small objects that all stay reachable: collecting is wasted time."""
+    """Disable garbage collection: lowering allocates millions of small objects that all stay reachable."""
     gc.disable()
     try:
         yield

@@ -1,6 +1,7 @@
-"""Both routes to Core ML take the tower and its rewrite, and each cure is for something that is still broken.
+"""Both routes to Core ML take the tower and its rewrite, and each workaround is for something that is still broken.
 
-A test that says "without its cure" turns red when coremltools, torch or numpy mend the fault: remove the cure then.
+A test that says "without its workaround" turns red when coremltools, torch or numpy fix the fault:
+remove the workaround then.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from pe_validate.models.perception_encoder.vision.tower import VisionTower
 from pe_validate.system.quiet import quiet_libraries
 from pe_validate.targets.coreml.routes import (
     ROUTES,
-    AttentionWithoutScale,
+    PrescaledAttention,
     Route,
-    aliases,
+    alias_as_detach,
     captured,
-    casts_of_arrays,
+    casts_of_one_element,
     convert,
-    scalars_after_one_column,
+    scalar_bias_unfused,
 )
 
 SMALL = replace(NANO, layers=2)
@@ -96,12 +97,12 @@ class Detached(nn.Module):
         return x.exp().detach() + 1
 
 
-def test_without_its_cure_an_alias_is_unknown() -> None:
+def test_without_its_workaround_an_alias_is_unknown() -> None:
     program = torch.export.export(Detached(), (torch.rand(2, 4),)).run_decompositions()
     assert "aten.alias.default" in {str(node.target) for node in program.graph.nodes}
     with pytest.raises(NotImplementedError, match="alias"):
         plain(program)
-    with aliases():
+    with alias_as_detach():
         assert plain(program)
     with pytest.raises(NotImplementedError, match="alias"):
         plain(program)
@@ -112,11 +113,11 @@ class Halved(nn.Module):
         return x.reshape(x.shape[0] * x.shape[1], -1)
 
 
-def test_without_its_cure_a_shape_cannot_be_cast() -> None:
+def test_without_its_workaround_a_shape_cannot_be_cast() -> None:
     program = traced(Halved(), torch.rand(2, 3, 4))
     with pytest.raises(TypeError, match="only 0-dimensional arrays can be converted"):
         plain(**program)
-    with casts_of_arrays():
+    with casts_of_one_element():
         assert plain(**program)
     with pytest.raises(TypeError, match="only 0-dimensional arrays can be converted"):
         plain(**program)
@@ -131,11 +132,11 @@ class OneColumn(nn.Module):
         return self.mean(x) + 1e-5
 
 
-def test_without_its_cure_a_scalar_after_one_column_is_taken_for_a_vector() -> None:
+def test_without_its_workaround_a_scalar_after_one_column_is_taken_for_a_vector() -> None:
     program = traced(OneColumn().eval().requires_grad_(False), torch.rand(2, 4))
     with pytest.raises(IndexError, match="tuple index out of range"):
         plain(**program)
-    with scalars_after_one_column():
+    with scalar_bias_unfused():
         assert plain(**program)
     with pytest.raises(IndexError, match="tuple index out of range"):
         plain(**program)
@@ -147,12 +148,12 @@ class Scaled(nn.Module):
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_without_its_cure_attention_with_a_scale_falls_apart(route: Route, tmp_path: Path) -> None:
+def test_without_its_workaround_attention_with_a_scale_falls_apart(route: Route, tmp_path: Path) -> None:
     x, path = torch.rand(1, 2, 8, 4), tmp_path / "model.mlpackage"
     options = {"inputs": traced(Scaled(), x)["inputs"]} if route == "trace" else {}
     plain(captured(Scaled(), x, route), 18, **options).save(str(path))
     assert "scaled_dot_product_attention" not in inspect(path).operators
-    with AttentionWithoutScale():
+    with PrescaledAttention():
         program = captured(Scaled(), x, route)
     plain(program, 18, **options).save(str(path))
     assert inspect(path).operators["scaled_dot_product_attention"] == 1
