@@ -1,1 +1,1 @@
-"""Where artifacts run: this machine, in a child process, and emulated arm64 cores."""
+"""The machines on which artifacts run: this one, in a child process, and emulated arm64 cores."""

@@ -1,4 +1,4 @@
-"""Artifacts run in a child process: a damaged file that kills its runtime becomes one sentence here."""
+"""Run artifacts in a child process, so that a damaged file that kills its runtime becomes an error message here."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 RUN_TIMEOUT = 300.0
-"""Seconds for one load or one inference; the largest model takes about ten."""
+"""Seconds for loading or for one inference; the largest model takes about ten."""
 
 
 LARGEST_ANSWER = 2**25
-"""Bytes of an answer to one image; the largest model's has three million."""
+"""The most bytes of an output for one image; the largest model's has three million."""
 
 
 class IsolatedRuntime(Runtime):
-    """A runtime of any target, behind a process boundary.
+    """A runtime of any target, in a child process.
 
-    ``child`` is one to use instead of a new one; ``timeout`` is in seconds, of the load and of each inference, and
-    ``budget`` of all of them: a file that answers every image in the nick of time does not end, either.
+    ``child`` is used instead of a new one. ``timeout`` is in seconds, for loading and for each inference; ``budget``
+    is in seconds for all of them together, since a file may just keep every timeout.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class IsolatedRuntime(Runtime):
             self._left -= monotonic() - start
 
     def close(self) -> None:
-        """End the child process, unless it is somebody else's."""
+        """End the child process, unless it was given by the caller."""
         if not self._borrowed:
             self._child.close()
 
@@ -99,7 +99,7 @@ def _open(
     path: Path, target: str, reading: Reading, output: str | None
 ) -> tuple[str, tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
     global _runtime
-    _runtime = None  # two at once may be more than the child's memory
+    _runtime = None  # freed first: two runtimes at once may exceed the child's memory limit
     _runtime = load(path, target, reading)
     _runtime.output_name = output
     return _runtime.producer, _runtime.inputs, _runtime.outputs
@@ -107,7 +107,7 @@ def _open(
 
 def _run(image: NDArray[np.generic]) -> tuple[NDArray[np.generic], tuple[str, ...]]:
     assert _runtime
-    features = _runtime.run(image.astype(np.float32, copy=False))  # it rounds again, to the same
-    if features.nbytes > LARGEST_ANSWER * len(image):  # the parent has no limit of its own, and keeps dozens of them
+    features = _runtime.run(image.astype(np.float32, copy=False))  # rounding a rounded image again changes nothing
+    if features.nbytes > LARGEST_ANSWER * len(image):  # the parent has no memory limit, and keeps dozens of outputs
         raise RunError(f"{_runtime.producer} answered with {features.size:,} values, which no encoder does.")
     return features, _runtime.notes

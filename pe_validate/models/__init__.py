@@ -1,1 +1,1 @@
-"""What is being deployed: the towers, their weights, and the rewrite that exporters like."""
+"""The models that are deployed: towers, their weights, and their rewrites for exporters."""

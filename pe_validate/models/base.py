@@ -1,7 +1,7 @@
-"""A model under test, as a value: what is loaded, fed and answered, and the forms that it can be deployed in.
+"""The base class of models: a model is a value that knows its weights, inputs, outputs and deployable forms.
 
 A family of models is a subclass; a model is an instance, registered in :mod:`pe_validate.models.registry` or by another
-distribution through the entry-point group ``pe_validate.models``. Importing one loads no torch.
+distribution through the entry-point group ``pe_validate.models``. Importing a model does not load torch.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 DEFAULT_WEIGHTS: Final = "seed:7"
 TRAINED: Final = "trained"
-"""Names of weights: synthetic ones, and those that come with the project for a model."""
+"""Weights specs: the default, which is synthetic, and the trained weights that come with the project."""
 
 
 class Model(ABC):
-    """One model.
+    """Base class of models.
 
-    ``input`` and ``output`` are what an artifact of it declares in float32. ``feed`` makes what it is shown, ``answer``
-    says what its features mean. ``modules`` are the Python modules that decide what it computes: they are part of the
-    key of everything that is cached.
+    ``input`` and ``output`` are what its artifacts declare in float32. ``feed`` makes its inputs, and ``answer`` says
+    what its features mean. ``modules`` names the Python modules that decide what it computes; their digest is part of
+    every cache key.
     """
 
     name: str
@@ -46,57 +46,57 @@ class Model(ABC):
     modules: tuple[str, ...]
     licence: str = "unknown"
     macs: int | None = None
-    """Multiply-accumulates of one inference, as deployed."""
+    """Multiply-accumulates of one inference in the deployed form."""
 
     @abstractmethod
     def load_weights(self, spec: str) -> Weights:
         """Read the weights that ``spec`` names.
 
         Raises:
-            UsageError: ``spec`` cannot be understood.
+            UsageError: ``spec`` is not valid.
             LoadError: the file is missing, damaged, or not this model's.
         """
 
     @abstractmethod
     def load(self, weights: Weights) -> nn.Module:
-        """Return the model that a user trained: float32, in eval mode. Everything is measured against it."""
+        """Return the trained model, in float32 and eval mode; everything is measured against it."""
 
     def deployable(self, module: Any, form: str) -> nn.Module:
-        """Return ``module`` rewritten in ``form``, exactly, up to rounding; it shares no tensor with ``module``.
+        """Return ``module`` rewritten in ``form``, equal up to rounding; it shares no tensor with ``module``.
 
-        Forms are named in :mod:`pe_validate.data.recipe`. A family without rewrites deploys the module itself.
+        Forms are named in :mod:`pe_validate.data.recipe`. A family without rewrites deploys a copy of the module.
         """
         copy: nn.Module = deepcopy(module)
         return copy
 
     def approximates(self, form: str) -> bool:
-        """Return whether the rewrite in ``form`` is exact only up to an approximation, which has a gate of its own."""
+        """Return whether the rewrite in ``form`` contains an approximation; a separate gate judges its error."""
         return False
 
     def exact(self, deployable: Any) -> nn.Module:
-        """Return a rewrite without its approximation; it may be changed in place."""
+        """Return a rewrite without its approximation; ``deployable`` may be changed in place."""
         module: nn.Module = deployable
         return module
 
     def places(self, module: Any, image: NDArray[np.generic]) -> Mapping[str, NDArray[np.float64]]:
-        """Return what ``module``, the model or a rewrite, computes for one image, by the names of places, in order.
+        """Return the values that ``module``, the model or a rewrite, computes for one image, by place, in order.
 
-        Empty where it has none, and for a module that has lost its structure.
+        The result is empty for a model without named places, and for a module that has lost its structure.
         """
         return {}
 
     def at_place(self, place: str, value: NDArray[np.generic]) -> NDArray[np.float64]:
-        """Return a value of an artifact in the form in which :meth:`places` gives those of ``place``."""
+        """Return an artifact's value converted to the form of the values that :meth:`places` returns for ``place``."""
         return np.asarray(value, np.float64)
 
     def place_of_layer(self, name: str) -> str | None:
-        """Return the place of a layer of a rewrite, by the layer's name in its module."""
+        """Return the place that a layer of a rewrite belongs to, or None; ``name`` is its name in the module."""
         return None
 
     def recognises(self, weights: str) -> bool:
-        """Return whether the model with the weights of this name was trained to recognise :meth:`labelled` images."""
+        """Return whether the weights with this spec were trained to recognise the :meth:`labelled` images."""
         return False
 
     def labelled(self) -> Labelled | None:
-        """Return labelled images for weights that :meth:`recognises` speaks of, if there are any."""
+        """Return the labelled images that come with the model, if any."""
         return None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pe_validate.models.weights import Weights
 
 GROUP: Final = "pe_validate.models"
-"""The entry-point group."""
+"""The entry-point group of models."""
 
 BUILT_IN: Final = tuple(model.name for model in VISION_MODELS)
 """Names of this project's own models."""
@@ -28,13 +28,13 @@ def models() -> Mapping[str, Model]:
     """Return every model, in the order of the matrix.
 
     Raises:
-        UsageError: another distribution's cannot be loaded.
+        UsageError: a model of another distribution cannot be loaded.
     """
     return registered(GROUP, Model, VISION_MODELS)  # type: ignore[type-abstract]  # only its instances are taken
 
 
 def model_named(name: str) -> Model:
-    """Return one model.
+    """Return the model of this name.
 
     Raises:
         UsageError: there is no such model.
@@ -45,17 +45,17 @@ def model_named(name: str) -> Model:
 
 
 def load_weights(model: str, spec: str = DEFAULT_WEIGHTS) -> Weights:
-    """Read the weights that ``spec`` names and check that they are the model's.
+    """Read the weights that ``spec`` names, and check that they fit the model.
 
     Raises:
-        UsageError: ``spec`` or ``model`` cannot be understood.
-        LoadError: the file is missing, damaged, or not this model.
+        UsageError: ``spec`` is not valid, or there is no such model.
+        LoadError: the file is missing, damaged, or not this model's.
     """
     return model_named(model).load_weights(spec)
 
 
 def load_model(model: str, weights: str | Weights = DEFAULT_WEIGHTS) -> nn.Module:
-    """Return the float32 model in eval mode, with the given weights.
+    """Return the float32 module of a model in eval mode, with weights given by spec or loaded.
 
     Raises:
         UsageError, LoadError: see :func:`load_weights`.

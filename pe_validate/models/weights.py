@@ -1,8 +1,8 @@
-"""Weights: ``seed:7`` | ``trained`` | ``file:PATH`` | ``hf:REPO[@REVISION][:FILE]`` → a state dict and its identity.
+"""Read weights by spec: ``seed:7``, ``trained``, ``file:PATH`` or ``hf:REPO[@REVISION][:FILE]``.
 
-``seed:7+outliers`` is ``seed:7`` with what quantisation finds hard, ``trained`` the weights that come with the project
-for PE-Nano. Untrusted files stay files: a ``.pt`` is read with ``weights_only=True``, anything else must be
-safetensors.
+``seed:7+outliers`` is ``seed:7`` with outliers, which are hard to quantise; ``trained`` is the weights of PE-Nano that
+come with the project. Checkpoints are never executed: a ``.safetensors`` file holds no code, and anything else is read
+by ``torch.load`` with ``weights_only=True``.
 """
 
 from __future__ import annotations
@@ -42,24 +42,24 @@ DAMAGE = (
     struct.error,
     zipfile.BadZipFile,
 )
-"""What the readers were seen to raise for files that are cut short or altered."""
+"""Exceptions that the readers were seen to raise for files that are truncated or altered."""
 
 _TOLD = 12
-"""Disagreements that an error lists."""
+"""The most mismatches that an error message lists."""
 
 _SLACK = 2**28
-"""Bytes that reading a checkpoint may take besides its tensors."""
+"""Bytes of memory that reading a checkpoint may take besides its tensors."""
 
 NESTS = ("state_dict", "weights")
-"""Keys under which training code is known to bury the state dict."""
+"""Keys under which training code is known to nest the state dict."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A float32 state dict that fits one model, and what it is.
+    """A float32 state dict that fits one model, with its spec and its identity.
 
-    ``sha256`` is over the names in sorted order, each name's UTF-8 bytes followed by the tensor's
-    contiguous little-endian float32 bytes: it does not depend on the file that held them.
+    ``sha256`` covers the names in sorted order, each name's UTF-8 bytes followed by its tensor's contiguous
+    little-endian float32 bytes; it does not depend on the file that held them.
     """
 
     spec: str
@@ -69,11 +69,11 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where a model's weights may come from.
+    """The sources of a model's weights.
 
-    ``expected`` are its tensors, of which shapes count. ``seeded`` makes those of a seed and a family (``""`` or
-    ``outliers``), ``trained`` says where those are that come with the project. ``prefix`` is what a checkpoint of more
-    than this model puts before the names of this one.
+    ``expected`` maps its tensors' names to tensors of the right shape; their values do not matter. ``seeded`` makes the
+    tensors for a seed and a family (``""`` or ``outliers``). ``trained`` returns the path of the weights that come with
+    the project. ``prefix`` precedes this model's names in a checkpoint that holds other models too.
     """
 
     model: str
@@ -85,11 +85,11 @@ class Sources:
 
 
 def read_weights(spec: str, sources: Sources) -> Weights:
-    """Read the weights that ``spec`` names and check that they are the model's.
+    """Read the weights that ``spec`` names, and check that they fit the model.
 
     Raises:
-        UsageError: ``spec`` cannot be understood.
-        LoadError: the file is missing, damaged, or not this model.
+        UsageError: ``spec`` is not valid.
+        LoadError: the file is missing, damaged, or not this model's.
     """
     kind, _, rest = spec.partition(":")
     seed, _, family = rest.partition("+")
@@ -111,7 +111,7 @@ def read_weights(spec: str, sources: Sources) -> Weights:
 
 
 def weights_digest(tensors: Mapping[str, Tensor]) -> str:
-    """Identity of a state dict; see :class:`Weights`."""
+    """Return the sha256 of a state dict, as :class:`Weights` defines it."""
     total = hashlib.sha256()
     for name in sorted(tensors):
         total.update(name.encode())
@@ -155,9 +155,9 @@ def _read(path: Path) -> Mapping[str, object]:
                         "alone, as .safetensors or with torch.save(model.state_dict(), …)."
                     )
         with memory_limited(2 * path.stat().st_size + _SLACK), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pickle protocols; what cannot be read is an error below
-            # Mapped: tensors take no more memory than the file has bytes, whatever it says of them. Other values that
-            # a pickle may hold without code are not: five bytes of one make a bytearray of any size.
+            warnings.simplefilter("ignore")  # about pickle protocols; a file that cannot be read is an error below
+            # Memory-mapped, so that tensors take no more memory than the file has bytes, whatever it declares. Other
+            # values in a pickle have no such bound (five bytes make a bytearray of any size), hence the memory limit.
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=archived)
     except DAMAGE as error:
         raise LoadError(
@@ -174,7 +174,11 @@ def _read(path: Path) -> Mapping[str, object]:
 
 
 def _fitted(content: Mapping[str, object], sources: Sources, spec: str) -> dict[str, Tensor]:
-    """Return the tensors of ``content`` under the model's own names, in float32; anything else is an error."""
+    """Return the tensors of ``content`` under the model's own names, in float32.
+
+    Raises:
+        LoadError: they do not fit the model.
+    """
     found, expected = _unnested(content, sources.prefix), sources.expected
     problems = [f"missing {name}" for name in expected if name not in found]
     problems += [f"surplus {name}" for name in found if name not in expected]
@@ -195,7 +199,7 @@ def _fitted(content: Mapping[str, object], sources: Sources, spec: str) -> dict[
 
 
 def _plain(tensor: Tensor) -> bool:
-    """Whether its values are here, as numbers of a common type: not sparse, nested, quantised or without storage."""
+    """Return whether a tensor is dense, on the CPU and floating-point: not sparse, nested, quantised or on "meta"."""
     dense = tensor.layout is torch.strided and not tensor.is_nested and tensor.device.type == "cpu"
     return dense and tensor.dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 

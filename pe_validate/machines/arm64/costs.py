@@ -1,4 +1,4 @@
-"""Stored costs of programs on arm64 cores, by profile and case."""
+"""The stored costs of programs on arm64 cores, by profile and case."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Costs = Mapping[str, Mapping[str, int]]
 
 _COSTS: Final = TypeAdapter(dict[str, dict[str, Positive]])
 _LARGEST_FILE: Final = 10_000_000
-"""Bytes of a file of costs."""
+"""The most bytes that a file of costs may have."""
 
 
 def stored_costs(path: Path) -> dict[str, dict[str, int]]:
-    """Return what a first inference costs, by profile and case.
+    """Return the stored cost of a first inference, by profile and case.
 
     Raises:
-        GoldenError: it is missing or unreadable.
+        GoldenError: the file is missing or unreadable.
     """
     try:
         return _COSTS.validate_json(plain_file(path, _LARGEST_FILE).read_bytes())
@@ -38,7 +38,7 @@ def stored_costs(path: Path) -> dict[str, dict[str, int]]:
 
 
 def store_costs(path: Path, counted: Mapping[tuple[str, Case], int]) -> None:
-    """Replace what is stored of these profiles and cases; the rest stays.
+    """Replace the stored costs of these profiles and cases; the others stay.
 
     Raises:
         GoldenError: the file cannot be written.

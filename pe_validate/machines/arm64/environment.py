@@ -1,7 +1,7 @@
-"""The arm64 environment: an emulator, a CPython and its libraries, unpacked into a folder of the cache.
+"""The arm64 environment: an emulator, a CPython and its libraries, unpacked into a cache folder.
 
-Every part is a folder named by what goes into it: made once, under a lock and a temporary name. Nothing outside the
-cache is written, and the machine's own libraries are not used.
+Every part is a folder named by a digest of what goes into it, made once, under a lock and a temporary name. Nothing
+outside the cache is written, and the machine's own libraries are not used.
 """
 
 from __future__ import annotations
@@ -37,39 +37,39 @@ WHEELS: Final = _HERE / "wheels.txt"
 COUNTER: Final = _HERE / "counter.c"
 
 COUNTS: Final = "{counts}"
-"""Stands in a command for the file that the plugin writes."""
+"""Placeholder in a command for the file that the counting plugin writes."""
 
 MIRROR: Final = "PE_VALIDATE_DEBIAN_MIRROR"
-"""Names the Debian mirror to download from, where apt does not know one."""
+"""Environment variable with the Debian mirror to download from; it overrides the one that apt uses."""
 
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """An interpreter for one profile, and what its process needs to be given."""
+    """An arm64 interpreter for one profile, and the environment of its process."""
 
     interpreter: tuple[str, ...]
     path: str | None
-    """PYTHONPATH; None where the interpreter is this very one."""
+    """PYTHONPATH; None if the interpreter is this one."""
     home: str | None = None
     emulator: str = "no emulator"
 
     def command(self, counts: Path) -> tuple[str, ...]:
-        """The interpreter; what its instructions are counted as goes to ``counts``."""
+        """Return the command that starts the interpreter and writes counted instructions to ``counts``."""
         return tuple(word.replace(COUNTS, str(counts)) for word in self.interpreter)
 
 
 def native() -> bool:
-    """Whether this machine is itself what is emulated elsewhere."""
+    """Return whether this machine is itself an arm64 one, so that nothing has to be emulated."""
     return platform.machine() in ("aarch64", "arm64")
 
 
 def setup(profile: Profile, cache_dir: Path | None = None, progress: Progress = lambda _: None) -> Environment:
-    """Prepare what ``profile`` needs; a moment where that was done before.
+    """Prepare the environment of ``profile``; quick if that was done before.
 
     Raises:
-        SetupError: this machine cannot emulate, a tool is missing, or a download failed or is not what it was.
+        SetupError: this machine cannot emulate arm64, a tool is missing, or a download failed or has another digest.
     """
     if native():
         return Environment((sys.executable,), None)
@@ -80,7 +80,7 @@ def setup(profile: Profile, cache_dir: Path | None = None, progress: Progress = 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder / "lock", progress):
-            for left in folder.glob(".*-*"):  # by a process that was killed
+            for left in folder.glob(".*-*"):  # left by a process that was killed
                 shutil.rmtree(left)
             parts = _Parts(folder, progress)
             guest = parts.make(
@@ -126,7 +126,7 @@ def _version(packages: Mapping[str, str]) -> str:
 
 
 class _Parts:
-    """Folders of one cache, each there whole or not at all."""
+    """The parts of the environment: folders of the cache, each complete or absent."""
 
     def __init__(self, folder: Path, progress: Progress) -> None:
         self._folder, self._progress = folder, progress
@@ -151,7 +151,7 @@ class _Parts:
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(to / "site"), "--no-deps"]
         command += ["--platform", "manylinux_2_28_aarch64", "--implementation", "cp", "--python-version", "3.11"]
         command += ["--only-binary=:all:", "--require-hashes", "--disable-pip-version-check"]
-        command += [] if sys.version_info[:2] == (3, 11) else ["--no-compile"]  # what it compiles is for itself
+        command += [] if sys.version_info[:2] == (3, 11) else ["--no-compile"]  # bytecode is for this Python's version
         done = subprocess.run([*command, "--requirement", str(WHEELS)], capture_output=True, text=True, check=False)
         if done.returncode:
             lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR") or "No module" in line]
@@ -166,11 +166,11 @@ class _Parts:
     def _download(self, path: str, sha256: str) -> Path:
         name = Path(path).name
         self._progress(f"downloading {name}")
-        pooch.get_logger().setLevel(logging.ERROR)  # it tells of each download on its own
+        pooch.get_logger().setLevel(logging.ERROR)  # it logs every download by itself
         try:
             url = f"{mirror().rstrip('/')}/{path}"
             return Path(pooch.retrieve(url, f"sha256:{sha256}", name, self._folder / "downloads"))
-        except (ValueError, OSError) as error:  # another content, no connection, no such file
+        except (ValueError, OSError) as error:  # another digest, no connection, no such file
             reason = " ".join(str(error).split())
             if re.search(r"\b404\b", reason):
                 reason += f"; a snapshot of Debian's archive keeps it, name one in ${MIRROR}"
@@ -178,7 +178,7 @@ class _Parts:
 
 
 def mirror() -> str:
-    """Where Debian's packages are downloaded from: $PE_VALIDATE_DEBIAN_MIRROR, else the mirror that apt uses.
+    """Return the Debian mirror to download from: $PE_VALIDATE_DEBIAN_MIRROR, else the one that apt uses.
 
     Raises:
         SetupError: neither names one.
@@ -195,7 +195,7 @@ def mirror() -> str:
 
 
 def _unpack(package: Path, to: Path) -> None:
-    """The files of a Debian package, which is an ``ar`` archive with a ``data.tar`` inside."""
+    """Unpack the files of a Debian package, an ``ar`` archive with a ``data.tar`` inside."""
     with arpy.Archive(str(package)) as archive:
         archive.read_all_headers()
         name = next(name for name in archive.archived_files if name.startswith(b"data.tar"))
@@ -204,7 +204,7 @@ def _unpack(package: Path, to: Path) -> None:
 
 
 def _needed(member: tarfile.TarInfo, to: str) -> tarfile.TarInfo | None:
-    """Of the emulators in a package, the one for arm64."""
+    """Leave out the emulators of other architectures; a tar extraction filter."""
     name = Path(member.name).name
     return None if name.startswith("qemu-") and name != "qemu-aarch64" else tarfile.tar_filter(member, to)
 

@@ -1,4 +1,4 @@
-"""What runs inside the emulated machine, called from outside by name. Plain values only: the guest has no numpy."""
+"""Functions that run inside the emulated machine, called by name from outside; the guest has no numpy."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 from pe_validate.machines.arm64.tally import Slot, Tally
 
 MARK = 0x7065
-"""A system call that does not exist: the counting plugin sees it, the kernel refuses it."""
+"""The number of a system call that does not exist: the counting plugin sees it, and the kernel refuses it."""
 
 _SET_PDEATHSIG, _SME_GET_VL = 1, 64
-"""Of prctl, from Linux's ``linux/prctl.h``."""
+"""Options of prctl, from Linux's ``linux/prctl.h``."""
 
 TORCH_LIBRARY = "libtorch_cpu.so"
-"""Torch's library, whose packing of activations for KleidiAI's kernels ExecuTorch's library uses."""
+"""Torch's library; ExecuTorch's library uses its packing of activations for KleidiAI's kernels."""
 
-_loaded: list[Any] = []  # the program, and its method, which borrows from it
+_loaded: list[Any] = []  # the program, which must outlive its method, and the method
 _tallies: list[Tally] = []
 
 Meta = tuple[tuple[int, ...], int]
@@ -27,21 +27,21 @@ Meta = tuple[tuple[int, ...], int]
 
 
 def hwcaps() -> tuple[int, int, int]:
-    """AT_HWCAP and AT_HWCAP2 of this CPU, and the bytes of one of its streaming vectors."""
+    """Return AT_HWCAP and AT_HWCAP2 of this CPU, and the length of its streaming vectors in bytes."""
     libc = ctypes.CDLL(None)
     libc.getauxval.restype = ctypes.c_ulong
     return libc.getauxval(16), libc.getauxval(26), max(0, libc.prctl(_SME_GET_VL)) & 0xFFFF
 
 
 def die_with_parent() -> None:
-    """Have Linux end this process with the thread that started it, also in the middle of an inference."""
+    """Have Linux kill this process when the thread that started it ends, even in the middle of an inference."""
     ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def start() -> tuple[str, str, dict[str, tuple[int, int]]]:
-    """Import the runtime: who it is, its library, and where that and those that it calls are mapped."""
+    """Import the runtime; return its name and version, its library, and the address ranges of mapped libraries."""
     executorch = _executorch()
-    executorch._unsafe_reset_threadpool(1)  # counts of several threads would not repeat
+    executorch._unsafe_reset_threadpool(1)  # with several threads, counts would not be repeatable
     path = executorch.__file__
     python = ".".join(map(str, sys.version_info[:3]))
     producer = f"ExecuTorch {version('executorch')} (torch {version('torch')}, Python {python}, arm64)"
@@ -58,7 +58,7 @@ def _mapped(name: str) -> tuple[int, int] | None:
 
 
 def open_program(path: str) -> tuple[list[Meta], list[Meta]]:
-    """Load ``forward`` and tell its inputs and outputs."""
+    """Load the method ``forward``; return its inputs and outputs."""
     executorch = _executorch()
     program = executorch._load_program(path)
     _loaded[:] = program, program.load_method("forward")
@@ -69,12 +69,12 @@ def open_program(path: str) -> tuple[list[Meta], list[Meta]]:
 
 
 def watch(slots: list[Slot]) -> None:
-    """Count what the functions behind ``slots`` compute from now on."""
+    """Start counting the multiply-accumulates of the functions behind ``slots``."""
     _tallies.append(Tally(slots))
 
 
 def run(image: bytes, dtype: str, shape: tuple[int, ...], index: int) -> tuple[bytes, str, list[int], list[int]]:
-    """Bytes, type and shape of one output, and what was counted by slot. The call stands between two marks."""
+    """Run ``forward`` between two marks; return the bytes, type and shape of one output, and the counts by slot."""
     import torch
 
     tensor = torch.frombuffer(bytearray(image), dtype=getattr(torch, dtype)).view(shape)
@@ -93,7 +93,7 @@ def _mark(beginning: int) -> None:
 
 
 def _executorch() -> Any:
-    import torch  # noqa: F401 - its libraries first
+    import torch  # noqa: F401 - its libraries must be loaded first
     from executorch.extension.pybindings import _portable_lib
 
     return _portable_lib

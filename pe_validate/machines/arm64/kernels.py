@@ -1,4 +1,4 @@
-"""Executed instructions → the functions that they belong to."""
+"""Attribute executed instructions to the functions that they belong to."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from elftools.elf.sections import SymbolTableSection
 
 from pe_validate.machines.arm64.tally import Slot
 
-OUTSIDE: Final = "outside the runtime"
-"""Python, the rest of torch, and the C library."""
+OUTSIDE_RUNTIME: Final = "outside the runtime"
+"""The name for everything else: Python, the rest of torch, and the C library."""
 
-LENT: Final = "KleidiAI's packing, in torch's library"
+TORCH_PACKING: Final = "KleidiAI's packing, in torch's library"
 
 MATRIX: Final = "kai_run_matmul_"
-"""How the names of KleidiAI's matrix kernels begin. One that is in assembly is called ``kai_kernel_…`` itself."""
+"""Prefix of KleidiAI's matrix kernels; their assembly parts have names of their own, ``kai_kernel_…``."""
 
 _RETURN: Final = 0xD65F03C0
 
@@ -34,21 +34,22 @@ _PRODUCTS: Final = {
     "fmla .8h": ((0xFFE0FC00, 0x4E400C00), (0xFFC0F400, 0x4F001000)),
     "fmla .4s": ((0xFFE0FC00, 0x4E20CC00), (0xFFC0F400, 0x4F801000)),
 }
-"""Instructions that multiply and add vectors, the most telling first: masks and values of their encodings, whole
-vectors and by element, from Arm's Architecture Reference Manual (DDI 0487)."""
+"""Instructions that multiply and add vectors, the most distinctive first: masks and values of their encodings, for
+whole vectors and by element, from Arm's Architecture Reference Manual (DDI 0487)."""
 
 
 class Functions:
-    """The functions of ExecuTorch's library, which is mapped at ``base``; ``lent`` is where its lender's is.
+    """The functions of ExecuTorch's library, which is mapped at ``base``.
 
-    KleidiAI's have names in the table of dynamic symbols. XNNPACK's own have none: they are told by where they begin,
-    as far as the tables for unwinding say, and by the instruction with which they multiply.
+    ``torch_range`` is the address range of torch's library, whose packing functions it calls. KleidiAI's functions
+    have names in the table of dynamic symbols. XNNPACK's own have none: they are identified by their start address, as
+    far as the unwind tables give it, and by the instruction that they multiply with.
     """
 
-    def __init__(self, library: Path, base: int, lent: tuple[int, int] = (0, 0)) -> None:
-        self._base, self._lent = base, lent
+    def __init__(self, library: Path, base: int, torch_range: tuple[int, int] = (0, 0)) -> None:
+        self._base, self._torch_range = base, torch_range
         self.matrix_kernels: dict[str, Slot] = {}
-        """KleidiAI's, by name: where the library's table of addresses leads to each."""
+        """KleidiAI's matrix kernels by name: the slot of each in the library's table of addresses."""
         with library.open("rb") as file:
             elf = ELFFile(file)
             tables = [part for part in elf.iter_sections() if isinstance(part, SymbolTableSection)]
@@ -66,7 +67,7 @@ class Functions:
         self._names: list[str] = []
         known = 0
         for start, end in pairwise([*self._starts, self._end]):
-            known = max(known, ends.get(start, 0))  # a return inside of a function whose end is known parts nothing
+            known = max(known, ends.get(start, 0))  # a return before the known end of a function does not end it
             begins = start in ends
             inside = start < known and not begins
             product = _product(words[(start - self._text) // 4 : (max(known, end) - self._text) // 4])
@@ -82,7 +83,7 @@ class Functions:
                 self.matrix_kernels[symbol.name] = self._base + entry["r_offset"], self._base + symbol["st_value"]
 
     def counted(self, lines: str) -> Counter[str]:
-        """Instructions by function, from lines of ``address instructions runs``."""
+        """Return the executed instructions by function, from lines of ``address instructions runs``."""
         found: Counter[str] = Counter()
         for line in lines.splitlines():
             address, instructions, runs = line.split()
@@ -90,11 +91,11 @@ class Functions:
         return found
 
     def at(self, address: int) -> str:
-        """The name of what is at ``address`` of the guest's memory."""
+        """Return the name of the function at ``address`` of the guest's memory."""
         offset = address - self._base
         if self._text <= offset < self._end:
             return self._names[bisect(self._starts, offset) - 1]
-        return LENT if self._lent[0] <= address < self._lent[1] else OUTSIDE
+        return TORCH_PACKING if self._torch_range[0] <= address < self._torch_range[1] else OUTSIDE_RUNTIME
 
 
 def _is_function(symbol: object) -> bool:
@@ -102,7 +103,7 @@ def _is_function(symbol: object) -> bool:
 
 
 def _product(words: np.ndarray[tuple[int], np.dtype[np.uint32]]) -> str:
-    """Of the first kind of product that is among instructions."""
+    """Return the most distinctive multiplying instruction among ``words``, in parentheses; empty if there is none."""
     for name, encodings in _PRODUCTS.items():
         if any(((words & mask) == value).any() for mask, value in encodings):
             return f" ({name})"

@@ -1,4 +1,4 @@
-"""iPhones as their CPU looks to XNNPACK: the features by which it picks kernels."""
+"""Profiles of iPhone CPUs: the features by which XNNPACK picks its kernels."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pe_validate.data.machine import KleidiKernel, Machine, XnnpackKernel
 from pe_validate.system.errors import UsageError
 
 Emulator = Literal["emulator", "emulator-sme"]
-"""Tables of ``packages.toml``."""
+"""Names of the tables with emulators in ``packages.toml``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile(Machine):
-    """One kind of phone. ``cpu`` is how QEMU is told; ``features`` is what a guest must then see, no more, no less.
+    """One kind of phone; ``cpu`` is QEMU's option, and ``features`` are exactly those that the guest must then see.
 
-    Sources: the processors of each chip as LLVM's ``AArch64Processors.td`` lists them; 512-bit streaming vectors, which
-    that does not say, from measurements of Apple's M4 (arXiv:2409.18779), of the A18's generation.
+    Sources: LLVM's ``AArch64Processors.td`` for the features of each chip; for the 512-bit streaming vectors, which it
+    does not mention, measurements of Apple's M4 (arXiv:2409.18779), which is of the A18's generation.
     """
 
     cpu: str
@@ -28,11 +28,15 @@ class Profile(Machine):
 
 _FP32: Final = XnnpackKernel("fmla .4s", ("fmla .4s", "fmla .8h"), 0.6)
 _FP16: Final = XnnpackKernel("fmla .8h", ("fmla .8h", "fmla .4s"), 0.6)
-"""Such kernels take 77 % of the instructions and more."""
+"""Correct kernels were measured to take at least 77 % of the instructions."""
 
 
 def _static(instruction: str) -> XnnpackKernel:
-    """Attention is float32 in a static program, and not among the rivals; the kernel takes a quarter of T16's."""
+    """Return the kernel of a static int8 program.
+
+    Its rivals leave out float32 kernels, because attention stays in float32; in T16 it takes a quarter of the
+    instructions.
+    """
     return XnnpackKernel(instruction, ("smmla", "sdot", "smull", "smlal"), 0.1)
 
 
@@ -51,15 +55,15 @@ _BITS: Final = {
     "sme2": (1, 37),
     "512-bit streaming": (2, 6),
 }
-"""Which word, HWCAP, HWCAP2 or the streaming vector's bytes, and which bit; from Linux's ``asm/hwcap.h``."""
+"""The word (HWCAP, HWCAP2 or streaming vector length) and the bit of each feature, from Linux's ``asm/hwcap.h``."""
 
 ARM64: Final = "arm64"
-"""Rows of limits of every profile that has none of its own: Arm's kernels round otherwise than those of x86-64."""
+"""The rows of limits for profiles without their own: Arm's kernels round differently from those of x86-64."""
 
 PROFILES: Final = {
     profile.name: profile
     for profile in (
-        # Apple's A13 is an ARMv8.4 core; what kernels choose by, this ARMv8.2 core has, too.
+        # Apple's A13 is an ARMv8.4 core; this ARMv8.2 core has every feature by which kernels are picked.
         Profile(
             name="iphone-11",
             rows=("iphone-11", ARM64),
@@ -96,10 +100,10 @@ PROFILES: Final = {
             emulated=True,
             cpu="max,sve=off,sme512=on",
             features=frozenset({"neon", "fullfp16", "dotprod", "i8mm", "bf16", "sme", "sme2", "512-bit streaming"}),
-            # Debian's newer QEMU is static and takes no plugins, so that nothing is counted.
+            # Debian's newer QEMU is static and takes no plugins, so nothing is counted.
             emulator="emulator-sme",
-            # KleidiAI's SME kernels for 4-bit weights take a scale for each channel; these programs have one for each
-            # 32 weights.
+            # KleidiAI's SME kernels for 4-bit weights take one scale per channel; these programs have one per 32
+            # weights.
             kernels={
                 "fp32 × fp32": KleidiKernel(r"f32_f32(p2vlx1)?_f32p2vlx1b\w*_sme2_(mopa|mla)"),
                 "fp16 × fp16": KleidiKernel(r"f16_f16(p2vlx2)?_f16p2vlx2b?_\w+_sme2_(mopa|dot)"),
@@ -113,14 +117,14 @@ PROFILES: Final = {
 DEFAULT_PROFILE: Final = "iphone-14"
 
 HOST: Final = Profile(name="this CPU", rows=(ARM64,), cpu="", features=frozenset())
-"""Of a machine that is arm64: whatever it is, it runs programs as they are."""
+"""The profile of an arm64 machine, which runs programs itself, whatever its features."""
 
 
 def profile_named(name: str) -> Profile:
-    """One of :data:`PROFILES`.
+    """Return the profile of this name.
 
     Raises:
-        UsageError: there is none of this name.
+        UsageError: there is no such profile.
     """
     if name not in PROFILES:
         raise UsageError(f"There is no CPU profile '{name}'; there are {', '.join(PROFILES)}.")
@@ -128,5 +132,5 @@ def profile_named(name: str) -> Profile:
 
 
 def features_in(words: Sequence[int]) -> frozenset[str]:
-    """What :func:`~pe_validate.machines.arm64.guest.hwcaps` says, of the features that matter here."""
+    """Return the relevant features in the words that :func:`~pe_validate.machines.arm64.guest.hwcaps` returns."""
     return frozenset(name for name, (word, bit) in _BITS.items() if words[word] >> bit & 1)

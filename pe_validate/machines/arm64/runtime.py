@@ -1,4 +1,4 @@
-"""ExecuTorch's runtime for arm64, on this machine's own arm64 CPU or on an emulated one."""
+"""ExecuTorch's arm64 runtime, on this machine's own arm64 CPU or on an emulated one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pe_validate
 from pe_validate.data.execution import Execution
 from pe_validate.machines.arm64 import guest
 from pe_validate.machines.arm64.environment import Environment
-from pe_validate.machines.arm64.kernels import OUTSIDE, Functions
+from pe_validate.machines.arm64.kernels import OUTSIDE_RUNTIME, Functions
 from pe_validate.machines.arm64.profiles import Profile, features_in
 from pe_validate.system.errors import PEValidateError, RunError
 from pe_validate.system.process import Child, ChildError
@@ -28,29 +28,29 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 GUEST_TIMEOUT: Final = 600.0
-"""Seconds to start, to load a program, and for one inference; one of T16 in float32 takes about thirty."""
+"""Seconds to start, to load a program, or for one inference, which takes T16 in float32 about thirty."""
 
 
 class Guest:
-    """One interpreter on one kind of core. It imports the runtime once (half a minute) and answers until closed.
+    """One interpreter on one kind of core; it imports the runtime once (half a minute) and runs until it is closed.
 
-    ``timeout`` is how many seconds a program may take to load, or for one inference.
+    ``timeout`` is the number of seconds that a program may take to load, or for one inference.
 
     Raises:
-        RunError: it does not start, or its CPU does not have the features of ``profile``.
+        RunError: it does not start, or its CPU does not have exactly the features of ``profile``.
     """
 
     def __init__(self, environment: Environment, profile: Profile, timeout: float = GUEST_TIMEOUT) -> None:
         self.profile, self.timeout = profile, GUEST_TIMEOUT
         self.emulated = environment.path is not None
         self.matrix_kernels: tuple[str, ...] = ()
-        """KleidiAI's, in the order in which :func:`guest.run` tells what they computed."""
+        """KleidiAI's matrix kernels, in the order of the counts that :func:`guest.run` returns."""
         self._folder = tempfile.TemporaryDirectory(prefix="pe_validate-arm64-")
         self._file = Path(self._folder.name) / "counts"
         variables = None
         if environment.path is not None and environment.home is not None:
-            # The guest sees this package alone, and not what is installed beside it for another CPU; it sees a copy,
-            # for it writes compiled modules beside those that it imports.
+            # The guest sees only this package, not what is installed beside it for another CPU. It sees a copy,
+            # because it writes bytecode beside the modules that it imports.
             package, unneeded = Path(pe_validate.__file__).parent, shutil.ignore_patterns("__pycache__", "fixtures")
             shutil.copytree(package, Path(self._folder.name) / "pe_validate", ignore=unneeded)
             variables = {"PYTHONPATH": f"{self._folder.name}:{environment.path}", "PYTHONHOME": environment.home}
@@ -81,11 +81,11 @@ class Guest:
 
     @property
     def alive(self) -> bool:
-        """Whether it can be called again; one that ran out of time cannot."""
+        """True while the guest can be called; one that ran out of time cannot."""
         return self._child.alive
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """``function`` in the guest.
+        """Return ``function(*args, **kwargs)``, called in the guest.
 
         Raises:
             RunError: the guest raised, died or ran out of time.
@@ -96,10 +96,10 @@ class Guest:
             raise RunError(f"The arm64 guest of {self.profile.name} failed: {error}.") from error
 
     def instructions(self) -> Counter[str]:
-        """What the last run executed, by function; empty where the emulator cannot count.
+        """Return the instructions of the last run by function; empty if the emulator cannot count them.
 
         Raises:
-            RunError: the emulator has counted nothing.
+            RunError: the emulator has written no counts.
         """
         if not self.profile.counts or not self.emulated:
             return Counter()
@@ -109,7 +109,7 @@ class Guest:
             raise RunError(f"The emulator of {self.profile.name} has not counted its instructions.") from error
 
     def close(self) -> None:
-        """End the process."""
+        """End the guest's process."""
         self._child.close()
         self._folder.cleanup()
 
@@ -121,9 +121,9 @@ class Guest:
 
 
 class Arm64Runtime(Runtime):
-    """The ``forward`` method of a ``.pte``, in a guest that can open others before and after.
+    """The ``forward`` method of a ``.pte``, in a guest that may open other programs before and after.
 
-    ``products`` are the multiply-accumulates of the last run that KleidiAI's matrix kernels did, by name.
+    ``products`` are the multiply-accumulates that KleidiAI's matrix kernels did in the last run, by kernel name.
     """
 
     products: Counter[str]
@@ -145,9 +145,9 @@ class Arm64Runtime(Runtime):
 
 
 def execution_of(runtime: Arm64Runtime, machine: Guest) -> Execution:
-    """Return what the last inference of ``runtime`` was computed by."""
+    """Return what ran in the last inference of ``runtime``."""
     functions = machine.instructions()
-    del functions[OUTSIDE]
+    del functions[OUTSIDE_RUNTIME]
     total = functions.total()
     shares = {name: count / total for name, count in functions.most_common() if count >= total / 200}
     products = dict(runtime.products.most_common())

@@ -1,8 +1,8 @@
-"""How much each matrix kernel of KleidiAI computes, counted inside of the process that calls it.
+"""Count the work of each matrix kernel of KleidiAI, inside the process that calls it.
 
-XNNPACK calls KleidiAI through its library's table of addresses. Each kernel's entry is led over a few instructions
-that add rows × columns × depth, the kernel's first three arguments, to a counter, and then go on to the kernel.
-No emulator is asked, so that it does not matter which one there is.
+XNNPACK calls KleidiAI through its library's table of addresses. Each kernel's entry is redirected to a few instructions
+that add rows × columns × depth, the kernel's first three arguments, to a counter, and then jump to the kernel. This
+works in any emulator.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 Slot = tuple[int, int]
-"""Addresses: of an entry in the table, and of the function that it leads to."""
+"""The addresses of an entry in the table and of the function that it points to."""
 
 _DETOUR: Final = (
     0x9B017C09,  # mul x9, x0, x1
@@ -25,12 +25,12 @@ _DETOUR: Final = (
     0x58000090,  # ldr x16, .+16        the kernel
     0xD61F0200,  # br x16
 )
-"""Followed by both addresses. A call may change these registers (Procedure Call Standard for the Arm 64-bit
-Architecture, AAPCS64)."""
+"""The redirection, which the addresses of the counter and of the kernel follow. A call may change these registers
+(Procedure Call Standard for the Arm 64-bit Architecture, AAPCS64)."""
 
 
 class Tally:
-    """Multiply-accumulates by kernel; it must live as long as the process calls them."""
+    """Counts multiply-accumulates by kernel; it must live as long as the process calls the kernels."""
 
     def __init__(self, slots: Sequence[Slot]) -> None:
         self._counters = (ctypes.c_uint64 * len(slots))()
@@ -44,7 +44,7 @@ class Tally:
             ctypes.c_uint64.from_address(slot).value = start + length * i
 
     def taken(self) -> list[int]:
-        """What was counted since the last time, in the order of the slots."""
+        """Return the counts since the last call, in the order of the slots, and reset them."""
         found = list(self._counters)
         ctypes.memset(self._counters, 0, ctypes.sizeof(self._counters))
         return found

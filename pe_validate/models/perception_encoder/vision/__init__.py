@@ -1,1 +1,1 @@
-"""The vision towers: their hyper-parameters, their mathematics, and the rewrite that exporters like."""
+"""The vision towers: their hyper-parameters, their mathematics, and their rewrite for exporters."""

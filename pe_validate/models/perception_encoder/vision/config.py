@@ -1,4 +1,4 @@
-"""Published hyper-parameters of the Perception Encoders, one frozen dataclass each.
+"""Published hyper-parameters of the Perception Encoders' vision towers.
 
 Source: facebookresearch/perception_models, ``core/vision_encoder/config.py``, and the model cards of
 ``facebook/PE-Core-*`` and ``facebook/PE-Spatial-*``.
@@ -12,11 +12,11 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """Shape of one vision tower.
+    """The hyper-parameters of one vision tower.
 
-    ``image_size`` is the side, in pixels, of the square image it was pre-trained on. A model with
-    ``pool_heads`` gives one pooled feature ``[batch, output_dim or width]``; one without gives every
-    token ``[batch, tokens, output_dim or width]``, class token first.
+    ``image_size`` is the side, in pixels, of the square images that it was pre-trained on. A model with ``pool_heads``
+    returns one pooled feature vector, ``[batch, output_dim or width]``; one without returns every token,
+    ``[batch, tokens, output_dim or width]``, the class token first.
     """
 
     name: str
@@ -54,7 +54,7 @@ class ModelConfig:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of one inference, as deployed: the pooling probe's query is folded into its keys."""
+        """Multiply-accumulates of one inference as deployed, with the pooling probe's query folded into its keys."""
         patches, pixels = self.grid**2, 3 * self.patch_size**2
         block = self.tokens * self.width * (4 * self.width + 2 * self.mlp_width + 2 * self.tokens)
         total = patches * pixels * self.width + self.layers * block
@@ -64,7 +64,7 @@ class ModelConfig:
 
     @property
     def input_shape(self) -> tuple[int, int, int, int]:
-        """``[1, 3, height, width]``, the static shape that every artifact is exported with."""
+        """``[1, 3, height, width]``, the static input shape of every artifact."""
         return (1, 3, self.image_size, self.image_size)
 
     @property
@@ -99,7 +99,7 @@ MODELS: Final[dict[str, ModelConfig]] = {
         NANO,
     )
 }
-"""Every model that can be validated, by name: the published ones, then the small one."""
+"""Every vision model by name: the published ones, then PE-Nano."""
 
 LICENCE: Final = "Perception Encoder, Meta Platforms, Inc.: Apache-2.0"
-"""Licence of the published weights, by their model cards; carried in every artifact."""
+"""Licence of the published weights, according to their model cards; written into every artifact."""

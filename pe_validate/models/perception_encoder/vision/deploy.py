@@ -1,10 +1,10 @@
-"""The deployable rewrite: the tower's mathematics in a form that exporters and delegates like.
+"""The deployable rewrite: the tower's mathematics in a form that suits exporters and delegates.
 
-Every step is exact algebra, done once in float64, so this module equals :class:`VisionTower` up to rounding:
+Every step is exact algebra, done once in float64, so the rewrite equals :class:`VisionTower` up to rounding:
 
 - the affine part of each LayerNorm is folded into the linear layers that read it;
-- where a final LayerNorm reads the residual stream, only the stream's deviation from its mean matters, so
-  every writer to the stream is centred once and no LayerNorm needs to subtract a mean;
+- if a final LayerNorm reads the residual stream, only the stream's deviation from its mean matters, so every layer
+  that writes to the stream is centred once, and no LayerNorm needs to subtract a mean;
 - layer scale is folded into the projection before it, the attention scale into the query projection;
 - RoPE turns (even, odd) channel pairs: one projection gives the even members of all queries and keys, another
   the odd ones, and heads are told apart only after the rotation;
@@ -34,21 +34,21 @@ from pe_validate.models.perception_encoder.vision.tower import (
 
 Style = Literal["fused", "linear", "half"]
 STYLES: Final[tuple[Style, ...]] = get_args(Style)
-"""In which operators to write what targets disagree about.
+"""The styles of the rewrite, for operators on which targets disagree.
 
-`fused`: LayerNorm and GELU as operators of their own. `linear`: LayerNorm from linear layers, which XNNPACK takes
-into its delegate. `half`: the same, for float16: squares that do not overflow, and a GELU that XNNPACK has.
+`fused`: LayerNorm and GELU are single operators. `linear`: LayerNorm is built from linear layers, which XNNPACK takes
+into its delegate. `half`: as `linear`, for float16: squares do not overflow, and GELU uses operators that XNNPACK has.
 """
 
 GELU_LOGIT = (1.5949944, 0.07403071, -0.00070618975)
-"""Coefficients of x, x³ and x⁵ in log(Φ(x) / Φ(-x)), fitted on [-6, 6] for the least error in GELU, 2.6e-5.
+"""Coefficients of x, x³ and x⁵ in log(Φ(x) / Φ(-x)), fitted on [-6, 6] for the least error in GELU: 2.6e-5.
 
-Rounded to float16 they err by 4.7e-5, a tenth of half a float16 step at 1.
+Rounded to float16, the error is 4.7e-5, a tenth of half a float16 step at 1.
 """
 
 GELU_RANGE = 6.0
 HALF_SCALE = 16.0
-"""What the stream is divided by before it is squared in float16: values up to 4,000 do not overflow."""
+"""The divisor of the stream before it is squared in float16; values up to 4,000 then do not overflow."""
 
 
 def deploy(tower: VisionTower, *, style: Style, image_size: int | None = None) -> Deployable:
@@ -61,7 +61,7 @@ def deploy(tower: VisionTower, *, style: Style, image_size: int | None = None) -
 
 
 def with_erf(module: nn.Module) -> nn.Module:
-    """``module``, a rewrite, with every GELU by erf in place, also in the half style: exact algebra again."""
+    """Replace every GELU of a rewrite by the exact one (erf), in place, and return the rewrite."""
     for part in module.modules():
         if isinstance(part, Gelu):
             part.style = "fused"
@@ -70,7 +70,7 @@ def with_erf(module: nn.Module) -> nn.Module:
 
 def _linear(weight: Tensor, bias: Tensor | None, like: Tensor) -> nn.Linear:
     layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
-    # Copies even where there was nothing to fold: the tower's own parameters are never shared.
+    # Copies even if nothing was folded: the rewrite shares no parameters with the tower.
     layer.weight = nn.Parameter(weight.to(like.dtype, copy=True).contiguous())
     if bias is not None:
         layer.bias = nn.Parameter(bias.to(like.dtype, copy=True).contiguous())
@@ -78,7 +78,10 @@ def _linear(weight: Tensor, bias: Tensor | None, like: Tensor) -> nn.Linear:
 
 
 def _after_norm(norm: nn.Module, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """What reads the standardised stream as ``weight, bias`` read the output of ``norm``; float64."""
+    """Fold the affine part of ``norm`` into ``weight`` and ``bias``, in float64.
+
+    The result applied to the standardised stream equals ``weight, bias`` applied to the output of ``norm``.
+    """
     weight, bias = weight.double(), bias.double()
     if not isinstance(norm, nn.LayerNorm):
         return weight, bias
@@ -86,7 +89,7 @@ def _after_norm(norm: nn.Module, weight: Tensor, bias: Tensor) -> tuple[Tensor, 
 
 
 def _to_stream(layer: nn.Linear, scale: nn.Module, centred: bool) -> nn.Linear:
-    """The projection that writes to the residual stream, layer scale and centring folded in."""
+    """Return a projection that writes to the residual stream, with layer scale and centring folded in."""
     weight, bias = layer.weight.double(), layer.bias.double()
     if (gamma := getattr(scale, "gamma", None)) is not None:
         weight, bias = weight * gamma.double()[:, None], bias * gamma.double()
@@ -96,7 +99,7 @@ def _to_stream(layer: nn.Linear, scale: nn.Module, centred: bool) -> nn.Linear:
 
 
 class Standardize(nn.Module):
-    """LayerNorm without its affine part: ``[tokens, width]`` to zero mean and unit variance per token.
+    """LayerNorm without its affine part: scales each token of ``[tokens, width]`` to zero mean and unit variance.
 
     ``centred`` says that the mean of each token is known to be zero.
     """
@@ -130,7 +133,7 @@ class Standardize(nn.Module):
 
 
 class Gelu(nn.Module):
-    """GELU with erf; in the half style x σ(polynomial in x), which XNNPACK can compute in float16."""
+    """The exact GELU; in the half style, x σ(polynomial in x), which XNNPACK can compute in float16."""
 
     logit0: Tensor
     logit1: Tensor
@@ -153,7 +156,7 @@ class Gelu(nn.Module):
 
 
 class RotaryTable(nn.Module):
-    """Cosines and sines, ``[tokens, 1, head_dim / 2]``: the same for every head of queries and keys."""
+    """Cosines and sines, ``[tokens, 1, head_dim / 2]``, which all heads of queries and keys share."""
 
     cos: Tensor
     sin: Tensor
@@ -165,12 +168,12 @@ class RotaryTable(nn.Module):
         self.register_buffer("sin", angles.sin())
 
     def forward(self, even: Tensor, odd: Tensor) -> Tensor:
-        """Rotate ``[tokens, heads, head_dim / 2]`` twice, and join: ``[tokens, heads, head_dim]``."""
+        """Rotate the pairs of ``even`` and ``odd``, both ``[tokens, heads, head_dim / 2]``, and concatenate them."""
         return torch.cat([even * self.cos - odd * self.sin, odd * self.cos + even * self.sin], dim=-1)
 
 
 class RotatedAttention(nn.Module):
-    """Self-attention over the standardised stream, ``[tokens, width]`` → ``[tokens, width]``."""
+    """Self-attention with RoPE over the standardised stream, ``[tokens, width]`` → ``[tokens, width]``."""
 
     def __init__(self, block: ResidualBlock, config: ModelConfig, rope: RotaryTable, centred: bool) -> None:
         super().__init__()
@@ -181,7 +184,7 @@ class RotatedAttention(nn.Module):
         weight[: config.width] *= config.head_dim**-0.5
         bias[: config.width] *= config.head_dim**-0.5
         turned, turned_bias = weight[: 2 * config.width], bias[: 2 * config.width]  # queries, then keys
-        # head_dim is even, so every second row is the same member of every pair in every head.
+        # head_dim is even, so every second row is the even member of a pair, in every head.
         self.even = _linear(turned[0::2], turned_bias[0::2], like)
         self.odd = _linear(turned[1::2], turned_bias[1::2], like)
         self.value = _linear(weight[2 * config.width :], bias[2 * config.width :], like)
@@ -249,7 +252,7 @@ class DeployablePool(nn.Module):
 
 
 class Affine(nn.Module):
-    """Gain and shift for each channel of ``[tokens, width]``; ``centred`` takes out each token's mean."""
+    """A gain and a shift per channel of ``[tokens, width]``; ``centred`` also removes each token's mean."""
 
     gain: Tensor
     shift: Tensor
@@ -270,7 +273,7 @@ class Affine(nn.Module):
 
 
 class Deployable(nn.Module):
-    """One image ``[1, 3, size, size]`` → the tower's features, every shape a Python int."""
+    """The rewrite: one image ``[1, 3, size, size]`` → the tower's features, with static shapes only."""
 
     positions: Tensor
     class_position: Tensor
@@ -306,7 +309,7 @@ class Deployable(nn.Module):
 
 
 def _head(tower: VisionTower, style: Style, centred: bool) -> dict[str, nn.Module]:
-    """What follows the blocks: final LayerNorm, pooling and projection, as far as the model has them."""
+    """Return the layers after the blocks: final LayerNorm, pooling and projection, as far as the model has them."""
     config, like = tower.config, tower.conv1.weight
     head: dict[str, nn.Module] = {}
     if config.ln_post:

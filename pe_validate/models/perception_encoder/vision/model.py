@@ -1,4 +1,4 @@
-"""The vision towers as models under test."""
+"""The vision towers as models."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _HERE: Final = "pe_validate.models.perception_encoder.vision"
 _COMPUTING: Final = tuple(f"{_HERE}.{name}" for name in ("config", "tower", "deploy", "synthetic", "outliers"))
-"""Modules that decide what a tower and its rewrites compute."""
+"""The modules that decide what a tower and its rewrites compute."""
 
 
 class VisionModel(Model):
@@ -47,7 +47,7 @@ class VisionModel(Model):
     def load_weights(self, spec: str) -> Weights:
         """Read ``seed:N``, ``seed:N+outliers``, ``trained`` (PE-Nano), ``file:PATH`` or ``hf:REPO``.
 
-        A CLIP checkpoint carries a text tower too: of it, what is named ``visual.`` is this model.
+        A CLIP checkpoint also holds a text tower; the tensors named ``visual.…`` are this model's.
         """
         from pe_validate.models.weights import read_weights
 
@@ -77,7 +77,7 @@ class VisionModel(Model):
         return trained_file()
 
     def load(self, weights: Weights) -> VisionTower:
-        """Return the tower with Meta's parameter names."""
+        """Return the tower, with Meta's parameter names."""
         from pe_validate.models.perception_encoder.vision.tower import empty_tower
 
         tower = empty_tower(self.config)
@@ -98,11 +98,11 @@ class VisionModel(Model):
         return deploy(module, style=styles[form])
 
     def approximates(self, form: str) -> bool:
-        """Return whether GELU is a polynomial, which XNNPACK can compute in float16."""
+        """Return whether ``form`` approximates GELU by a polynomial, which XNNPACK can compute in float16."""
         return form == HALF
 
     def exact(self, deployable: Any) -> nn.Module:
-        """Return ``deployable`` with every GELU by erf, in place."""
+        """Return ``deployable`` with every GELU made exact (erf), in place."""
         from pe_validate.models.perception_encoder.vision.deploy import with_erf
 
         return with_erf(deployable)
@@ -114,19 +114,19 @@ class VisionModel(Model):
         return places_of(module, image)
 
     def at_place(self, place: str, value: NDArray[np.generic]) -> NDArray[np.float64]:
-        """Take the mean over the channels out, as the rewrite may have done before, but for the features."""
+        """Remove the mean over the channels, as the rewrite may have done, except from the features."""
         from pe_validate.models.perception_encoder.vision.places import at_place
 
         return at_place(place, value)
 
     def place_of_layer(self, name: str) -> str | None:
-        """Return the place of ``encoder.block2.contract.weight``, ``block 2 MLP``."""
+        """Return the place of a layer: ``encoder.block2.contract.weight`` is in ``block 2 MLP``."""
         from pe_validate.models.perception_encoder.vision.places import place_of_layer
 
         return place_of_layer(name)
 
     def recognises(self, weights: str) -> bool:
-        """Return whether this is PE-Nano with the weights that it was trained to."""
+        """Return whether this is PE-Nano with its trained weights."""
         return self.config == NANO and weights == TRAINED
 
     def labelled(self) -> Labelled | None:

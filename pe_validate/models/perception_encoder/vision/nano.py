@@ -1,4 +1,4 @@
-"""What comes with PE-Nano: its trained weights, and labelled images that it has not seen (``fixtures/nano/``)."""
+"""PE-Nano's trained weights, and labelled images that it was not trained on (``fixtures/nano/``)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from pe_validate.system.files import shipped
 from pe_validate.tasks.accuracy import Labelled
 
 HELD_OUT: Final = "held-out.safetensors"
-"""The file of images, labels and class embeddings."""
+"""The file with images, labels and class embeddings."""
 
 
 def trained_file() -> Path:
-    """Return where the trained weights are."""
+    """Return the path of the trained weights."""
     return shipped("fixtures") / "nano" / f"{NANO.name}.safetensors"
 
 

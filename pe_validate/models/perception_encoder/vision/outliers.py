@@ -1,16 +1,16 @@
-"""``seed:N+outliers``: synthetic weights with what quantisation finds hard in trained transformers.
+"""``seed:N+outliers``: synthetic weights with the properties of trained transformers that are hard to quantise.
 
-Gaussian weights flatter quantisation. Trained ones were seen to have
+Gaussian weights flatter quantisation. Trained weights were found to have
 
-- a few channels that are 20 to 100 times larger than the rest, in every token (Dettmers et al. 2022,
+- a few channels that are 20 to 100 times as large as the rest, in every token (Dettmers et al. 2022,
   arXiv:2208.07339; Xiao et al. 2023, arXiv:2211.10438; in BERT's residual stream, Bondarenko et al. 2021,
   arXiv:2109.12948);
 - massive activations in a few tokens, vision transformers included (Sun et al. 2024, arXiv:2402.17762; Darcet et
   al. 2024, arXiv:2309.16588);
 - weights with heavy tails (Martin and Mahoney 2021, JMLR 22:165).
 
-Here every projection is drawn from Student's t, and in every block eight hidden units of the MLP have a gain of 20 to
-100, fire in a part of the tokens, and write to the same three channels of the residual stream.
+Here every projection is drawn from Student's t distribution, and in every block eight hidden units of the MLP have a
+gain of 20 to 100, fire for some of the tokens, and write to the same three channels of the residual stream.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from torch import Tensor
 from pe_validate.models.perception_encoder.vision.config import ModelConfig
 
 DEGREES_OF_FREEDOM: Final = 5
-"""Of Student's t: kurtosis 9, where a Gaussian has 3."""
+"""Parameter of Student's t distribution, whose kurtosis is then 9, where a Gaussian's is 3."""
 
 CHANNELS: Final = 3
 """Outlier channels of the residual stream."""
 
 UNITS: Final = 8
-"""Hidden units of each block with a large gain."""
+"""Hidden units with a large gain in each block."""
 
 GAIN: Final = (20.0, 100.0)
 THRESHOLD: Final = 1.0
-"""Standard deviations of its input above which such a unit fires: in about one token of six."""
+"""The threshold of such a unit, in standard deviations of its input: it fires for about one token in six."""
 
 PROJECTIONS: Final = ("attn.in_proj_weight", "attn.out_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 
@@ -52,7 +52,7 @@ def add_outliers(tensors: dict[str, Tensor], config: ModelConfig, seed: int) -> 
         for unit in rng.choice(config.mlp_width, UNITS, replace=False):
             gain = float(np.exp(rng.uniform(*np.log(GAIN))))
             row = tensors[f"{block}.mlp.c_fc.weight"][unit]
-            spread = float(row.norm())  # of the unit's input: what it reads has unit variance
+            spread = float(row.norm())  # standard deviation of the unit's input, since what it reads has unit variance
             row *= gain
             tensors[f"{block}.mlp.c_fc.bias"][unit] = -THRESHOLD * spread * gain
             column = tensors[f"{block}.mlp.c_proj.weight"][:, unit]
@@ -61,7 +61,7 @@ def add_outliers(tensors: dict[str, Tensor], config: ModelConfig, seed: int) -> 
 
 
 def _student(shape: tuple[int, ...], rng: np.random.RandomState) -> Tensor:
-    """Factors that turn standard normal numbers into Student's t of unit variance."""
+    """Return factors that turn standard normal numbers into Student's t with unit variance."""
     scale = np.sqrt((DEGREES_OF_FREEDOM - 2) / rng.chisquare(DEGREES_OF_FREEDOM, shape))
     return torch.from_numpy(scale.astype(np.float32))
 

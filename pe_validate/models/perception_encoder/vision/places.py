@@ -1,8 +1,8 @@
-"""What a model has computed at each of its places, read with hooks from the tower or from its rewrite.
+"""The values that a tower or its rewrite computes at each named place, read with hooks.
 
-Places are named in the order in which they are passed: ``patches`` (convolution, class token, positions), ``ln_pre``,
-``block 0 attention``, ``block 0 MLP`` … , ``ln_post``, ``pooling``, ``projection``. All but the last two are the
-residual stream, ``[tokens, width]``, whose mean over the channels is taken out: the rewrite may have done so before.
+Places, in order: ``patches`` (convolution, class token, positions), ``ln_pre``, ``block 0 attention``,
+``block 0 MLP`` … , ``ln_post``, ``pooling``, ``projection``. All but the last two are the residual stream,
+``[tokens, width]``, without its mean over the channels, because the rewrite may have removed it.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from pe_validate.models.perception_encoder.vision.tower import ResidualBlock, Vi
 Array = NDArray[np.float64]
 
 FEATURES: Final = "projection"
-"""The place of the features themselves, from which nothing is taken out."""
+"""The place of the features themselves, whose mean is kept."""
 
 _LAYER: Final = re.compile(r"encoder\.(block(\d+)\.(attention)?|pool|projection|first|last)?")
 
 
 def places_of(model: nn.Module, image: NDArray[np.generic]) -> dict[str, Array]:
-    """Values of ``model`` by place, for one image; empty for a module that has lost its structure."""
+    """Return the values of ``model`` by place for one image; empty for a module that has lost its structure."""
     found: dict[str, Array] = {}
 
     def note(place: str) -> Callable[[Tensor], None]:
@@ -50,14 +50,14 @@ def places_of(model: nn.Module, image: NDArray[np.generic]) -> dict[str, Array]:
 
 
 def centred(value: NDArray[np.generic]) -> Array:
-    """``[tokens, channels]`` float64 without its mean over the channels."""
+    """Return ``value`` as float64 ``[tokens, channels]``, without its mean over the channels."""
     rows = np.asarray(value, np.float64).reshape(-1, value.shape[-1])
     difference: Array = rows - rows.mean(axis=1, keepdims=True)
     return difference
 
 
 def at_place(place: str, value: NDArray[np.generic]) -> Array:
-    """Return a value of an artifact as :func:`places_of` gives those of ``place``, ``[tokens, channels]``."""
+    """Return an artifact's value in the form that :func:`places_of` returns for ``place``, ``[tokens, channels]``."""
     return centred(value) if place != FEATURES else np.asarray(value, np.float64)
 
 
@@ -90,7 +90,7 @@ def _watch_tower(model: VisionTower, note: Note, hooks: ExitStack) -> None:
         _before(block.ln_2, note(f"block {number} attention"), hooks)
         _after(block, note(f"block {number} MLP"), hooks)
     if isinstance(norm := model.ln_post, nn.LayerNorm):
-        standard = note("ln_post")  # the rewrite folds what follows into the layers that read it
+        standard = note("ln_post")  # without the affine part, which the rewrite folds into the next layers
         shape, eps = norm.normalized_shape, norm.eps
         _before(norm, lambda x: standard(nn.functional.layer_norm(x, list(shape), eps=eps)), hooks)
     if model.attn_pool is not None:
@@ -104,7 +104,7 @@ def _watch_rewrite(model: Deployable, note: Note, hooks: ExitStack) -> None:
     for name, block in steps.items():
         if isinstance(block, DeployableBlock):
             number = name.removeprefix("block")
-            _before(block.standardize, note(f"block {number} attention"), hooks)  # the second call's input stays
+            _before(block.standardize, note(f"block {number} attention"), hooks)  # called twice: the second call counts
             _after(block, note(f"block {number} MLP"), hooks)
     for name, place in (("last_norm", "ln_post"), ("pool", "pooling")):
         if name in steps:

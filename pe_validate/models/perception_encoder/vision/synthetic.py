@@ -1,4 +1,4 @@
-"""``seed:N``: synthetic weights, the same on every machine, by the recipe of ``fixtures/reference/README.md``."""
+"""``seed:N``: synthetic weights, the same on every machine, as ``fixtures/reference/README.md`` describes them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pe_validate.models.perception_encoder.vision.tower import empty_tower
 
 
 def seeded(config: ModelConfig, seed: int) -> dict[str, Tensor]:
-    """Return the tensors of the ``seed:N`` family for a tower of any shape."""
+    """Return the tensors of ``seed:N`` for a tower with any hyper-parameters."""
     shapes = {name: tuple(tensor.shape) for name, tensor in empty_tower(config).state_dict().items()}
     return {name: torch.from_numpy(_seeded_tensor(name, shape, seed)) for name, shape in shapes.items()}
 

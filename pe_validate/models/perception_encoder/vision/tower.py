@@ -1,7 +1,7 @@
 """The Perception Encoder vision tower in plain PyTorch.
 
-Parameter names and shapes are those of Meta's checkpoints, so a published state dict loads as it is.
-This is the model that a user trained: every other form of it is measured against this one.
+Parameter names and shapes are those of Meta's checkpoints, so a published state dict loads unchanged. This is the
+trained model: every other form is measured against it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ ROPE_THETA = 10_000.0
 
 
 def rope_angles(config: ModelConfig, grid: tuple[int, int]) -> Tensor:
-    """Rotation angles of 2-D axial RoPE, ``[tokens, head_dim / 2]`` float64, one per channel pair.
+    """Return the rotation angles of 2-D axial RoPE, ``[tokens, head_dim / 2]`` float64, one per channel pair.
 
-    The first half of the pairs turns with the column (x), the second half with the row (y). Positions
-    count from 1 when there is a class token, whose own angle is 0: it is not rotated.
+    The first half of the pairs rotates with the column (x), the second half with the row (y). If there is a class
+    token, positions count from 1, and its own angle is 0: it is not rotated.
     """
     pairs_per_axis = config.head_dim // 4
     start = int(config.class_token)
@@ -39,7 +39,7 @@ def rotate_pairs(x: Tensor, angles: Tensor) -> Tensor:
 
 
 def position_table(config: ModelConfig, table: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Absolute positions ``[tokens, width]``, bilinearly resampled when ``grid`` is not the trained one."""
+    """Return the absolute positions ``[tokens, width]``, resampled bilinearly if ``grid`` is not the trained one."""
     if grid == (config.grid, config.grid):
         return table
     start = int(config.class_token)
@@ -49,7 +49,7 @@ def position_table(config: ModelConfig, table: Tensor, grid: tuple[int, int]) ->
 
 
 class MLP(nn.Module):
-    """Two linear layers with the exact (erf) GELU between them."""
+    """Two linear layers with an exact (erf) GELU between them."""
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class Transformer(nn.Module):
 
 
 class AttentionPool(nn.Module):
-    """One learned probe attends to all tokens, then passes a residual MLP."""
+    """Pools all tokens by attention with one learned probe, followed by a residual MLP."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -138,7 +138,7 @@ class AttentionPool(nn.Module):
 
 
 class VisionTower(nn.Module):
-    """Images ``[batch, 3, height, width]`` in [-1, 1] → features (see :class:`ModelConfig`)."""
+    """The tower: images ``[batch, 3, height, width]`` in [-1, 1] → features (see :class:`ModelConfig`)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -169,6 +169,6 @@ class VisionTower(nn.Module):
 
 
 def empty_tower(config: ModelConfig) -> VisionTower:
-    """Return a tower without values, on the meta device."""
+    """Return a tower without values, whose parameters are on the meta device."""
     with torch.device("meta"):
         return VisionTower(config)
