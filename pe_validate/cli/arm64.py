@@ -25,23 +25,28 @@ Profiles = Annotated[
 
 @app.command()
 def run(
-    cases: Annotated[list[str], case_argument("CASE…", "As for 'pe-validate run'; of pte alone.")],
+    cases: Annotated[list[str], case_argument("CASE…", "As for 'pe-validate run', for target pte only.")],
     profiles: Profiles = None,
     weights: Weights = DEFAULT_WEIGHTS,
-    inputs: Annotated[int, typer.Option(min=1, max=6, help="Images that each program is shown.")] = 2,
+    inputs: Annotated[int, typer.Option(min=1, max=6, help="Number of images to run each program on.")] = 2,
     costs: Annotated[
-        Path | None, typer.Option(help="Costs to be held to. [default: those in golden/, or this project's]")
+        Path | None,
+        typer.Option(help="File of stored costs to compare with. [default: the one in golden/, or this project's]"),
     ] = None,
-    update: Annotated[bool, typer.Option("--update", help="Store the costs, in golden/ unless --costs.")] = False,
-    timeout: Annotated[float, typer.Option(min=1, max=604800, help="Seconds to load, or for one inference.")] = 600,
-    report: Annotated[Path, typer.Option("--report", help="Folder that the report is written to.")] = Path(
+    update: Annotated[
+        bool, typer.Option("--update", help="Store the costs, in golden/ or in the file named by --costs.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(min=1, max=604800, help="Seconds for loading a program, or for one inference.")
+    ] = 600,
+    report: Annotated[Path, typer.Option("--report", help="Folder to write the report to.")] = Path(
         "build/report-arm64"
     ),
     cache_dir: CacheDir = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Hold programs on arm64 to this machine and to the model; name their kernels and count what they cost."""
+    """Compare programs on arm64 with this machine and the model; report their kernels and their cost."""
     from pe_validate.goldens.seals import COSTS
     from pe_validate.machines.arm64.costs import Costs, store_costs, stored_costs
     from pe_validate.machines.arm64.environment import native
@@ -59,7 +64,7 @@ def run(
     own = Path("golden") / COSTS
     stored: Costs = {}
     if update:
-        store_costs(costs or own, {})  # whether that can be done is known before the long work
+        store_costs(costs or own, {})  # fails before the long work if the file cannot be written
     else:
         stored = stored_costs(costs or (own if own.exists() else shipped("golden") / COSTS))
     make_room(report)
@@ -86,7 +91,7 @@ def run(
 
 @app.command()
 def setup(profiles: Profiles = None, cache_dir: CacheDir = None, quiet: Quiet = False, as_json: Json = False) -> None:
-    """Prepare the emulator and the arm64 interpreter of every profile in the cache; a moment where they are there."""
+    """Download and prepare the emulators and arm64 interpreters in the cache; quick if that was done before."""
     from contextlib import nullcontext
     from dataclasses import asdict
 

@@ -1,4 +1,4 @@
-"""``pe-validate coreml``: what concerns Core ML packages alone."""
+"""``pe-validate coreml``: commands for Core ML packages."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ import typer
 from pe_validate.cli.printing import print_table
 from pe_validate.system.legible import legible
 
-app = typer.Typer(help="Look into Core ML packages.", no_args_is_help=True)
+app = typer.Typer(help="Inspect Core ML packages.", no_args_is_help=True)
 
 
 @app.command()
 def inspect(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An .mlpackage with an ML Program, or a .pte with one.")],
-    compare: Annotated[Path | None, typer.Option(metavar="OTHER", help="A second one, shown beside it.")] = None,
-    function: Annotated[str | None, typer.Option(help="Of several. [default: the one that the package names]")] = None,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="An .mlpackage with an ML Program, or a .pte that contains one.")
+    ],
+    compare: Annotated[Path | None, typer.Option(metavar="OTHER", help="A second file to show beside it.")] = None,
+    function: Annotated[
+        str | None, typer.Option(help="Function to inspect, of several. [default: the package's own]")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Operators, interface, weights and their compression, and arithmetic of a package, without running it."""
+    """Show a package's operators, interface, weights, compression and arithmetic, without running it."""
     from dataclasses import replace
 
     from pydantic import TypeAdapter

@@ -1,4 +1,4 @@
-"""``pe-validate explain``: where an artifact leaves its model."""
+"""``pe-validate explain``: find where an artifact starts to differ from its model."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pe_validate.system.legible import legible
 
 
 def explain(
-    what: Annotated[str, typer.Argument(metavar="CASE|FILE", help="One case, or a file that someone made.")],
-    model: Annotated[str | None, typer.Option(help="The published model that a file claims to be.")] = None,
+    what: Annotated[str, typer.Argument(metavar="CASE|FILE", help="A case, or a file that someone else made.")],
+    model: Annotated[str | None, typer.Option(help="The model that the file claims to be.")] = None,
     weights: Weights = DEFAULT_WEIGHTS,
-    precision: Annotated[str | None, typer.Option(help="A file's precision. [default: what it says itself]")] = None,
+    precision: Annotated[str | None, typer.Option(help="The file's precision. [default: read from the file]")] = None,
     image: Annotated[
-        str | None, typer.Option("--input", help="Name of the input to follow. [default: the first]")
+        str | None, typer.Option("--input", help="Name of the input to follow. [default: the first one]")
     ] = None,
     images: Images = None,
     calibration: Calibration = None,
@@ -28,7 +28,7 @@ def explain(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Follow one image through model and artifact, and name the first place where they part; exit 1 if they do."""
+    """Follow one image through model and artifact, and name the first place where they differ; exit 1 if they do."""
     from pydantic import TypeAdapter
 
     from pe_validate.data.explanation import Explanation

@@ -1,4 +1,4 @@
-"""``pe-validate ios``: what an iPhone is given."""
+"""``pe-validate ios``: prepare tests on an iPhone."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.models.registry import model_named
 from pe_validate.system.errors import UsageError
 
-app = typer.Typer(help="Prepare what an iPhone proves again.", no_args_is_help=True)
+app = typer.Typer(help="Prepare tests on an iPhone.", no_args_is_help=True)
 
 
 @app.callback()
 def group() -> None:
-    """Keep 'bundle' a command of its own, though it is the only one."""
+    """Keep 'bundle' a subcommand although it is the only one."""
 
 
 @app.command()
 def bundle(
     cases: Annotated[
         list[str] | None,
-        case_argument("[CASE]…", "As for 'run'. [default: the recommended ones that a phone computes]"),
+        case_argument("[CASE]…", "As for 'run'. [default: the recommended ones that a phone can run]"),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder that is made, or replaced whole.")] = Path("ios_xctest/Resources"),
+    out: Annotated[Path, typer.Option(help="Folder to write the bundle to; an older bundle is replaced.")] = Path(
+        "ios_xctest/Resources"
+    ),
     goldens: Annotated[Path, typer.Option(help="Folder of the goldens.")] = Path("golden"),
     weights: Weights = DEFAULT_WEIGHTS,
     classes: Annotated[
         list[str] | None,
-        typer.Option(metavar="MODEL=FILE", help="Class embeddings (.safetensors) that the app names images by."),
+        typer.Option(metavar="MODEL=FILE", help="Class embeddings (.safetensors) with which the app names images."),
     ] = None,
     calibration: Calibration = None,
     cache_dir: CacheDir = None,
@@ -40,7 +42,7 @@ def bundle(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Put artifacts, goldens and their manifest where the Xcode project takes them from."""
+    """Write artifacts, goldens and a manifest to the folder that the Xcode project reads."""
     from pydantic import TypeAdapter
 
     from pe_validate.goldens.bundle import Bundle
@@ -69,10 +71,10 @@ def bundle(
 
 
 def _tables(named: list[str]) -> dict[str, Path]:
-    """``MODEL=FILE`` → files by model.
+    """Parse ``MODEL=FILE`` options into files by model.
 
     Raises:
-        UsageError: it is written otherwise, or there is no such model.
+        UsageError: an option has another form, or there is no such model.
     """
     found = {}
     for text in named:

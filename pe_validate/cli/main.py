@@ -1,4 +1,4 @@
-"""The command line. Exit codes: 0 pass, 1 a gate failed, 2 usage error, 3 a stage could not do its work."""
+"""The command line. Exit codes: 0 passed, 1 a gate failed, 2 usage error, 3 a stage could not do its work."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from pe_validate.walk.again import command
 if TYPE_CHECKING:
     from pe_validate.data.verdict import Verdict
 
-# Stages are imported where they are used: 'pe-validate list' should not wait for PyTorch.
+# Stages are imported in the commands, so that 'pe-validate list' need not wait for PyTorch.
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,9 +40,9 @@ app.add_typer(cli_ios.app, name="ios")
 
 Cases = Annotated[
     list[str] | None,
-    case_argument("[CASE]…", "PE-Core-S16-384/pte/fp32, or the beginning of it; * is a wildcard."),
+    case_argument("[CASE]…", "A case such as PE-Core-S16-384/pte/fp32, or the beginning of one; * is a wildcard."),
 ]
-ReportDir = Annotated[Path, typer.Option("--report", help="Folder that the report is written to.")]
+ReportDir = Annotated[Path, typer.Option("--report", help="Folder to write the report to.")]
 
 DEFAULT_REPORT = Path("build/report")
 
@@ -81,11 +81,11 @@ def run(
     report: ReportDir = DEFAULT_REPORT,
     cache_dir: CacheDir = None,
     jobs: Jobs = 2,
-    measure: Annotated[bool, typer.Option("--measure", help="Also time programs and take their peak memory.")] = False,
+    measure: Annotated[bool, typer.Option("--measure", help="Also measure latency and peak memory.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Export, run and judge cases; without any, the recommended deployment on every target."""
+    """Export, run and judge cases; by default the recommended ones of every target."""
     from pe_validate.report.progress import show
     from pe_validate.report.render import make_room
     from pe_validate.walk.walk import validate_all
@@ -113,11 +113,11 @@ def run(
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="A file that someone made, such as an .onnx, .pte or .mlpackage.")],
-    model: Annotated[str, typer.Option(help="The published model that it claims to be.")],
+    file: Annotated[Path, typer.Argument(help="A file that someone else made, such as an .onnx, .pte or .mlpackage.")],
+    model: Annotated[str, typer.Option(help="The model that it claims to be.")],
     weights: Weights = DEFAULT_WEIGHTS,
-    precision: Annotated[str | None, typer.Option(help="Its precision. [default: what it says itself]")] = None,
-    output: Annotated[str | None, typer.Option(help="Name of the output to judge, if it has several.")] = None,
+    precision: Annotated[str | None, typer.Option(help="Its precision. [default: read from the file]")] = None,
+    output: Annotated[str | None, typer.Option(help="Name of the output to judge, if there are several.")] = None,
     images: Images = None,
     report: ReportDir = DEFAULT_REPORT,
     quiet: Quiet = False,
@@ -151,7 +151,7 @@ app.command()(cli_explain.explain)
 @app.command()
 def export(
     cases: Annotated[list[str], case_argument("CASE…", "As for 'run'.")],
-    out: Annotated[Path, typer.Option(help="Folder that the artifacts are written to.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the artifacts to.")],
     weights: Weights = DEFAULT_WEIGHTS,
     calibration: Calibration = None,
     cache_dir: CacheDir = None,
@@ -159,14 +159,14 @@ def export(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Write the artifacts alone, under file names that contain the case."""
+    """Export cases without judging them, to files named after the case."""
     from pe_validate.gates.delegation import judge_delegation
     from pe_validate.report.progress import show
     from pe_validate.targets.export import place, writable
     from pe_validate.walk.walk import export_all
 
     chosen = select(cases)
-    with writable(out):  # found out before the long work
+    with writable(out):  # fails before the long work if the folder cannot be written
         pass
     with show(plain=quiet) as progress:
         made = export_all(chosen, weights, calibration=calibration, cache_dir=cache_dir, progress=progress, jobs=jobs)
@@ -186,7 +186,7 @@ def export(
 def latency(
     cases: Cases = None,
     weights: Weights = DEFAULT_WEIGHTS,
-    rounds: Annotated[int, typer.Option(min=5, max=10_000, help="Timings of each runtime.")] = 30,
+    rounds: Annotated[int, typer.Option(min=5, max=10_000, help="Number of timings of each runtime.")] = 30,
     threads: Annotated[
         int | None, typer.Option(min=1, max=1024, help="Threads of every runtime. [default: all]")
     ] = None,
@@ -194,7 +194,7 @@ def latency(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Time eager PyTorch, ONNX Runtime and ExecuTorch in turns, and judge their ratio."""
+    """Time eager PyTorch, ONNX Runtime and ExecuTorch in turns, and judge the ratios."""
     from pe_validate.measure import latency as timing
     from pe_validate.models.registry import load_model
     from pe_validate.report.latencies import to_table
@@ -229,17 +229,18 @@ def latency(
 
 @app.command()
 def golden(
-    models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]…", help="All by default.")] = None,
-    check: Annotated[bool, typer.Option("--check", help="Hold today's model to the goldens (default).")] = False,
+    models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]…", help="Models; all by default.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Compare today's model with the goldens (default).")] = False,
     update: Annotated[bool, typer.Option("--update", help="Compute and write the goldens.")] = False,
     weights: Annotated[
-        str | None, typer.Option(help="What goldens are, or were, made with. [default: seed:7 for --update]")
+        str | None,
+        typer.Option(help="Weights of the goldens. [default: seed:7 for --update, else those in the manifest]"),
     ] = None,
     folder: Annotated[Path, typer.Option("--dir", help="Folder of the goldens.")] = Path("golden"),
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Check the stored answers of every model, or with --update write them."""
+    """Check the stored outputs of models, or write them with --update."""
     from pe_validate.goldens import golden as goldens
     from pe_validate.report.progress import show
 
@@ -269,12 +270,12 @@ def golden(
 
 @app.command("report")
 def show_report(
-    folder: Annotated[Path, typer.Argument(help="Where 'run' or 'check' wrote it.")] = DEFAULT_REPORT,
+    folder: Annotated[Path, typer.Argument(help="Folder that 'run' or 'check' wrote the report to.")] = DEFAULT_REPORT,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
-    table: Annotated[bool, typer.Option("--table", help="Print only what each deployment costs, as Markdown.")] = False,
+    table: Annotated[bool, typer.Option("--table", help="Print only the table of costs, as Markdown.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Print a stored report again, and exit as the run that made it did."""
+    """Print a stored report again, and exit with the exit code of the run that made it."""
     from pe_validate.report.costs import to_cost_table
     from pe_validate.report.stored import read
 
@@ -288,7 +289,7 @@ def show_report(
 
 
 def main() -> None:
-    """Entry point of ``pe-validate``: a caller's mistake is one sentence, never a traceback."""
+    """Run ``pe-validate``; a user's mistake is reported in one sentence, never as a traceback."""
     try:
         app()
     except PEValidateError as error:

@@ -1,4 +1,4 @@
-"""Options that several commands take."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ Weights = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of a table.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Plain progress lines instead of live ones.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print plain progress lines instead of a live display.")]
 CacheDir = Annotated[
     Path | None,
-    typer.Option(envvar="PE_VALIDATE_CACHE", help="Folder of exported artifacts. [default: the user's cache]"),
+    typer.Option(envvar="PE_VALIDATE_CACHE", help="Folder of cached artifacts. [default: the user's cache folder]"),
 ]
 Images = Annotated[Path | None, typer.Option(help="Folder of photographs to use instead of the built-in ones.")]
 Calibration = Annotated[
-    Path | None, typer.Option(help="Folder of photographs that int8-static is calibrated on instead.")
+    Path | None, typer.Option(help="Folder of photographs to calibrate int8-static on instead of the built-in ones.")
 ]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Exports worked on side by side.")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Number of exports to run in parallel.")]
 
 
 def case_argument(metavar: str, text: str) -> Any:
-    """Return an argument that names cases, which a shell completes."""
+    """Return a typer argument for the names of cases, with shell completion."""
     return typer.Argument(metavar=metavar, help=text, autocompletion=_cases_that_begin)
 
 

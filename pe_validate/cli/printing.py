@@ -1,4 +1,4 @@
-"""What commands print, and how they end: a report is written and printed, and the exit code is the report's."""
+"""Print the results of commands, and exit with the exit code of their report."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def finish(command: str, weights: str, results: Sequence[Result], start: float, folder: Path, as_json: bool) -> None:
-    """Report what was found since ``start``, to ``folder`` and on stdout, and exit."""
+    """Write a report of ``results`` to ``folder``, print it, and exit; ``start`` is when the command began."""
     from pe_validate.report.render import write
     from pe_validate.report.stored import make_report
 
@@ -28,7 +28,7 @@ def finish(command: str, weights: str, results: Sequence[Result], start: float, 
 
 
 def print_report(report: Report, *, as_json: bool, markdown: bool = False) -> None:
-    """Print a report and exit as it says."""
+    """Print a report and exit with its exit code."""
     from pe_validate.report.render import to_markdown, to_terminal
     from pe_validate.report.stored import to_json
 
@@ -42,14 +42,14 @@ def print_report(report: Report, *, as_json: bool, markdown: bool = False) -> No
 
 
 def print_table(table: RenderableType, *, markup: bool = True) -> None:
-    """Print for people; without ``markup`` where names are a file's own."""
+    """Print a table; disable ``markup`` if it contains names from untrusted files."""
     from rich.console import Console
 
     Console(markup=markup, emoji=markup).print(table)
 
 
 def plain(value: object) -> dict[str, object]:
-    """Return a dataclass as plain JSON values."""
+    """Return a dataclass instance as plain JSON values."""
     from pydantic import TypeAdapter
 
     dumped: dict[str, object] = TypeAdapter(type(value)).dump_python(value, mode="json")
@@ -57,5 +57,5 @@ def plain(value: object) -> dict[str, object]:
 
 
 def print_json(value: object) -> None:
-    """Print indented JSON."""
+    """Print a value as indented JSON."""
     print(json.dumps(value, indent=1))

@@ -1,1 +1,1 @@
-"""Where an artifact leaves its reference: intermediate values of both, compared place by place."""
+"""Find where an artifact starts to differ from its reference, by comparing intermediate values place by place."""

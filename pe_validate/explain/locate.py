@@ -1,7 +1,7 @@
-"""The first place at which an artifact leaves what it is held to.
+"""Find the first place at which an artifact differs from its reference.
 
-A place of the reference is looked for among all values of the artifact by its numbers, not by its name: exporters
-rename, fuse and drop. From the first place that is found nowhere, everything after it is lost, too.
+The value at each place of the reference is looked up among all values of the artifact by its numbers and not by its
+name, because exporters rename, fuse and drop values. If a place is found nowhere, neither are the places after it.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ from pe_validate.targets.registry import recipe, target_of
 Places = Mapping[str, NDArray[np.float64]]
 
 MARGIN_DB: Final = 3.0
-"""A sound place is as far above the limit for the answer: noise grows from place to place."""
+"""A place counts as sound if it is this far above the limit for the output, since noise grows from place to place."""
 
 FULL_DB: Final = 140.0
-"""SNR beyond which a fall is none."""
+"""SNR above which differences between places do not count."""
 
 
 def explain(case: Case, path: Path, reference: Reference, verdicts: Sequence[Verdict]) -> Explanation | None:
-    """Return where the gates that failed first saw something, or ``None`` where they do not look at numbers.
+    """Return the explanation of the first failed gate that compares numbers, or None if there is no such gate.
 
     Raises:
-        ExplainError: the artifact cannot be taken apart, or its fault is smaller than what places differ by anyway.
+        ExplainError: the artifact's values cannot be read, or its fault is smaller than the rounding of its weights.
     """
     by_gate = {verdict.gate: verdict for verdict in verdicts}
     wrong_layers = next((verdict.layers for verdict in verdicts if verdict.layers), ())
@@ -75,10 +75,10 @@ def explain(case: Case, path: Path, reference: Reference, verdicts: Sequence[Ver
 
 
 def follow(case: Case, path: Path, reference: Reference, gate: NumbersGate, name: str) -> Explanation:
-    """Compare place by place what ``gate`` compares at the end, on the input called ``name``.
+    """Repeat the comparison of ``gate`` at every place, on the input called ``name``.
 
     Raises:
-        ExplainError: the artifact cannot be taken apart, or its model names no places.
+        ExplainError: the artifact's values cannot be read, or its model names no places.
     """
     image = next(s for s in (*reference.inputs, *reference.extremes.images) if s.name == name).image
     limit = gate.tolerance(case).limit.snr_db
@@ -99,7 +99,7 @@ def follow(case: Case, path: Path, reference: Reference, gate: NumbersGate, name
 
 
 def first_departure(case: Case, path: Path, reference: Reference, sample: Sample, *, made_here: bool) -> Explanation:
-    """Return the first of all comparisons that finds a place, or the last one where none does.
+    """Return the explanation of the first gate that finds a place, or of the last gate if none does.
 
     Raises:
         ExplainError: see :func:`follow`.
@@ -115,7 +115,7 @@ def first_departure(case: Case, path: Path, reference: Reference, sample: Sample
 
 
 def steepest(steps: Sequence[Step]) -> str | None:
-    """Return the place with the largest loss against the one before it."""
+    """Return the place with the largest drop in SNR from the place before it."""
     falls = {after.place: min(before.snr_db, FULL_DB) - after.snr_db for before, after in pairwise(steps)}
     return max(falls, key=lambda place: falls[place], default=None)
 

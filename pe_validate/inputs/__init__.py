@@ -1,1 +1,1 @@
-"""What a model is fed: photographs, structured images, and Hypothesis strategies for both."""
+"""Inputs of models: photographs, structured images, and Hypothesis strategies for both."""

@@ -1,4 +1,4 @@
-"""What a model is fed when it is validated."""
+"""The inputs on which a model is validated."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pe_validate.inputs.images import Pixels, Sample, crops, default_pixels, sam
 
 @dataclass(frozen=True, slots=True)
 class ImageFeed:
-    """Photographs and structured images for a model that takes float32 ``[1, 3, size, size]`` in [-1, 1].
+    """Photographs and structured images, for a model that takes float32 ``[1, 3, size, size]`` in [-1, 1].
 
-    ``photographs`` are a folder of them; without one, those that come with the project are used.
+    ``photographs`` names a folder of them; by default the project's own are used.
     """
 
     size: int
 
     def pixels(self, photographs: Path | None = None) -> dict[str, Pixels]:
-        """Return what ``pe-validate run`` shows the model, as uint8 ``[size, size, 3]``.
+        """Return the images of ``pe-validate run`` by name, as uint8 ``[size, size, 3]``.
 
         Raises:
             LoadError: see :func:`~pe_validate.inputs.images.photographs`.
@@ -28,14 +28,14 @@ class ImageFeed:
         return default_pixels(self.size, photographs)
 
     def samples(self, photographs: Path | None = None) -> tuple[Sample, ...]:
-        """Return the same as the model takes it."""
+        """Return the same images as inputs of the model."""
         return samples(self.pixels(photographs))
 
     def crops(self, count: int, seed: int, photographs: Path | None = None) -> tuple[Sample, ...]:
-        """Return ``count`` parts of the photographs, the same for the same ``seed``."""
+        """Return ``count`` crops of the photographs; the same ``seed`` gives the same crops."""
         return samples(crops(self.size, count, seed, photographs))
 
     def extremes(self) -> tuple[Sample, ...]:
-        """Return the darkest and the brightest image that there are."""
+        """Return the darkest and the brightest possible image."""
         shape = (self.size, self.size, 3)
         return samples({name: np.full(shape, value, np.uint8) for name, value in (("black", 0), ("white", 255))})

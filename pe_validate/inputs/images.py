@@ -1,6 +1,6 @@
-"""Photographs and structured images → pixel tensors, by Meta's preprocessing.
+"""Turn photographs and structured images into input tensors by Meta's preprocessing.
 
-Pixels are uint8 ``[height, width, 3]`` RGB; a model is fed float32 ``[1, 3, size, size]`` in [-1, 1].
+Pixels are uint8 RGB, ``[height, width, 3]``; a model takes float32 ``[1, 3, size, size]`` in [-1, 1].
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ STD: Final = np.float32(0.5)
 BOMBS: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 STRUCTURED: Final = frozenset({"gradient", "checkerboard", "hot-pixel"})
 LARGEST: Final = 2**29
-"""Bytes of an image file: more than a bitmap of as many pixels as Pillow opens."""
+"""The most bytes of an image file: more than a bitmap with the most pixels that Pillow opens."""
 SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
@@ -38,7 +38,7 @@ class Sample:
 
 
 def squash(photograph: Image.Image, size: int) -> Pixels:
-    """Resize to ``size`` × ``size`` without keeping the aspect ratio, antialiased bilinear.
+    """Resize to ``size`` × ``size`` by antialiased bilinear interpolation, without keeping the aspect ratio.
 
     Source: ``core/vision_encoder/transforms.py`` of facebookresearch/perception_models.
     """
@@ -47,16 +47,16 @@ def squash(photograph: Image.Image, size: int) -> Pixels:
 
 
 def normalize(pixels: Pixels) -> Tensor:
-    """Uint8 ``[size, size, 3]`` → float32 ``[1, 3, size, size]``: ``(x / 255 - 0.5) / 0.5``."""
+    """Convert uint8 ``[size, size, 3]`` to float32 ``[1, 3, size, size]`` by ``(x / 255 - 0.5) / 0.5``."""
     scaled = pixels.astype(np.float32) / np.float32(255)
     return np.ascontiguousarray(((scaled - MEAN) / STD).transpose(2, 0, 1)[None])
 
 
 def photographs(folder: Path | None = None) -> dict[str, Path]:
-    """Photographs by name: those in ``folder``, or the ones that come with the project.
+    """Return the paths of the photographs in ``folder`` by name; by default the project's own.
 
     Raises:
-        LoadError: the folder does not exist, is unreadable, holds no image, or two inputs would have the same name.
+        LoadError: the folder is missing, unreadable or without images, or two inputs would have the same name.
     """
     folder = folder or shipped("fixtures") / "images"
     try:
@@ -77,7 +77,7 @@ def photographs(folder: Path | None = None) -> dict[str, Path]:
 
 
 def open_photograph(path: Path) -> Image.Image:
-    """Read one image file whole.
+    """Read one image file as RGB.
 
     Raises:
         LoadError: it is not a readable image.
@@ -87,13 +87,13 @@ def open_photograph(path: Path) -> Image.Image:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(plain_file(path, LARGEST)) as image:
                 return image.convert("RGB")
-    # Pillow reports damage in its decoders' own exceptions, and bombs first as a warning.
+    # Pillow's decoders raise exceptions of their own for damage; decompression bombs first cause a warning.
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, *BOMBS) as error:
         raise LoadError(f"Photograph '{path}' cannot be read: {error}.") from error
 
 
 def structured(size: int) -> dict[str, Pixels]:
-    """Images that photographs never are: edges at every patch, one lit pixel, a ramp over both axes."""
+    """Return images unlike any photograph, by name: a ramp over both axes, edges at every patch, one lit pixel."""
     row, column = np.indices((size, size))
     gradient = np.stack([row, column, (row + column) // 2], axis=-1) * 255 // (size - 1)
     checkerboard = np.repeat((((row // 8 + column // 8) % 2) * 255)[..., None], 3, axis=-1)
@@ -104,15 +104,16 @@ def structured(size: int) -> dict[str, Pixels]:
 
 
 def default_pixels(size: int, folder: Path | None = None) -> dict[str, Pixels]:
-    """What ``pe-validate run`` feeds a model: every photograph, then the structured images."""
+    """Return the images of ``pe-validate run`` by name: every photograph, then the structured images."""
     shown = {name: squash(open_photograph(path), size) for name, path in photographs(folder).items()}
     return shown | structured(size)
 
 
 def crops(size: int, count: int, seed: int, folder: Path | None = None) -> dict[str, Pixels]:
-    """``count`` parts of the photographs in turn, each at least a quarter as wide and high, squashed to ``size``.
+    """Return ``count`` crops of the photographs in turn, by name, squashed to ``size``.
 
-    The same ``seed`` gives the same parts (NumPy's RandomState, whose stream is frozen).
+    Each is at least a quarter as wide and as high as its photograph. The same ``seed`` gives the same crops (NumPy's
+    RandomState, whose stream is frozen).
 
     Raises:
         LoadError: see :func:`photographs` and :func:`open_photograph`.
@@ -131,5 +132,5 @@ def crops(size: int, count: int, seed: int, folder: Path | None = None) -> dict[
 
 
 def samples(pixels: dict[str, Pixels]) -> tuple[Sample, ...]:
-    """Normalise named images for a model."""
+    """Normalise named images into inputs for a model."""
     return tuple(Sample(name, normalize(image)) for name, image in pixels.items())

@@ -1,6 +1,6 @@
-"""Hypothesis strategies for images that a vision model may meet, and for the memory layouts they come in.
+"""Hypothesis strategies for images that a vision model may be given, and for their memory layouts.
 
-Each drawn image is a :class:`Drawn`, whose ``repr`` is the recipe that makes it again.
+Each drawn image is a :class:`Drawn`, whose ``repr`` says how to make it again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SEEDS: Final = st.integers(0, 2**32 - 1)
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """Float32 ``[1, 3, size, size]`` in [-1, 1], and how it came about."""
+    """A drawn image, float32 ``[1, 3, size, size]`` in [-1, 1], and the recipe that made it."""
 
     recipe: str
     image: Tensor
@@ -35,13 +35,13 @@ class Drawn:
 
 
 def images(size: int) -> st.SearchStrategy[Drawn]:
-    """Any of :data:`KINDS`."""
+    """Draw an image of any of the :data:`KINDS`."""
     return st.one_of([kind(size) for kind in KINDS])
 
 
 @st.composite
 def photograph_crops(draw: st.DrawFn, size: int) -> Drawn:
-    """A part of a photograph, at least 32 pixels wide and high, perhaps mirrored, squashed to ``size``."""
+    """Draw a crop of a photograph, at least 32 pixels wide and high, perhaps mirrored, squashed to ``size``."""
     name = draw(st.sampled_from(sorted(photographs())))
     photograph = _photograph(name)
     left = draw(st.integers(0, photograph.width - 32))
@@ -58,14 +58,14 @@ def photograph_crops(draw: st.DrawFn, size: int) -> Drawn:
 
 @st.composite
 def constants(draw: st.DrawFn, size: int) -> Drawn:
-    """One colour everywhere: every patch is the same, only positions tell tokens apart."""
+    """Draw a single colour: every patch is the same, and only positions distinguish tokens."""
     colour = draw(st.tuples(UNIT, UNIT, UNIT))
     return Drawn(f"constant {colour}", _paint(size, lambda row, column: np.array(colour)[:, None, None]))
 
 
 @st.composite
 def gradients(draw: st.DrawFn, size: int) -> Drawn:
-    """A linear ramp between two values, along an angle in radians."""
+    """Draw a linear ramp between two values, at an angle in radians."""
     low, high, angle = draw(UNIT), draw(UNIT), draw(st.floats(0, 2 * np.pi))
 
     def ramp(row: NDArray[np.float64], column: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -78,7 +78,7 @@ def gradients(draw: st.DrawFn, size: int) -> Drawn:
 
 @st.composite
 def checkerboards(draw: st.DrawFn, size: int) -> Drawn:
-    """Squares of two values, from a pixel to four patches wide: edges inside and between patches."""
+    """Draw squares of two values, 1 to 64 pixels wide: edges inside and between patches."""
     side, low, high = draw(st.integers(1, 64)), draw(UNIT), draw(UNIT)
     return Drawn(
         f"checkerboard of {side} px, {low} and {high}",
@@ -88,7 +88,7 @@ def checkerboards(draw: st.DrawFn, size: int) -> Drawn:
 
 @st.composite
 def hot_pixels(draw: st.DrawFn, size: int) -> Drawn:
-    """One channel of one pixel lit on black: all but one token see the same patch."""
+    """Draw black with one channel of one pixel lit: all tokens but one see the same patch."""
     channel = draw(st.integers(0, 2))
     row, column = draw(st.integers(0, size - 1)), draw(st.integers(0, size - 1))
     image = np.full((1, 3, size, size), -1, np.float32)
@@ -98,7 +98,7 @@ def hot_pixels(draw: st.DrawFn, size: int) -> Drawn:
 
 @st.composite
 def uniform_noise(draw: st.DrawFn, size: int) -> Drawn:
-    """Independent pixels, uniform in [-1, 1]."""
+    """Draw independent pixels, uniform in [-1, 1]."""
     seed = draw(SEEDS)
     noise = np.random.default_rng(seed).uniform(-1, 1, (1, 3, size, size))
     return Drawn(f"uniform noise of default_rng({seed})", noise.astype(np.float32))
@@ -106,7 +106,7 @@ def uniform_noise(draw: st.DrawFn, size: int) -> Drawn:
 
 @st.composite
 def extreme_noise(draw: st.DrawFn, size: int) -> Drawn:
-    """Independent pixels, each -1 or 1: the largest input energy there is."""
+    """Draw independent pixels, each -1 or 1: the largest possible input energy."""
     seed = draw(SEEDS)
     noise = np.random.default_rng(seed).choice(np.array([-1, 1], np.float32), (1, 3, size, size))
     return Drawn(f"extreme noise of default_rng({seed})", noise)
@@ -123,7 +123,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     uniform_noise,
     extreme_noise,
 )
-"""Every kind of image, each a strategy for a size in pixels."""
+"""Every kind of image: functions from a size in pixels to a strategy."""
 
 LAYOUTS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
     "contiguous": np.ascontiguousarray,
@@ -136,7 +136,7 @@ LAYOUTS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
 
 
 def layouts() -> st.SearchStrategy[str]:
-    """A key of :data:`LAYOUTS`."""
+    """Draw a key of :data:`LAYOUTS`."""
     return st.sampled_from(sorted(LAYOUTS))
 
 
@@ -146,6 +146,6 @@ def _photograph(name: str) -> Image.Image:
 
 
 def _paint(size: int, value: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]) -> Tensor:
-    """Evaluate ``value(row, column)`` over the image, ``[size, size]`` or ``[3, 1, 1]``."""
+    """Evaluate ``value(row, column)``, of shape ``[size, size]`` or ``[3, 1, 1]``, over the image."""
     row, column = np.indices((size, size), dtype=np.float64)
     return np.broadcast_to(value(row, column), (1, 3, size, size)).astype(np.float32).clip(-1, 1)

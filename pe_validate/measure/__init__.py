@@ -1,1 +1,1 @@
-"""What is measured and not judged: latency, memory, rounded sums; and the budgets."""
+"""Measurements (latency, memory, rounded sums), and budgets for them."""

@@ -1,4 +1,4 @@
-"""How fast is fast enough: one table, ``budgets.toml``, every row with its reason."""
+"""Budgets for latency: one table, ``budgets.toml``, in which every row has its reason."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TABLE: Final = Path(__file__).with_name("budgets.toml")
 
 @dataclass(frozen=True, slots=True)
 class PhoneRow:
-    """Milliseconds for every case that a row names."""
+    """A row of the table: milliseconds on a device for every case that it names."""
 
     __pydantic_config__ = STRICT
 
@@ -32,9 +32,10 @@ class PhoneRow:
 
 @dataclass(frozen=True, slots=True)
 class PhoneBudget:
-    """The most milliseconds that a warm inference of one model's ``target/precision`` may take on ``device``.
+    """The most milliseconds that a warm inference in one target and precision may take on ``device``.
 
-    ``device`` is ``iPhone``, or the beginning of a model identifier; ``label`` says what the model is good for then.
+    ``device`` is ``iPhone``, or the beginning of a model identifier; ``label`` says what the model can be used for
+    within the budget.
     """
 
     target: str
@@ -46,7 +47,7 @@ class PhoneBudget:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The whole of ``budgets.toml``."""
+    """The contents of ``budgets.toml``."""
 
     __pydantic_config__ = STRICT
 
@@ -56,17 +57,17 @@ class Table:
 
 @cache
 def table() -> Table:
-    """Every row."""
+    """Return the contents of ``budgets.toml``."""
     return TypeAdapter(Table).validate_python(tomllib.loads(TABLE.read_text(encoding="utf-8")))
 
 
 def budgets() -> dict[str, Budget]:
-    """Ratios on this machine, by ``target/precision``."""
+    """Return the budgets for ratios on this machine, by ``target/precision``."""
     return table().ratios
 
 
 def phone_budgets(rows: tuple[PhoneRow, ...]) -> dict[str, tuple[PhoneBudget, ...]]:
-    """Milliseconds on phones, by model; of two rows for one case and device the last counts."""
+    """Return the budgets on phones, by model; the last of two rows for the same case and device counts."""
     found: dict[str, dict[tuple[str, str, str], PhoneBudget]] = {}
     for row in rows:
         for case in select(row.cases):

@@ -1,8 +1,8 @@
-"""What a Core ML package may lose where sums are kept in float16: the loss again, with running sums rounded.
+"""Estimate the loss of a Core ML package if sums are kept in float16, by rounding running sums.
 
-Core ML does not say how its engines keep the sum of a long product. The evaluator's declared reading keeps it in
-float32, the best case; rounding it every few terms brackets what an engine may do. Neither models the fused operators
-of the Neural Engine or the GPU.
+Core ML does not document how its engines keep the sum of a long product. The evaluator's `declared` reading keeps it in
+float32, the best case; rounding it every few terms gives a bound for what an engine may do. Neither models the fused
+operators of the Neural Engine or the GPU.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from pe_validate.system.errors import RunError
 from pe_validate.system.process import Child, ChildError
 
 TERMS: Final = (32, 8)
-"""Products between two roundings of a running sum."""
+"""Numbers of products between two roundings of a running sum."""
 
 INFERENCE_TIMEOUT = 900.0
-"""Seconds for one inference of each; the largest model takes minutes, since every rounding writes the whole result."""
+"""Seconds for one inference; the largest model takes minutes, since every rounding writes the whole result."""
 
 
 def half_sums(package: Path, image: Array, expected: Array) -> dict[int, float]:
-    """SNR in dB of the package's features to the ``expected`` ones of ``image``, by number of terms.
+    """Return the SNR in dB of the package's features for ``image`` to the ``expected`` ones, by number of terms.
 
     Raises:
         RunError: the package cannot be run.

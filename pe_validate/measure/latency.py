@@ -1,7 +1,7 @@
-"""Paired timing: several runtimes, one process, taking turns; ratios with confidence intervals.
+"""Paired timing: several runtimes take turns in one process; the results are ratios with confidence intervals.
 
-Absolute milliseconds belong to phones. On a shared machine only the ratio of two programs timed in the same
-run means something, and only with its interval.
+Absolute milliseconds are for phones. On a shared machine only the ratio of two programs that were timed in the same run
+is meaningful, and only with its interval.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ from pe_validate.targets.runtime import Runtime
 
 WARM_UP: Final = 2
 PAUSE: Final = 0.02
-"""Seconds between two timings, in which the idle threads of the last runtime stop spinning."""
+"""Seconds between two timings, during which idle threads of the last runtime stop spinning."""
 
 RESAMPLES: Final = 2000
 PRODUCT: Final = 2048
-"""Side of the square matrices whose product shows what this machine can do."""
+"""Side of the square matrices whose product measures the machine's throughput."""
 
 EAGER: Final = "eager/fp32"
-"""What PyTorch itself is called among the runtimes that are timed."""
+"""The name of PyTorch itself among the runtimes that are timed."""
 
 
 def baseline() -> tuple[str, str]:
-    """Return target and precision of what ratios are against: float32, the same model and number of threads."""
+    """Return the target and the precision of the baseline, whose time is the denominator of ratios."""
     return next((target.name, target.baseline) for target in targets().values() if target.baseline)
 
 
 def timed(case: Case) -> bool:
-    """Return whether a case's own runtime exists on the machine where it was exported."""
+    """Return whether the runtime of a case exists on this machine, so that it can be timed."""
     return target_of(case).timed
 
 
@@ -59,9 +59,9 @@ def measure(
     threads: int | None = None,
     tick: Callable[[int], None] = lambda done: None,
 ) -> list[Latency]:
-    """Time eager PyTorch and every artifact of one model side by side; the baseline must be among them.
+    """Time eager PyTorch and every artifact of one model in turns; the baseline must be among them.
 
-    ONNX Runtime's own dynamic int8 form of the baseline is timed too.
+    ONNX Runtime's own dynamic int8 quantisation of the baseline is timed too.
 
     Raises:
         RunError: an artifact cannot be loaded or executed.
@@ -89,7 +89,7 @@ def measure(
 def _take_turns(
     subjects: Mapping[str, Callable[[], object]], rounds: int, tick: Callable[[int], None]
 ) -> dict[str, NDArray[np.float64]]:
-    """Seconds of each call, ``[rounds]`` per subject; every round calls all of them, in a new order."""
+    """Return the seconds of each call, ``[rounds]`` per subject; each round calls all of them in a new order."""
     shuffled = random.Random(0)
     times: dict[str, list[float]] = {name: [] for name in subjects}
     for turn in range(-WARM_UP, rounds):
@@ -111,7 +111,7 @@ def _summary(
     rivals: Mapping[str, NDArray[np.float64]],
     best: float,
 ) -> Latency:
-    """``best`` is the largest number of multiply-accumulates of the run, per second; the first rival is the base."""
+    """Summarise the times of one subject; ``best`` is the run's best throughput, in multiply-accumulates per second."""
     return Latency(
         model.name,
         subject,
@@ -129,7 +129,7 @@ def _ratio(ratios: NDArray[np.float64]) -> Ratio:
 
 
 def bootstrap(values: NDArray[np.float64]) -> tuple[float, float]:
-    """95 % percentile bootstrap interval of the median (Efron 1979), with a fixed seed."""
+    """Return the 95 % percentile bootstrap interval of the median (Efron 1979), with a fixed seed."""
     rng = np.random.default_rng(0)
     medians = np.median(rng.choice(values, (RESAMPLES, len(values))), axis=1)
     low, high = np.percentile(medians, (2.5, 97.5))

@@ -1,4 +1,4 @@
-"""What is measured and not judged: latency, memory and the price of rounded sums, when nothing else runs."""
+"""Add measurements (latency, peak memory, rounded sums) to results; run it when nothing else runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def with_measurements(
     results: Sequence[Result], weights: str = DEFAULT_WEIGHTS, cache_dir: Path | None = None, rounds: int = 30
 ) -> tuple[Result, ...]:
-    """Add latency and peak memory of what this machine runs itself; rounded sums of what it does not.
+    """Add latency and peak memory where this machine has the runtime, and rounded sums for float16 Core ML.
 
     Raises:
         LoadError, ExportError, RunError: that stage could not do its work.
@@ -66,7 +66,7 @@ def _timed(
 
 
 def _half_sums(module: nn.Module, model: Model, artifact: Artifact) -> dict[int, float]:
-    """Measure on the first image that ``pe-validate run`` shows a model."""
+    """Measure rounded sums on the first image of ``pe-validate run``."""
     import torch
 
     first = model.feed.samples()[0]

@@ -1,4 +1,4 @@
-"""Peak resident memory of an artifact: what loading it and one inference add to a process of its own."""
+"""Measure the peak resident memory that loading and running an artifact add to a fresh process."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pe_validate.system.process import Child, ChildError
 from pe_validate.targets.open import load
 
 MEASURING_TIMEOUT = 300.0
-"""Seconds for loading and two inferences."""
+"""Seconds for loading the artifact and two inferences."""
 
 
 def peak_memory(path: Path, target: str) -> int:
-    """Bytes that loading and running the artifact add, at their peak, to a process that has imported its runtime.
+    """Return the peak of the bytes that loading and running an artifact add to a process with its runtime imported.
 
-    Pages of the file count once they are touched. Linux only: elsewhere a process cannot reset its own peak.
+    Mapped pages of the file count once they are touched. Linux only: elsewhere a process cannot reset its peak.
 
     Raises:
         RunError: the artifact cannot be run, or this is not Linux.
@@ -47,7 +47,7 @@ def _peak(path: Path, target: str) -> int:
 
 
 def _warm(target: str) -> None:
-    """Import the runtime: a path that cannot be loaded does so and no more."""
+    """Import the runtime, and nothing more, by loading a path that does not exist."""
     with suppress(RunError):
         load(Path("nothing-here"), target)
 

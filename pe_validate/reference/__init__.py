@@ -1,1 +1,1 @@
-"""What artifacts are held to: a loaded model and its answers."""
+"""References: a loaded model and its outputs, with which artifacts are compared."""

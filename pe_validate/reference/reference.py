@@ -1,4 +1,4 @@
-"""What an artifact is held to: one model, loaded, and its answers, each computed once for all of its cases."""
+"""References: a loaded model and its outputs, each computed once for all of its cases."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 QUERY_SEED: Final = 3
 BANK_SEED: Final = 2
-"""Photograph crops of the retrieval gate."""
+"""Seeds of the photograph crops that the retrieval gate uses."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """One model with its weights, and what it answers to the inputs: computed once for all of its cases.
+    """One model with its weights, and its outputs for the inputs, each computed once for all of its cases.
 
-    Answers come from ``store``, if there is one and it has them; only what it has not is computed.
+    Outputs are read from ``store`` if there is one, and computed and stored if it does not have them.
     """
 
     model: Model
@@ -49,12 +49,12 @@ class Reference:
 
     @cached_property
     def trained(self) -> Outputs:
-        """The answers of the float32 model that a user trained."""
+        """The outputs of the trained float32 model."""
         return self._of_model(self.inputs)
 
     @cached_property
     def search(self) -> Search:
-        """Photograph crops to be looked up, and a bank of others to find them in, as the float32 model sees both."""
+        """Photograph crops to look up, a bank of others to find them in, and the float32 model's outputs for both."""
         answer, feed = self.model.answer, self.model.feed
         queries = feed.crops(answer.queries, QUERY_SEED, self.photographs)
         bank = feed.crops(answer.bank, BANK_SEED, self.photographs)
@@ -62,30 +62,30 @@ class Reference:
 
     @cached_property
     def extremes(self) -> Extremes:
-        """The darkest and the brightest image there are."""
+        """The darkest and the brightest image, and the float32 model's outputs for them."""
         images = self.model.feed.extremes()
         return Extremes(images, self._of_model(images))
 
     @cached_property
     def labelled(self) -> Labelled | None:
-        """Labelled images that these weights should recognise, if there are any."""
+        """The labelled images that these weights were trained to recognise, or None."""
         return self.model.labelled() if self.model.recognises(self.weights.spec) else None
 
     @cached_property
     def recognised(self) -> float:
-        """Top-1 accuracy of the float32 model on :attr:`labelled`."""
+        """Top-1 accuracy of the float32 model on the :attr:`labelled` images."""
         assert self.labelled
         return top1(self._of_model(self.labelled.inputs), self.labelled)
 
     def rewrite(self, case: Case, *, exact: bool) -> EagerRuntime:
-        """Return the rewrite that ``case`` is made of, before anything is rounded; ``exact`` without approximations."""
+        """Return the rewrite that ``case`` is made from, before rounding; ``exact`` leaves out approximations."""
         from pe_validate.targets.eager import EagerRuntime
 
         module = self.model.deployable(self.module, recipe(case).form)
         return EagerRuntime(self.model.exact(module) if exact else module, self.model)
 
     def rewritten(self, case: Case, *, exact: bool = True) -> Outputs:
-        """Return what :meth:`rewrite` answers to the inputs."""
+        """Return the outputs of :meth:`rewrite` for the inputs."""
         made_of = recipe(case)
         if not made_of.scheme.rounds:  # what is lowered is the rewrite
             answers = self.lowered(case)
@@ -95,7 +95,7 @@ class Reference:
         return replace(answers, producer=f"{answers.producer}, {made_of.form} rewrite")
 
     def graph(self, case: Case) -> EagerRuntime:
-        """Return the very graph that is handed to the exporter of ``case``, before it is exported."""
+        """Return the lowered graph of ``case``, which its exporter is given."""
         from pe_validate.targets.eager import EagerRuntime
 
         key = recipe(case)
@@ -105,12 +105,12 @@ class Reference:
         return self._graphs[key]
 
     def lowered(self, case: Case) -> Outputs:
-        """Return what :meth:`graph` answers to the inputs."""
+        """Return the outputs of :meth:`graph` for the inputs."""
         question = self._question("lowered", self.inputs, case)
         return self._answer(question, lambda: self.graph(case))
 
     def constants(self, case: Case) -> Mapping[str, str]:
-        """Return digests of the layers of :meth:`graph` by name, where files of the target keep them."""
+        """Return the digests of the constants of :meth:`graph` by name; empty if the target does not keep them."""
         target = target_of(case)
         return target.constants(self.graph(case).module) if target.keeps_constants else {}
 
@@ -132,7 +132,7 @@ class Reference:
         return self._answers[question]
 
     def _question(self, asked: str, inputs: tuple[Sample, ...], case: Case | None = None) -> Question:
-        """Return what is asked, with all that decides the answer; of a rewrite, ``case`` is the one that it is for."""
+        """Return the key of stored outputs; ``case`` is None for the model itself."""
         made_of, code = "", self.model.modules
         tools: tuple[str, ...] = ("torch",)
         if case:
@@ -145,7 +145,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Search:
-    """Queries, what the float32 model answers to them, and its answers to the images of the bank."""
+    """Queries, the float32 model's outputs for them, and its outputs for the images of the bank."""
 
     queries: tuple[Sample, ...]
     trained: Outputs
@@ -154,7 +154,7 @@ class Search:
 
 @dataclass(frozen=True)
 class Extremes:
-    """Images of one value, and what the float32 model answers to them."""
+    """Images of a single value, and the float32 model's outputs for them."""
 
     images: tuple[Sample, ...]
     trained: Outputs
@@ -167,7 +167,7 @@ def reference(
     calibration: Path | None = None,
     store: AnswerStore | None = None,
 ) -> Reference:
-    """Load a model and the inputs that it is validated on.
+    """Load a model, and the inputs that it is validated on, as a reference.
 
     Raises:
         UsageError, LoadError: see :func:`~pe_validate.models.registry.load_weights`.

@@ -1,7 +1,7 @@
-"""Answers of float32 models, stored by what decides them: computed once, and not again until that changes.
+"""A store of reference outputs, which are computed once and again only when something that decides them changes.
 
-A file is named by a digest of the model, its weights, the code of both, the inputs, the versions of the tools, and the
-CPU with its number of threads: another CPU sums in another order.
+A file is named by a digest of the model, the weights, the code, the inputs, the versions of the tools, the CPU and the
+number of threads: another CPU sums in another order.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from pe_validate.system.sources import code_digest
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of a model or of a form of it, and everything that decides the answer."""
+    """The key of stored outputs: a model, or a form of it, and everything else that decides its outputs."""
 
     model: str
     weights_sha256: str
     asked: str
     made_of: str
     code: tuple[str, ...]
-    """Modules whose source counts."""
+    """Modules whose source is part of the key."""
     tools: tuple[str, ...]
-    """Distributions whose version counts."""
+    """Distributions whose version is part of the key."""
     inputs: tuple[Sample, ...] = field(compare=False, repr=False)
     digest: str = field(init=False)
-    """Of the inputs."""
+    """Digest of the inputs."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "digest", digest_of(self.inputs))
 
     @cached_property
     def key(self) -> str:
-        """The name under which the answer is stored."""
+        """The file name (stem) under which the outputs are stored."""
         decisive = {
             "model": self.model,
             "weights": self.weights_sha256,
@@ -62,7 +62,7 @@ class Question:
 
 
 def digest_of(samples: tuple[Sample, ...]) -> str:
-    """Return the sha256 of the names and values of inputs."""
+    """Return the sha256 of the names and values of the inputs."""
     total = hashlib.sha256()
     for sample in samples:
         total.update(f"{sample.name}\0{_digest(sample)}\n".encode())
@@ -81,13 +81,13 @@ def _threads() -> int:
 
 
 class AnswerStore:
-    """A folder of answers."""
+    """A folder of stored outputs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def read(self, question: Question) -> Outputs | None:
-        """Return a stored answer; None where there is none, or none that is whole."""
+        """Return the stored outputs, or None if there are none or they are damaged."""
         try:
             with safe_open(self._path(question), "np") as file:
                 about = json.loads((file.metadata() or {})["about"])
@@ -100,7 +100,7 @@ class AnswerStore:
         return Outputs(about["producer"], dict(zip(names, tensors, strict=True)))
 
     def write(self, question: Question, answer: Outputs) -> None:
-        """Store an answer, whole or not at all.
+        """Store outputs atomically.
 
         Raises:
             FileError: the folder cannot be written.

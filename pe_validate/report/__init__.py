@@ -1,1 +1,1 @@
-"""Verdicts → terminal, JSON, JUnit, Markdown and HTML."""
+"""Render reports for a terminal, and as JSON, JUnit XML, Markdown and HTML."""

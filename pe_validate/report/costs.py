@@ -1,4 +1,4 @@
-"""What each deployment costs and what it keeps, as one Markdown table: a row for each case."""
+"""The table of costs, in Markdown: what each case costs and how much it keeps, one row per case."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pe_validate.gates.registry import columns
 from pe_validate.models.registry import model_named
 
 NOTHING: Final = "–"
-"""What was not measured; a column of these is left out."""
+"""The cell for a value that was not measured; a column of only these is left out."""
 
 RATIOS: Final = ("time / ONNX Runtime fp32", "/ its int8", "/ eager")
-"""Headings of latency ratios, in the order of the rivals."""
+"""Headings of the latency ratios, in the order of the rivals."""
 
 Cells = dict[str, str]
 """A row, by heading."""
 
 
 def to_cost_table(report: Report) -> str:
-    """Return Markdown."""
+    """Return the table as Markdown."""
     rows = [_cells(result) for result in report.results]
     kept = [heading for heading in (rows[0] if rows else {}) if any(row[heading] != NOTHING for row in rows)]
     lines = [kept, ["---"] * len(kept), *([row[heading] for heading in kept] for row in rows)]
@@ -48,7 +48,7 @@ def _cells(result: Result) -> Cells:
 
 
 def _of_gates(result: Result) -> Cells:
-    """Return what gates show of their own verdicts."""
+    """Return the cells of the columns that gates add."""
     found = {column.heading: (result.verdict(gate), column.show) for gate, column in columns()}
     return {heading: (verdict and show(verdict)) or NOTHING for heading, (verdict, show) in found.items()}
 

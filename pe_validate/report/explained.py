@@ -1,4 +1,4 @@
-"""An explanation as a chart of plain text: agreement at every place, from the image to the features."""
+"""Render an explanation as a plain-text chart of the agreement at every place, from the image to the features."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ FULL_SCALE_DB: Final = 160.0
 
 
 def filled(snr_db: float) -> float:
-    """How much of its bar an SNR fills, from 0 to 1; one that is not a number nothing."""
+    """Return the fraction of the bar that an SNR fills, from 0 to 1; 0 for NaN."""
     return min(max(0.0, snr_db / FULL_SCALE_DB), 1.0)
 
 
 def to_chart(explanation: Explanation) -> str:
-    """A line for each place: its name, a bar, its SNR in dB, and the artifact's value that comes nearest."""
+    """Return a line for each place: its name, a bar, its SNR in dB, and the artifact's closest value."""
     names = max((len(step.place) for step in explanation.steps), default=0)
     lines = []
     for step in explanation.steps:

@@ -1,4 +1,4 @@
-"""One Core ML package, or two beside each other, as tables."""
+"""Tables of one Core ML package, or of two side by side."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pe_validate.mil.inspection import Inspection
 
 
 def to_terminal(found: Sequence[Inspection]) -> RenderableType:
-    """A column for each package; of the last table, one each."""
+    """Return tables with a column for each package, and a table of the largest weights of each."""
     names = [inspection.path.name for inspection in found]
     return Group(
         _table("package", names, _facts(found)),

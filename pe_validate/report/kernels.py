@@ -1,4 +1,4 @@
-"""Which kernels computed a program on which arm64 CPU, and what that cost."""
+"""Tables of the kernels that ran each program on each arm64 CPU, and of the costs."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ COLUMNS: Final = ("case", "profile", "kernels", "cost")
 
 
 def to_kernel_table(results: Sequence[Result]) -> list[str]:
-    """Lines of Markdown, a row for each program on each profile, with an empty one after them; none without any."""
+    """Return the lines of a Markdown table, a row for each program on each profile; no lines without rows."""
     rows = kernel_rows(results)
     lines = ["| " + " | ".join(row) + " |" for row in (COLUMNS, ("---", "---", "---", "---:"), *rows)]
     return [*lines, ""] if rows else []
 
 
 def kernel_lines(results: Sequence[Result]) -> list[str]:
-    """For people at a prompt: a program, and beneath it what computed it."""
+    """Return lines for the terminal: each program, and below it the kernels that ran."""
     rows = kernel_rows(results, mark="", joint="\n  ")
     return [f"{case} on {profile}, {cost}:\n  {kernels}" for case, profile, kernels, cost in rows]
 
 
 def kernel_rows(results: Sequence[Result], mark: str = "`", joint: str = ", ") -> list[tuple[str, str, str, str]]:
-    """Of each program on each profile what :data:`COLUMNS` say, if it was counted; names stand between marks."""
+    """Return the cells of :data:`COLUMNS` for each program on each profile whose cost is known.
+
+    ``mark`` is put around the names of kernels, ``joint`` between them.
+    """
     return [_row(result, mark, joint) for result in results if result.execution and result.execution.cost]
 
 

@@ -1,4 +1,4 @@
-"""Latencies as a table for people at a prompt."""
+"""The table of latencies for the terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pe_validate.data.latency import Latency
 
 
 def to_table(rows: Sequence[Latency]) -> Table:
-    """Return a table, 80 columns wide; intervals of all ratios but the first are in the JSON."""
+    """Return a table, 80 columns wide; only the JSON output has the intervals of all ratios."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("runtime", no_wrap=True)
     rivals = [name for row in rows[:1] for name in row.ratios][:2]

@@ -1,4 +1,4 @@
-"""One self-contained HTML page: the outcome first, then a bar for every input of every gate."""
+"""Render a report as one self-contained HTML page: the outcome first, then a bar for every input of every gate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def to_html(report: Report) -> str:
-    """Render ``page.html.j2``; everything in the report is escaped."""
+    """Render ``page.html.j2``, with everything in the report escaped."""
     environment = Environment(
         loader=PackageLoader("pe_validate.report", "."), autoescape=True, undefined=StrictUndefined
     )

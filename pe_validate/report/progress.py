@@ -1,4 +1,4 @@
-"""Progress of long work: live with rich at a terminal, plain lines otherwise. Always on stderr."""
+"""Show progress on stderr: live with rich at a terminal, else as plain lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pe_validate.data.progress import Progress as Notify
 
 @contextmanager
 def show(*, plain: bool) -> Iterator[Notify]:
-    """Yield what to tell of each stage; a stage named ``done`` ends its case."""
+    """Yield a function to call with each case and stage; the stage ``done`` ends its case."""
     console = Console(stderr=True)
     if plain or not console.is_terminal:
         yield _plain(console)

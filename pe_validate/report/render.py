@@ -1,4 +1,4 @@
-"""A report as a terminal table, Markdown, JUnit XML or one self-contained HTML page."""
+"""Render a report as a terminal table, Markdown, JUnit XML or HTML, and write it to a folder."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from pe_validate.system.files import replace_file
 
 COLOUR: Final = {"pass": "green", "fail": "red", "error": "red"}
 COLUMNS: Final = ("case", "gate", "result", "SNR", "limit", "max abs diff", "cosine", "size", "export", "run")
-"""Of the Markdown table."""
+"""Columns of the Markdown table."""
 
 
 def sentences(report: Report) -> list[str]:
-    """What a red report has to say: every error and every failed gate, and how to see it again."""
+    """Return a sentence for every error, failed gate and explanation, and the commands that reproduce them."""
     said = []
     for result in report.results:
         if result.error:
@@ -49,12 +49,12 @@ def sentences(report: Report) -> list[str]:
 
 
 def unjudged(result: Result) -> str:
-    """What to say of a case that was not refused, and not examined either."""
+    """Return a sentence about a case that has neither an error nor all required verdicts."""
     return f"{result.name} has not passed: nothing judged its {', '.join(result.missing) or 'answers'}."
 
 
 def to_terminal(report: Report) -> RenderableType:
-    """For people at a prompt, 80 columns wide: a row for each case, its worst SNR in dB under each gate."""
+    """Return a table for the terminal, 80 columns wide, with a row for each case and its worst SNR in dB."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False, show_edge=False)
     table.add_column("case", overflow="fold")
     for heading in ("result", "fidelity\ndB", "loss\ndB", "loss\ncosine", "time\ns"):
@@ -76,7 +76,7 @@ def to_terminal(report: Report) -> RenderableType:
 
 
 def explanations(report: Report) -> list[Explanation]:
-    """Those that have something to show."""
+    """Return the explanations that can be drawn as charts."""
     return [result.explanation for result in report.results if result.explanation and result.explanation.steps]
 
 
@@ -85,7 +85,7 @@ def _of_gates(result: Result, *gates: str) -> Comparison | None:
 
 
 def to_markdown(report: Report) -> str:
-    """For pull requests and documents: a row for each gate of each case, worst input."""
+    """Return Markdown for pull requests and documents: a row for each gate of each case, with its worst input."""
     loaded = {result.case.model: result.weights_sha256 for result in report.results}
     lines = [
         f"# {report.command}",
@@ -133,7 +133,7 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def to_junit(report: Report) -> str:
-    """For CI servers: one test case for each gate."""
+    """Return JUnit XML for CI servers: one test case for each gate of each case."""
     suite = ElementTree.Element("testsuite", name="pe-validate", tests="0")
     for result in report.results:
         for verdict in result.verdicts:
@@ -151,7 +151,7 @@ def to_junit(report: Report) -> str:
 
 
 def write(report: Report, folder: Path) -> None:
-    """Write ``report.json``, ``report.md``, ``junit.xml`` and ``report.html``, each whole or not at all.
+    """Write ``report.json``, ``report.md``, ``junit.xml`` and ``report.html``, each atomically.
 
     Raises:
         ReportError: the folder cannot be written.
@@ -162,10 +162,10 @@ def write(report: Report, folder: Path) -> None:
 
 
 def make_room(folder: Path) -> None:
-    """Find out before the long work whether ``folder`` can be written, and take away an older report.
+    """Check before the long work that ``folder`` can be written, and remove an older report from it.
 
     Raises:
-        ReportError: the folder cannot be written, or files are in the way that are of no report.
+        ReportError: the folder cannot be written, or contains files of the same names that are not a report's.
     """
     with _writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -176,7 +176,7 @@ def make_room(folder: Path) -> None:
             raise ReportError(
                 f"'{folder / there[0]}' is in the way and of no older report: choose another --report, or remove it."
             )
-        for name in reversed(there):  # while one of them is there, so is what shows whose they are
+        for name in reversed(there):  # report.json last: it shows that the others may be removed
             (folder / name).unlink()
 
 
@@ -186,7 +186,7 @@ FILES: Final[dict[str, Callable[[Report], bytes]]] = {
     "junit.xml": lambda report: to_junit(report).encode(),
     "report.html": lambda report: to_html(report).encode(),
 }
-"""What a report folder holds."""
+"""The files of a report folder, and the function that renders each."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Reports as ``report.json``: made, written and read."""
+"""Make reports, and write and read them as ``report.json``."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from pe_validate.system.legible import legible
 
 FILE_NAME: Final = "report.json"
 BEGINNING: Final = b'{\n "headlines"'
-"""How every stored report begins, whatever version wrote it."""
+"""The first bytes of every stored report, of any version."""
 
 TOOLS: Final = ("pe-validate", "torch", "executorch", "coremltools", "onnxruntime", "numpy")
-"""Distributions whose versions a report tells, of those that are installed."""
+"""Distributions whose versions a report lists, if they are installed."""
 
 LARGEST_REPORT: Final = 2**26
-"""Bytes; a report of every case has a few millions."""
+"""The most bytes of a stored report; a report of every case has a few million."""
 
 
 def make_report(command: str, weights: str, results: Sequence[Result], seconds: float) -> Report:
-    """Return what ``command`` found, made now on this machine; every string in it is printable."""
+    """Return the report of ``command``, made now on this machine, with every string printable."""
     made = Report(
         command,
         weights,
@@ -62,7 +62,7 @@ def to_json(report: Report) -> bytes:
 
 
 def is_report(path: Path) -> bool:
-    """Return whether a file is a stored report, be it of another version."""
+    """Return whether a file is a stored report, of this version or another."""
     try:
         with plain_file(path).open("rb") as file:
             return file.read(len(BEGINNING)) == BEGINNING
@@ -74,7 +74,7 @@ def read(folder: Path) -> Report:
     """Return the report stored in ``folder``.
 
     Raises:
-        ReportError: there is none, or it was not written by this version.
+        ReportError: there is none, or another version wrote it.
     """
     path = folder / FILE_NAME
     try:
@@ -88,10 +88,10 @@ def read(folder: Path) -> Report:
 
 
 def _check_names(report: Report) -> None:
-    """Look every case and every gate up, for every rendering does.
+    """Check that every case and every gate exists, because rendering looks them up.
 
     Raises:
-        ValueError: there is none of such a name.
+        ValueError: one does not exist.
     """
     for result in report.results:
         if result.case not in matrix():

@@ -1,1 +1,1 @@
-"""What features are used for: search and classification."""
+"""Tasks that features are used for: search and classification."""

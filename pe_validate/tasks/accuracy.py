@@ -1,4 +1,4 @@
-"""Accuracy on labelled images that a model has not seen in training. Nothing is judged here."""
+"""Measure accuracy on labelled images that were held out from training. Nothing is judged here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pe_validate.inputs.images import Sample
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labelled:
-    """Labelled images, and an embedding for each class, ``[classes, dim]``, that features are compared with."""
+    """Labelled images, their labels, and the embedding of each class, ``[classes, dim]``."""
 
     inputs: tuple[Sample, ...]
     labels: NDArray[np.int64]
@@ -21,7 +21,7 @@ class Labelled:
 
 
 def top1(outputs: Outputs, images: Labelled) -> float:
-    """Return the fraction of ``images`` that ``outputs``, made from its inputs in their order, classify correctly."""
+    """Return the fraction of ``images`` that is classified correctly; ``outputs`` has its inputs' features in order."""
     features = np.concatenate(list(outputs.features.values())).astype(np.float64)
     lengths = np.linalg.norm(images.classes, axis=-1)
     predicted = (features @ images.classes.T / lengths).argmax(axis=-1)

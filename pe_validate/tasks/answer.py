@@ -1,4 +1,4 @@
-"""What the features of a model mean, and with it which tasks they can be held to."""
+"""The meaning of a model's features, which decides the tasks that they can be judged by."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from pe_validate.data.outputs import Outputs
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Embeddings that are looked up: one for each image, or one for each of its tokens.
+    """Features that are embeddings: one for each image, or one for each of its tokens.
 
-    ``leading`` tokens come before those that are looked up. ``queries`` and ``bank`` are how many images a search
-    looks up, and among how many.
+    The first ``leading`` tokens are left out. A search looks up ``queries`` images in a bank of ``bank`` images.
     """
 
     per_image: bool
@@ -25,18 +24,18 @@ class Answer:
     bank: int = 32
 
     def embeddings(self, outputs: Outputs) -> NDArray[np.float32]:
-        """Return what is looked up of every image: ``[images, dim]``, or ``[images × tokens, dim]``."""
+        """Return the embeddings of all images: ``[images, dim]``, or ``[images × tokens, dim]``."""
         answers = outputs.features.values()
         return np.concatenate([answer.reshape(-1, answer.shape[-1])[self.leading :] for answer in answers])
 
 
 ONE_EMBEDDING: Final = Answer(per_image=True)
-"""Features ``[1, dim]``."""
+"""One embedding for each image; the features are ``[1, dim]``."""
 
 
 def tokens(leading: int) -> Answer:
-    """Return the meaning of features ``[1, tokens, dim]``; the first ``leading`` tokens stand for no part of an image.
+    """Return the meaning of features ``[1, tokens, dim]``, of which the first ``leading`` tokens are not patches.
 
-    Each image has hundreds of tokens: two are looked up in two.
+    Each image has hundreds of tokens, so two images are looked up in two.
     """
     return Answer(per_image=False, leading=leading, queries=2, bank=2)

@@ -1,4 +1,4 @@
-"""Do nearest neighbours stay the same? Loss as a search or a match on the phone feels it. Nothing is judged here."""
+"""Measure how many nearest neighbours stay the same, which is what a search notices. Nothing is judged here."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ NEIGHBOURS = 5
 
 
 def agreement(bank: ArrayLike, reference: ArrayLike, actual: ArrayLike) -> Agreement:
-    """Neighbours in ``bank`` ``[entries, dim]`` of two forms of the same queries ``[queries, dim]``.
+    """Compare the neighbours, in ``bank`` ``[entries, dim]``, of two versions of the same queries ``[queries, dim]``.
 
-    A query that is not finite has no neighbours.
+    An actual query that is not finite counts as having none of its neighbours.
 
     Raises:
         ValueError: the queries do not correspond, or the bank has fewer than five entries.
     """
-    with np.errstate(invalid="ignore"):  # queries that are not finite are counted out below
+    with np.errstate(invalid="ignore"):  # queries that are not finite are excluded below
         stored, expected, found = (unit(np.asarray(x, np.float64)) for x in (bank, reference, actual))
     if expected.shape != found.shape or expected.shape[-1] != stored.shape[-1]:
         raise ValueError(f"queries {expected.shape} and {found.shape} do not fit a bank of {stored.shape}")
@@ -32,5 +32,5 @@ def agreement(bank: ArrayLike, reference: ArrayLike, actual: ArrayLike) -> Agree
 
 
 def _nearest(bank: NDArray[np.float64], queries: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Indices of the nearest entries, nearest first; of equals, the first."""
+    """Return the indices of the nearest entries, nearest first; ties go to the lower index."""
     return np.argsort(-(queries @ bank.T), axis=-1, kind="stable")[:, :NEIGHBOURS]

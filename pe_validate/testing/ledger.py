@@ -1,7 +1,7 @@
-"""What a conversion test run has proved, cell by cell: a cell is one gate of one case.
+"""A ledger of the gates that a test run has judged, cell by cell: a cell is one gate of one case.
 
-A run that was asked for cells and did not judge them is not a pass, whatever the reason: skipped, deselected, expected
-to fail, or never collected.
+A run that was asked for cells and did not judge them does not pass, whatever the reason: the tests were skipped,
+deselected, expected to fail, or never collected.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from typing import Final
 from pe_validate.case import Case, select
 
 PROPERTY: Final = "pe_validate gates"
-"""Of a passed test: the case and the gates that it has judged, as JSON."""
+"""Name of the property in which a passed test records its case and the gates that it has judged, as JSON."""
 
 
 def entry(case: Case, gates: Iterable[str]) -> str:
-    """What a test records."""
+    """Return the record of a test: its case and gates, as JSON."""
     return json.dumps({"case": str(case), "gates": sorted(gates)})
 
 
 @dataclass
 class Ledger:
-    """Gates that passed, by case."""
+    """The gates that passed, by case."""
 
     judged: dict[Case, set[str]] = field(default_factory=dict)
 
     def enter(self, recorded: str) -> None:
-        """Add what one test has recorded."""
+        """Add the record of one test."""
         found = json.loads(recorded)
         (case,) = select([found["case"]])
         self.judged.setdefault(case, set()).update(found["gates"])
 
     def missing(self, cases: Sequence[Case], weights: str) -> list[str]:
-        """One sentence for each case of which a required gate was not judged."""
+        """Return one sentence for each case with a required gate that was not judged."""
         from pe_validate.gates.base import Subject
         from pe_validate.gates.registry import required
 

@@ -1,8 +1,8 @@
-"""Fixtures and options for conversion tests: this project's own, and those of whoever installs it.
+"""The pytest plugin: fixtures and options for conversion tests, in this project and in its users' projects.
 
-A test that asks for ``pe_case`` runs once for every selected case; ``pe_artifact`` is that case exported (once,
-whatever the number of xdist workers), ``pe_runtime`` runs it in a child process, ``pe_reference`` is the model
-it came from::
+A test that uses ``pe_case`` runs once for every selected case. ``pe_artifact`` is the exported case (made once, however
+many xdist workers there are), ``pe_runtime`` runs it in a child process, and ``pe_reference`` is the model that it came
+from::
 
     def test_my_own_property(pe_reference, pe_runtime):
         for sample in pe_reference.inputs:
@@ -10,8 +10,8 @@ it came from::
 
     pytest --pe-weights file:my.safetensors --pe-cases PE-Core-T16-384/pte
 
-``pe_verdicts`` is what every gate says of the case. With ``--pe-require`` a run is red unless tests that passed have
-asked for the verdicts of every selected case: what was skipped, deselected or expected to fail has proved nothing.
+``pe_verdicts`` are the verdicts of all gates on the case. With ``--pe-require`` a run fails unless passing tests have
+used the verdicts of every selected case: tests that were skipped, deselected or expected to fail do not count.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pe_validate.reference.reference import Reference
     from pe_validate.targets.runtime import Runtime
 
-# Stages are imported in the fixtures: the plugin is loaded by every pytest run of an environment.
+# Stages are imported in the fixtures, because every pytest run in an environment loads the plugin.
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,23 +50,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse an unknown case before anything is collected; workers of xdist leave the ledger to their controller."""
+    """Refuse unknown cases before anything is collected, and keep a ledger, except in xdist workers."""
     try:
         _cases(config)
     except UsageError as error:
         raise pytest.UsageError(f"--pe-cases: {error}") from error
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Requirement(config))  # without a name, by which it could be blocked
+        config.pluginmanager.register(Requirement(config))  # unnamed, so that it cannot be blocked with -p no:NAME
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A worker of xdist alone may have met the conftest that requires the gates."""
+    """Tell the controller that gates are required; maybe only xdist workers have read the conftest that says so."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["pe_require"] = session.config.getoption("--pe-require")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say whose weights are validated and who computes the Core ML numbers."""
+    """Report which weights are validated and which runtime computes the Core ML numbers."""
     from pe_validate.targets.coreml import best_reading
 
     computed = "Core ML" if best_reading() == "native" else "the reference evaluator, Core ML itself did not run"
@@ -74,11 +74,11 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test for each selected case."""
+    """Parametrise tests that use ``pe_case`` with every selected case."""
     if "pe_case" not in metafunc.fixturenames:
         return
     cases = [
-        # With --dist loadgroup a case stays on one worker, and so does its runtime.
+        # With --dist loadgroup, all tests of a case run on one worker, which opens its runtime once.
         pytest.param(case, id=str(case), marks=pytest.mark.xdist_group(str(case)))
         for case in _cases(metafunc.config)
     ]
@@ -87,7 +87,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def pe_reference(pe_case: Case, request: pytest.FixtureRequest) -> Reference:
-    """The case's model with the chosen weights, and the inputs of ``pe-validate run``."""
+    """The reference of the case: its model with the chosen weights, and the inputs of ``pe-validate run``."""
     from pe_validate.reference.reference import reference
     from pe_validate.reference.store import AnswerStore
     from pe_validate.targets.export import default_cache_dir
@@ -102,7 +102,7 @@ def pe_reference(pe_case: Case, request: pytest.FixtureRequest) -> Reference:
 
 @pytest.fixture(scope="session")
 def pe_artifact(pe_case: Case, pe_reference: Reference, request: pytest.FixtureRequest) -> Artifact:
-    """The exported case, from the cache or made now."""
+    """The exported case, from the cache or exported now."""
     from pe_validate.targets.export import export
 
     return export(pe_case, pe_reference.weights, request.config.getoption("--pe-cache-dir"))
@@ -110,7 +110,7 @@ def pe_artifact(pe_case: Case, pe_reference: Reference, request: pytest.FixtureR
 
 @pytest.fixture(scope="session")
 def pe_runtime(pe_case: Case, pe_artifact: Artifact) -> Iterator[Runtime]:
-    """The artifact as a phone would compute it, in a child process."""
+    """The artifact, read as a phone would compute it, in a child process."""
     from pe_validate.machines.isolation import IsolatedRuntime
     from pe_validate.targets.registry import target_of
 
@@ -124,7 +124,7 @@ def pe_runtime(pe_case: Case, pe_artifact: Artifact) -> Iterator[Runtime]:
 def pe_result(
     pe_case: Case, pe_artifact: Artifact, pe_reference: Reference, record_property: Callable[[str, object], None]
 ) -> Result:
-    """Where the walk of ``pe-validate run`` ends for the case; its gates count as judged if the test passes."""
+    """The result of the case, as in ``pe-validate run``; its gates count as judged if the test passes."""
     from pe_validate.walk.walk import evidence_of, examine
 
     result = examine(evidence_of(pe_artifact, pe_reference))
@@ -134,25 +134,25 @@ def pe_result(
 
 @pytest.fixture
 def pe_verdicts(pe_result: Result) -> tuple[Verdict, ...]:
-    """What every gate says of the case."""
+    """The verdicts of all gates on the case."""
     return pe_result.verdicts
 
 
 class Requirement:
-    """Keeps the ledger of a run, in the process that reports it, and turns the run red at its end."""
+    """Keeps the ledger of a run, in the process that reports it, and fails the run if cells are missing."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config, self._ledger, self._missing = config, Ledger(), list[str]()
         self._required_by_a_worker = False
-        self._named = config.getoption("--pe-require")  # and not by a conftest, whose tests may be listed
+        self._named = config.getoption("--pe-require")  # on the command line; a conftest's may be ignored by --co
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Hear what a worker of xdist was asked for."""
+        """Learn from an xdist worker whether gates are required."""
         self._required_by_a_worker |= bool(getattr(node, "workeroutput", {}).get("pe_require"))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Enter what a test has recorded, if it passed and was not expected to fail."""
+        """Enter the record of a test that passed and was not expected to fail."""
         if report.when == "call" and report.passed and not hasattr(report, "wasxfail"):
             for name, value in report.user_properties:
                 if name == PROPERTY:
@@ -160,8 +160,8 @@ class Requirement:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Compare with what was asked for."""
-        # Asked only now: a conftest that pytest meets while collecting may require it.
+        """Fail the run if a required gate of a selected case was not judged."""
+        # Read only now, because a conftest that is loaded during collection may set the option.
         required = self._config.getoption("--pe-require") or self._required_by_a_worker
         listed = session.config.option.collectonly and not self._named
         if not required or listed or session.exitstatus == pytest.ExitCode.INTERRUPTED:
@@ -171,7 +171,7 @@ class Requirement:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say which cells are missing."""
+        """Report the missing cells."""
         if self._missing:
             terminalreporter.section("not proved", red=True)
             for sentence in self._missing:
