@@ -34,7 +34,7 @@ _TYPES: Final = {
 class BlobFile:
     """One blob file of a package.
 
-    ``label`` names it in messages.
+    ``label`` names the file in error messages.
 
     Raises:
         RunError: the file is missing, or is not blob storage of a known version.
@@ -43,7 +43,7 @@ class BlobFile:
     def __init__(self, path: Path, label: str) -> None:
         self._label = label
         try:
-            # Copy-on-write: torch warns about read-only memory, and the file must stay as it is.
+            # Copy-on-write, because torch warns about read-only memory and the file must not change.
             with plain_file(path).open("rb") as file:
                 self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
         except (OSError, ValueError) as error:
@@ -55,13 +55,13 @@ class BlobFile:
             raise RunError(f"{label} has blob storage version {version}, where {_VERSION} was expected.")
 
     def read(self, offset: int, shape: tuple[int, ...], dtype: DataType) -> torch.Tensor:
-        """The constant whose metadata is at ``offset``.
+        """Return the constant whose metadata is at ``offset``.
 
-        Blobs of whole bytes are views into the mapped file. float16 stays float16 here, and is widened where it is
-        used: a loaded package takes half the memory.
+        Values of whole bytes are views into the mapped file. float16 stays float16 here and is widened where it is
+        used, so that a loaded package takes half the memory.
 
         Raises:
-            RunError: the metadata or the data is outside of the file, or is not of this shape and type.
+            RunError: the metadata or the data lies outside the file, or does not match the shape and type.
         """
         start, length = self._locate(offset, shape, dtype)
         count = int(np.prod(shape, dtype=np.int64))
@@ -72,7 +72,7 @@ class BlobFile:
         return torch.from_numpy(values) if dtype.name == "float16" else to_tensor(values, dtype)
 
     def _locate(self, offset: int, shape: tuple[int, ...], dtype: DataType) -> tuple[int, int]:
-        """Start and length in bytes of the data behind the metadata at ``offset``."""
+        """Return the start and the length, in bytes, of the data that the metadata at ``offset`` describes."""
         if offset % _ALIGNMENT or not _ALIGNMENT <= offset <= len(self._data) - _ALIGNMENT:
             raise RunError(f"{self._label} has no blob at offset {offset}: its {len(self._data)} bytes end before.")
         sentinel, number, length, start, _ = _METADATA.unpack_from(self._data, offset)

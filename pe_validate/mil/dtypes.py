@@ -1,4 +1,4 @@
-"""MIL data types: how each is stored in a file, and which torch type computes with it."""
+"""MIL data types: how each is stored in a file, and the torch type that represents it in memory."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class DataType:
     memory: torch.dtype
 
     def stored_bytes(self, count: int) -> int:
-        """Bytes that ``count`` values take; values narrower than a byte are packed without gaps."""
+        """Return the bytes that ``count`` values take; values narrower than a byte are packed without gaps."""
         return (count * self.bits + 7) // 8
 
 
 FLOAT16: Final = 10
 STRING: Final = 2
 
-# Unsigned types that torch computes with only in part are widened to the next signed one.
+# Unsigned types that torch supports only in part are widened to the next signed type.
 DATA_TYPES: Final[dict[int, DataType]] = {
     1: DataType("bool", "bool", 8, torch.bool),
     FLOAT16: DataType("float16", "<f2", 16, torch.float32),
@@ -48,12 +48,12 @@ DATA_TYPES: Final[dict[int, DataType]] = {
     38: DataType("uint6", "u1", 6, torch.uint8),
     39: DataType("uint3", "u1", 3, torch.uint8),
 }
-"""By number in ``MIL.proto``. Strings are Python strings here; bfloat16 and float8 are not supported."""
+"""Data types by number in ``MIL.proto``. Strings are Python strings here; bfloat16 and float8 are not supported."""
 
 
 def to_tensor(values: NDArray[np.generic], dtype: DataType) -> torch.Tensor:
-    """Stored values as the tensor that operators compute with."""
-    if dtype.name == "bool":  # any other byte than 0 and 1 is beyond what torch's booleans allow
+    """Return stored values as a tensor of the type in memory."""
+    if dtype.name == "bool":  # torch's booleans must be 0 or 1
         values = values.view(np.uint8) != 0
     if dtype.stored in ("<u2", "<u4", "<u8"):
         values = values.astype(np.int64)
@@ -61,9 +61,9 @@ def to_tensor(values: NDArray[np.generic], dtype: DataType) -> torch.Tensor:
 
 
 def unpack(packed: NDArray[np.uint8], count: int, dtype: DataType) -> NDArray[np.generic]:
-    """Values narrower than a byte, one per element.
+    """Unpack values narrower than a byte, one per element.
 
-    They are packed from the least significant bit of the first byte on, across byte boundaries.
+    They are packed from the least significant bit of the first byte, across byte boundaries.
     """
     bits = np.unpackbits(packed, bitorder="little")[: count * dtype.bits].reshape(count, dtype.bits)
     padded = np.zeros((count, 8), np.uint8)

@@ -1,4 +1,4 @@
-"""The ML Program as plain data: constants, operations and outputs, each checked as it is read."""
+"""Read an ML Program into plain data (constants, operations and outputs), and check each part."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pe_validate.system.errors import RunError
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """Name, type and shape that the program declares for a value.
+    """The name, type and shape that the program declares for a value.
 
-    Without ``dtype`` it is no tensor: a class label, or the probabilities of all. None is a dimension, or a rank,
-    that is left open.
+    ``dtype`` is None for a value that is not a tensor: a class label, or the probabilities of all classes. None in
+    ``shape`` is an axis of any length; ``shape`` is None for any rank.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Declared:
     shape: tuple[int | None, ...] | None
 
     def accepts(self, shape: tuple[int, ...]) -> bool:
-        """Whether a value of this shape is as declared."""
+        """Return whether ``shape`` matches the declared shape."""
         return self.shape is None or (
             len(shape) == len(self.shape)
             and all(expected in (None, size) for expected, size in zip(self.shape, shape, strict=True))
@@ -35,9 +35,9 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation: its inputs are names of earlier values, several for a variadic parameter.
+    """One operation; its inputs are the names of earlier values, several for a variadic parameter.
 
-    ``blocks`` are the branches of ``cond``, or condition and body of ``while_loop``, by parameter.
+    ``blocks`` are, by parameter, the branches of ``cond``, or the condition and the body of ``while_loop``.
     """
 
     type: str
@@ -48,19 +48,19 @@ class Operation:
 
     @property
     def reads(self) -> set[str]:
-        """Names of all values that it uses, in its blocks too."""
+        """Names of all values that it reads, including those read in its blocks."""
         own = {name for names in self.inputs.values() for name in names}
         return own.union(*(block.reads for block in self.blocks.values()))
 
     @property
     def folds(self) -> bool:
-        """Whether it decompresses constants, which is done once, when the program is loaded."""
+        """True if it decompresses constants; it is then executed once, when the program is loaded."""
         return self.type.startswith("constexpr_")
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Operations in the order of execution, with the values that they are given and that they give."""
+    """Operations in the order of execution, with the block's inputs and outputs."""
 
     inputs: tuple[Declared, ...]
     operations: tuple[Operation, ...]
@@ -68,7 +68,7 @@ class Block:
 
     @property
     def reads(self) -> set[str]:
-        """Names of all values that it uses; some are its own."""
+        """Names of all values that it reads, including those that it defines itself."""
         return set(self.outputs).union(*(operation.reads for operation in self.operations))
 
 
@@ -87,10 +87,10 @@ class GraphReader:
         self._package = package
         self._label = package.label
         self._constants: dict[str, Value] = {}
-        self._defined: dict[str, None] = {}  # in order
+        self._defined: dict[str, None] = {}  # an ordered set
 
     def read(self, function: Any) -> Graph:
-        """The graph of an ``MILSpec.Function`` message.
+        """Return the graph of an ``MILSpec.Function`` message.
 
         Raises:
             RunError: an operator, data type or constant is not supported or broken, or a value is used
@@ -121,12 +121,12 @@ class GraphReader:
         blocks = {}
         for key, found in zip(operator.blocks, message.blocks, strict=True):
             blocks[key] = self._block(found, found.inputs)
-            while len(self._defined) > outside:  # what a block defines is its own
+            while len(self._defined) > outside:  # values of a block are not visible outside it
                 self._defined.popitem()
         return blocks
 
     def _operation(self, message: Any) -> Operation | None:
-        """The operation of a message; None for a constant, which is kept."""
+        """Return the operation of a message, or store its constant and return None."""
         name = message.outputs[0].name if message.outputs else "(no output)"
         if message.type == "const":
             self._define(name)
@@ -142,7 +142,7 @@ class GraphReader:
         outputs = tuple(declare(value, message.type) for value in message.outputs)
         inputs = {key: self._bindings(argument, name, key) for key, argument in message.inputs.items()}
         if message.type.startswith("constexpr_"):
-            # Up to iOS 17 the parameters of these are attributes.
+            # Up to iOS 17, the parameters of these operators are attributes.
             inputs |= {key: (self._inline(v, name, key),) for key, v in message.attributes.items() if key != "name"}
         several = next((key for key, names in inputs.items() if len(names) != 1 and key not in operator.variadic), None)
         arguments = (*inputs, *operator.blocks)
@@ -172,13 +172,13 @@ class GraphReader:
         return tuple(names)
 
     def _inline(self, value: Any, name: str, key: str) -> str:
-        """Keep a constant that is written where it is used, under a name that no value can have."""
+        """Store a constant that is written where it is used; return a name for it that no value can have."""
         hidden = f"\0{len(self._constants)}"
         self._keep(hidden, value, f"{name}.{key}")
         return hidden
 
     def _keep(self, name: str, value: Any, label: str) -> None:
-        # Constants of every block are kept together, so that two blocks may not use one name.
+        # The constants of all blocks are stored together, so two blocks must not use the same name.
         if name in self._constants:
             raise RunError(f"{self._label} defines the constant '{label}' twice; export it again.")
         self._constants[name] = read_constant(value, label, self._package)

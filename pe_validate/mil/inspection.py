@@ -1,6 +1,6 @@
-"""What is in a ``.mlpackage``: operators, interface, weights, arithmetic. Measured, and never executed.
+"""Inspect a ``.mlpackage`` without executing it: operators, interface, weights and arithmetic.
 
-Nothing has to be supported by the evaluator: one looks into what one cannot run.
+It works on any package, including those with operators that the evaluator does not support.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ OPSETS: Final = {"CoreML5": "iOS 15", "CoreML6": "iOS 16", "CoreML7": "iOS 17", 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """One function of a package.
+    """The inspection of one function of a package.
 
-    ``results``: values by declared type. ``macs``: multiply-accumulates by operator. ``products``: the same by operator
-    and type of the result, such as ``linear float16``.
+    ``results``: number of computed values by declared type. ``macs``: multiply-accumulates by operator. ``products``:
+    multiply-accumulates by operator and type of the result, such as ``linear float16``.
     """
 
     path: Path
@@ -51,19 +51,19 @@ class Inspection:
 
     @property
     def storage(self) -> dict[str, int]:
-        """Bytes of weights by how they are stored, most first."""
+        """Bytes of weights by storage, the largest first."""
         found: Counter[str] = Counter()
         for weight in self.weights:
             found[weight.storage] += weight.bytes
         return dict(found.most_common())
 
     def largest(self, count: int = 10) -> tuple[Weight, ...]:
-        """The weights that take most on disk."""
+        """Return the weights that take the most bytes on disk."""
         return tuple(sorted(self.weights, key=lambda weight: -weight.bytes)[:count])
 
 
 def inspect(path: str | Path, function: str | None = None) -> Inspection:
-    """Look into a package, by default into the function that it names.
+    """Inspect a function of a package, by default the one that the package names.
 
     Raises:
         RunError: it is broken, is no ML Program, or has no such function.
@@ -97,7 +97,7 @@ def inspect(path: str | Path, function: str | None = None) -> Inspection:
 
 
 def _sum(counts: Counter[tuple[str, str]], name: Callable[[str, str], str]) -> dict[str, int]:
-    """Counts under their names, most first."""
+    """Return the counts added up by ``name(operator, dtype)``, the largest first."""
     found: Counter[str] = Counter()
     for key, count in counts.items():
         found[name(*key)] += count
@@ -105,7 +105,7 @@ def _sum(counts: Counter[tuple[str, str]], name: Callable[[str, str], str]) -> d
 
 
 class _Reader:
-    """One pass over a function: every operation, and every value's declared type by name."""
+    """The operations of one function, and the declared type of every value by name."""
 
     def __init__(self, inputs: Any, block: Any, label: str) -> None:
         self._label = label
@@ -129,12 +129,12 @@ class _Reader:
         return _typed(name, self._types[name]) if name in self._types else name
 
     def results(self) -> Counter[str]:
-        """Computed values by type; what decompresses weights does not compute."""
+        """Count the computed values by type; decompressed weights do not count as computed."""
         computing = [operation for operation in self.operations if not operation.type.startswith("constexpr_")]
         return Counter(_dtype(value.type) for operation in computing for value in operation.outputs)
 
     def weights(self) -> Iterator[Weight]:
-        """Constant tensors: those that are decompressed as what they become."""
+        """Yield the constant tensors; compressed ones in their decompressed shape."""
         used: set[str] = set()
         for operation in self.operations:
             if operation.type.startswith("constexpr_") and operation.outputs:
@@ -152,7 +152,7 @@ class _Reader:
                 yield Weight(name, shape, _dtype(value.type), _stored_bytes(value), self._layers.get(name, ""))
 
     def _parts(self, operation: Any) -> dict[str, Any]:
-        """The constants that a decompression reads: attributes up to iOS 17, arguments since."""
+        """Return the constants that a decompression reads: attributes up to iOS 17, arguments from iOS 18 on."""
         parts = {key: value for key, value in operation.attributes.items() if key != "name"}
         for key, argument in operation.inputs.items():
             for binding in argument.arguments:
@@ -163,10 +163,10 @@ class _Reader:
         return parts
 
     def products(self) -> Counter[tuple[str, str]]:
-        """Of the operators that multiply matrices; those of open shapes are left out.
+        """Count the multiply-accumulates by operator and type; operators with open shapes are left out.
 
         Raises:
-            RunError: one of them has not the arguments that its type has.
+            RunError: an operator lacks arguments that its type requires.
         """
         found: Counter[tuple[str, str]] = Counter()
         for operation in self.operations:
@@ -183,7 +183,7 @@ class _Reader:
 
     @contextmanager
     def _well_formed(self, operation: Any) -> Iterator[None]:
-        """What looks up an operation's arguments, and the lengths of their axes, finds them."""
+        """Turn failed look-ups of an operation's arguments, or of their axes, into a RunError."""
         try:
             yield
         except (LookupError, ValueError) as error:
@@ -198,7 +198,7 @@ class _Reader:
         return _shape(self._types[binding.name]) if binding.name in self._types else (None,)
 
     def flag(self, operation: Any, key: str) -> bool:
-        """A constant boolean argument."""
+        """Return a constant boolean argument; False if it is absent."""
         for binding in operation.inputs[key].arguments if key in operation.inputs else ():
             value = binding.value if binding.WhichOneof("binding") == "value" else self._constants.get(binding.name)
             if value is not None:
@@ -206,7 +206,7 @@ class _Reader:
         return False
 
     def text(self, operation: Any, key: str) -> str:
-        """A constant string argument."""
+        """Return a constant string argument."""
         (binding,) = operation.inputs[key].arguments
         value = binding.value if binding.WhichOneof("binding") == "value" else self._constants[binding.name]
         return str(value.immediateValue.tensor.strings.values[0])
@@ -253,7 +253,7 @@ _MACS: Final = {
 
 
 def _operations(block: Any) -> Iterator[Any]:
-    """Of a block and of the blocks in it."""
+    """Yield the operations of a block and of the blocks nested in it."""
     for operation in block.operations:
         yield operation
         for nested in operation.blocks:
@@ -280,17 +280,17 @@ def _typed(name: str, message: Any) -> str:
 
 
 def _stored_bytes(value: Any) -> int:
-    """On disk, by its type; types that are unknown count as bytes."""
+    """Return the bytes that a constant takes on disk; values of an unknown type count as one byte each."""
     number = value.type.tensorType.dataType
     count = prod(n or 0 for n in _shape(value.type))
     return DATA_TYPES[number].stored_bytes(count) if number in DATA_TYPES else count
 
 
 def _compression(kind: str, parts: dict[str, Any]) -> str:
-    """How a decompressed weight is stored, in words."""
+    """Describe how a compressed weight is stored."""
     shapes = {key: tuple(n or 0 for n in _shape(value.type)) for key, value in parts.items()}
     if "lut" in parts:
-        # Up to iOS 17 a table is a vector; since, it is [*groups, entries, values of one entry].
+        # Up to iOS 17 a table is a vector; from iOS 18 on it is [*groups, entries, values of one entry].
         lut = shapes["lut"]
         entries, groups = (lut[0], 1) if len(lut) < 3 else (lut[-2], prod(lut[:-2]))
         words = f"{(max(entries, 1) - 1).bit_length()}-bit palette{f', {groups} groups' if groups > 1 else ''}"

@@ -1,7 +1,7 @@
-"""The inputs and outputs that a model's description declares, and the values that callers give and get for them.
+"""The inputs and outputs that a model's description declares, and the conversion of callers' values for them.
 
-As with ``MLModel.predict``, numbers are converted to the declared type, images are ``PIL.Image``s, and an optional
-input may be left out.
+As with ``MLModel.predict``, numbers are converted to the declared type, images are ``PIL.Image`` objects, and optional
+inputs may be left out.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from pe_validate.system.errors import RunError
 # CoreML.Specification.ArrayFeatureType.ArrayDataType
 _ARRAY_TYPES: Final = {65568: "float32", 65600: "float64", 131104: "int32", 131080: "int8", 65552: "float16"}
 
-# CoreML.Specification.ImageFeatureType.ColorSpace: name, and the mode of a PIL image of it
+# CoreML.Specification.ImageFeatureType.ColorSpace: its name, and the mode of such a PIL image
 _COLOURS: Final = {10: "GRAYSCALE", 20: "RGB", 30: "BGR", 40: "GRAYSCALE_FLOAT16"}
 _MODES: Final = {"GRAYSCALE": "L", "RGB": "RGB", "BGR": "RGB", "GRAYSCALE_FLOAT16": "F"}
 
-# Outputs of classifiers
+# Types of a classifier's outputs
 _PLAIN: Final = {"stringType": "string", "int64Type": "int64", "dictionaryType": "dictionary"}
 _PYTHON: Final[dict[str, type]] = {"string": str, "int64": int, "dictionary": dict}
 
@@ -42,8 +42,8 @@ Lengths: TypeAlias = tuple[range, ...]
 class Feature:
     """One declared input or output.
 
-    ``shapes``: what a value's shape may be, as alternatives, each with a range of lengths for every axis; none where
-    only the program knows. ``colours``: of an image. ``default``: the value of an input that may be left out.
+    ``shapes``: the alternatives for its shape, each a range of lengths for every axis; empty if only the program
+    determines it. ``colours``: the colour space of an image. ``default``: the value of an optional input.
     """
 
     spec: TensorSpec
@@ -53,24 +53,24 @@ class Feature:
 
     @property
     def name(self) -> str:
-        """The key in ``predict``'s dictionaries."""
+        """The key in the dictionaries that ``predict`` takes and returns."""
         return self.spec.name
 
     def widened(self) -> Feature:
-        """The same in float32 where it is float16."""
+        """Return the feature with float32 in place of float16."""
         if self.spec.dtype != "float16" or self.colours:
             return self
         return replace(self, spec=replace(self.spec, dtype="float32"))
 
     def accepts(self, shape: tuple[int, ...]) -> bool:
-        """Whether a value may have this shape."""
+        """Return whether a value may have this shape."""
         return any(
             len(shape) == len(lengths) and all(n in allowed for n, allowed in zip(shape, lengths, strict=True))
             for lengths in self.shapes
         )
 
     def fits(self, shape: tuple[int | None, ...]) -> bool:
-        """Whether every value may go where a program declares ``shape``; None is an axis of any length."""
+        """Return whether every permitted shape matches ``shape``, in which None is an axis of any length."""
         return all(
             len(shape) == len(lengths)
             and all(n is None or allowed == range(n, n + 1) for n, allowed in zip(shape, lengths, strict=True))
@@ -84,7 +84,7 @@ class Feature:
 
 
 def read_feature(message: Any, label: str) -> Feature:
-    """A ``FeatureDescription`` message.
+    """Return the feature that a ``FeatureDescription`` message declares.
 
     Raises:
         RunError: it is of a type that is not supported.
@@ -152,7 +152,7 @@ def _span(lengths: range) -> str:
 
 
 def accept(features: tuple[Feature, ...], values: Mapping[str, Any], label: str) -> dict[str, Tensor]:
-    """The tensors that callers' values stand for, in the declared types (float16 as float32).
+    """Return the callers' values as tensors of the declared types.
 
     Raises:
         RunError: a value is missing, too many, or not what is declared.
@@ -176,15 +176,15 @@ def _tensor(feature: Feature, value: Any, label: str) -> Tensor:
     if array.dtype.kind not in "biuf" or not feature.accepts(array.shape):
         raise RunError(f"{label} takes the input {feature}, but was given {given}.")
     dtype = np.dtype(feature.spec.dtype)
-    with np.errstate(invalid="ignore"):  # told below
-        converted = np.array(array, dtype, order="C")  # a copy: torch warns of arrays that are read-only
+    with np.errstate(invalid="ignore"):  # reported below
+        converted = np.array(array, dtype, order="C")  # a copy, because torch warns about read-only arrays
     if dtype.kind == "i" and not np.array_equal(converted, array):
         raise RunError(f"{label} takes the input {feature}, but was given values that are no {dtype}.")
     return torch.from_numpy(converted)
 
 
 def _pixels(feature: Feature, value: Any, label: str) -> tuple[NDArray[Any], str]:
-    """``[1, channels, height, width]`` of a PIL image, and what it was."""
+    """Return the pixels of a PIL image, ``[1, channels, height, width]``, and its size in words."""
     mode = _MODES[str(feature.colours)]
     if not isinstance(value, Image.Image) or value.mode != mode:
         given = f"an image of mode {value.mode}" if isinstance(value, Image.Image) else type(value).__name__
@@ -195,10 +195,10 @@ def _pixels(feature: Feature, value: Any, label: str) -> tuple[NDArray[Any], str
 
 
 def give(feature: Feature, value: object, label: str) -> Any:
-    """What ``predict`` returns for a computed value.
+    """Return a computed value in the form in which ``predict`` returns it.
 
     Raises:
-        RunError: it is not what the model declares.
+        RunError: it does not match what the model declares.
     """
     if feature.spec.dtype in _PYTHON:
         plain = value.item() if isinstance(value, Tensor) and value.numel() == 1 else value

@@ -1,4 +1,4 @@
-"""The float16 matrices that a package stores, by digest."""
+"""Digests of the float16 matrices that a package stores."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pe_validate.mil.package import Package
 
 
 def matrices(path: Path) -> frozenset[str]:
-    """Digests of every float16 constant of two axes or more, of the function that the package names.
+    """Return the digests of the float16 constants with two or more axes, in the package's default function.
 
     Raises:
         RunError: the package is broken, or uses what the evaluator does not support.
@@ -27,7 +27,7 @@ def matrices(path: Path) -> frozenset[str]:
 
 
 def digests(tensors: Iterable[Tensor]) -> dict[str, int]:
-    """How many values each matrix among ``tensors`` has, by the digest of its float16 form."""
+    """Return the number of values of each matrix among ``tensors``, by the digest of its float16 form."""
     return {
         hashlib.sha256(tensor.detach().half().contiguous().numpy().tobytes()).hexdigest(): tensor.numel()
         for tensor in tensors

@@ -1,7 +1,6 @@
 """A ``.mlpackage`` on disk: its manifest, its specification and its weight files.
 
-Every path comes from a file that may be wrong or hostile, so each is resolved and must stay inside of the
-package.
+Paths come from files that may be wrong or hostile, so each is resolved and must stay inside the package.
 """
 
 from __future__ import annotations
@@ -36,10 +35,10 @@ class Package:
         self._blobs: dict[str, BlobFile] = {}
 
     def specification(self) -> Any:
-        """The parsed ``CoreML.Specification.Model`` message.
+        """Return the parsed ``CoreML.Specification.Model`` message.
 
         Raises:
-            RunError: the file is missing or is not such a message.
+            RunError: the file is missing or does not hold such a message.
         """
         try:
             return parse_model(plain_file(self._model_file, _LARGEST_MODEL).read_bytes())
@@ -49,7 +48,7 @@ class Package:
             ) from error
 
     def blobs(self, reference: str) -> BlobFile:
-        """The blob file that a constant refers to as ``@model_path/weights/weight.bin``.
+        """Return the blob file that a constant refers to, such as ``@model_path/weights/weight.bin``.
 
         Raises:
             RunError: the reference leaves the package, or the file is missing or broken.

@@ -22,23 +22,22 @@ from pe_validate.system.errors import RunError
 Mode: TypeAlias = Literal["exact", "declared"]
 Trace: TypeAlias = Callable[[str, str, Tensor], None]
 
-# What torch raises when an operator cannot take its arguments; AttributeError for a string among tensors, MemoryError
-# (of NumPy; torch's is a RuntimeError) for more than there is room for.
+# What torch raises if an operator cannot take its arguments; AttributeError for a string among tensors, MemoryError
+# (NumPy's; torch raises a RuntimeError) if memory runs out.
 _FAILURES: Final = (RuntimeError, ValueError, LookupError, TypeError, ArithmeticError, AttributeError, MemoryError)
 
 
 def load(path: str | Path, mode: Mode = "exact", function_name: str | None = None, terms: int | None = None) -> Program:
     """Read an ML Program from a ``.mlpackage`` folder, and check that every operator is supported.
 
-    In mode ``exact`` every floating value is computed in float32: float16 weights are widened, and a
-    cast to float16 does nothing, at inputs and outputs, too. It answers whether the graph computes the
-    model. In mode ``declared`` each operator computes in float32 and its outputs are rounded to the type
-    that the program declares for them. It answers what float16 costs. ``function_name`` picks a function
-    of a package that has several, by default the one that the package names. ``terms`` rounds the running
-    sum of every product to float16 after so many terms, where the program declares a float16 result.
+    Mode ``exact`` shows whether the graph computes the model: every floating value is float32, float16 weights are
+    widened, and casts to float16 do nothing, including those of inputs and outputs. Mode ``declared`` shows what
+    float16 costs: each operator computes in float32, and its outputs are rounded to the types that the program
+    declares. ``function_name`` selects one of several functions, by default the one that the package names. ``terms``
+    rounds the running sum of every product with a float16 result to float16 after that many terms.
 
     Raises:
-        RunError: the package is broken or uses something that is not supported. The message names it.
+        RunError: the package is broken, or uses something that is not supported, which the message names.
     """
     if mode not in get_args(Mode):
         raise RunError(f"Unknown mode '{mode}': choose one of {', '.join(get_args(Mode))}.")
@@ -65,7 +64,7 @@ def load(path: str | Path, mode: Mode = "exact", function_name: str | None = Non
 
 
 class Program:
-    """A loaded ML Program. ``inputs`` and ``outputs`` are what the model declares, in its default shapes."""
+    """A loaded ML Program; ``inputs`` and ``outputs`` are as the model declares them, in their default shapes."""
 
     def __init__(
         self,
@@ -78,7 +77,7 @@ class Program:
     ) -> None:
         self.mode = mode
         self.overflows: list[str] = []
-        """Operations of the last prediction whose finite results are infinite in float16."""
+        """Operations of the last prediction with finite results that overflow float16."""
         self._terms = terms
         self._label = label
         self._inputs = inputs
@@ -112,13 +111,13 @@ class Program:
         return tuple(feature.spec for feature in self._outputs)
 
     def predict(self, inputs: Mapping[str, Any], trace: Trace | None = None) -> dict[str, Any]:
-        """Outputs by name, in the shapes and types that the model declares; takes what ``MLModel.predict`` takes.
+        """Return the outputs by name, in the declared shapes and types; takes the inputs of ``MLModel.predict``.
 
-        ``trace`` is called with name, operator type and value of every output of every operation, in
-        order; floating values are float32 in either mode.
+        ``trace`` is called with the name, operator type and value of every output of every operation, in order;
+        floating values are float32 in both modes.
 
         Raises:
-            RunError: an input's name, shape or values are not the declared ones, or an operator fails.
+            RunError: an input's name, shape or values are not as declared, or an operator fails.
         """
         with torch.inference_mode():
             self.overflows = []
@@ -130,19 +129,19 @@ class Program:
             for operation, dying in zip(self._operations, self._dying, strict=True):
                 self._execute(operation, values, trace)
                 for name in dying:
-                    values.pop(name, None)  # what a nested block uses may be its own
+                    values.pop(name, None)  # values that a nested block defines are not here
             with _room(self._label, "outputs"):
                 return {feature.name: give(feature, values[feature.name], self._label) for feature in self._outputs}
 
     def _call(self, block: Block, outer: dict[str, Value], trace: Trace | None, *given: Value) -> tuple[Value, ...]:
-        """What a nested block gives; it sees the values around it."""
+        """Execute a nested block, which can read the values around it, and return its outputs."""
         values = outer | dict(zip((declared.name for declared in block.inputs), given, strict=True))
         for operation in block.operations:
             self._execute(operation, values, trace)
         return tuple(values[name] for name in block.outputs)
 
     def _execute(self, operation: Operation, values: dict[str, Value], trace: Trace | None) -> None:
-        """Compute an operation's outputs into ``values``."""
+        """Compute an operation, and store its outputs in ``values``."""
         operator = operation.operator
         arguments: dict[str, Any] = {
             key: [_wide(values[name]) for name in names] if key in operator.variadic else _wide(values[names[0]])
@@ -161,7 +160,11 @@ class Program:
                 trace(declared.name, operation.type, value)
 
     def _checked(self, operation: Operation, results: tuple[Value, ...]) -> list[Value]:
-        """An operation's results in the types that are declared for them."""
+        """Return an operation's results in their declared types.
+
+        Raises:
+            RunError: they do not match their declarations.
+        """
         if len(results) != len(operation.outputs):
             raise RunError(
                 f"{self._label}: {_called(operation)} gave {len(results)} outputs where "
@@ -174,7 +177,7 @@ class Program:
                 continue
             if not isinstance(value, Tensor):
                 raise RunError(f"{self._label}: {_called(operation)} gave a string where a tensor is declared.")
-            if value.numel() > LARGEST:  # of a view that takes no memory yet
+            if value.numel() > LARGEST:  # it may be a view that takes no memory yet
                 raise RunError(
                     f"{self._label}: {_called(operation)} gave {value.numel()} values; {LARGEST} are the most."
                 )
@@ -190,15 +193,15 @@ class Program:
         return kept
 
     def _function(self, operation: Operation) -> Callable[..., Any]:
-        """What computes an operation."""
+        """Return the function that computes an operation."""
         if self._terms and operation.type in ROUNDED and all(output.float16 for output in operation.outputs):
             return partial(ROUNDED[operation.type], self._terms)
         return operation.operator.run
 
     def _settle(self, value: Tensor, declared: Declared, rounded: bool = False) -> Tensor:
-        """A value in its declared type; this is the only place where precision is lost.
+        """Return a value in its declared type; this is the only place where precision is lost.
 
-        ``rounded`` says that the value consists of values that went through here before.
+        ``rounded``: the value consists of values that have already been rounded here.
         """
         if declared.dtype is not None and value.dtype is not declared.dtype.memory:
             value = value.to(declared.dtype.memory)
@@ -207,7 +210,7 @@ class Program:
         return value
 
     def _last_uses(self) -> list[list[str]]:
-        """For each operation, the values that nothing after it reads."""
+        """Return, for each operation, the values that nothing after it reads."""
         needed = {feature.name for feature in self._outputs} | set(self._constants)
         dying: list[list[str]] = []
         for operation in reversed(self._operations):
@@ -219,7 +222,7 @@ class Program:
 
 @contextmanager
 def _room(label: str, what: str) -> Iterator[None]:
-    """Of a package that declares more than the machine holds: torch raises RuntimeError, NumPy MemoryError."""
+    """Turn a lack of memory into a RunError; torch raises a RuntimeError for it, NumPy a MemoryError."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -227,7 +230,7 @@ def _room(label: str, what: str) -> Iterator[None]:
 
 
 def _wide(value: Value) -> Value:
-    """A stored float16 constant as what operators compute with."""
+    """Return a float16 tensor as float32, in which operators compute; other values unchanged."""
     return value.float() if isinstance(value, Tensor) and value.dtype is torch.float16 else value
 
 
@@ -244,7 +247,7 @@ def _called(operation: Operation) -> str:
 
 
 def _description(description: Any, wanted: str | None) -> tuple[Any, str]:
-    """The description of a function, or None, and the function's name."""
+    """Return the description of a function, or None, and the function's name."""
     if not description.functions:
         return (description if wanted in (None, "main") else None), wanted or "main"
     name = wanted or description.defaultFunctionName
@@ -252,7 +255,11 @@ def _description(description: Any, wanted: str | None) -> tuple[Any, str]:
 
 
 def _check_interface(label: str, graph: Graph, inputs: tuple[Feature, ...], outputs: tuple[Feature, ...]) -> None:
-    """The description and the program must agree."""
+    """Check that the description and the program agree.
+
+    Raises:
+        RunError: they do not.
+    """
     described = {feature.name: feature for feature in inputs}
     if set(described) != {declared.name for declared in graph.block.inputs}:
         raise RunError(f"{label} describes other inputs than its program takes; export it again.")

@@ -1,10 +1,10 @@
 """Core ML's protobuf classes without ``import coremltools``.
 
-Importing coremltools takes more than ten seconds and pulls in every converter. Its generated protobuf
-modules need none of that: they import only ``google.protobuf`` and each other. So their folder is loaded
-here as a package of its own under a private name. ``find_spec`` locates coremltools without executing it,
-and a later real ``import coremltools`` finds the same descriptors in protobuf's pool, which accepts an
-identical file twice. This can go when coremltools offers its protobuf classes as a light import.
+Importing coremltools takes more than ten seconds and loads every converter. Its generated protobuf modules need none of
+that: they import only ``google.protobuf`` and each other. Their folder is therefore loaded here as a package under a
+private name. ``find_spec`` locates coremltools without executing it; a later ``import coremltools`` finds the same
+descriptors in protobuf's pool, which accepts an identical file twice. This workaround can go when coremltools offers
+its protobuf classes as a light import.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PACKAGE = "_pe_validate_coreml_proto"
 
 
 def parse_model(content: bytes) -> Any:
-    """A ``CoreML.Specification.Model`` message from its serialized form.
+    """Parse a serialised ``CoreML.Specification.Model`` message.
 
     Raises:
         RunError: coremltools is not installed.

@@ -1,4 +1,4 @@
-"""Tensor types and constants as a program's messages declare them, checked before anything is made of them."""
+"""Read tensor types and constants from a program's messages, and check them before anything is allocated."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ RANK: Final = 16
 """The most axes that a tensor may have; MIL itself allows five."""
 
 _KINDS: Final = {"floats": "f", "doubles": "f", "ints": "biuf", "longInts": "biuf", "bools": "b"}
-"""Kinds of NumPy types that an immediate value may be declared as, by the field of the message that it is in."""
+"""The kinds of NumPy types that an immediate value may have, by the field of the message that holds it."""
 
 
 def read_tensor_type(message: Any, name: str, label: str) -> tuple[DataType, tuple[int | None, ...] | None]:
-    """Data type and shape of a ``TensorType`` message; None for a dimension, or all of them, that are left open.
+    """Return the data type and the shape of a ``TensorType`` message; None stands for an open axis or an open rank.
 
     Raises:
-        RunError: the type is not supported, or the shape is none that a tensor can have.
+        RunError: the type is not supported, or the shape is impossible for a tensor.
     """
     if message.dataType not in DATA_TYPES:
         raise RunError(f"{label} declares '{name}' with data type {message.dataType}, which is not supported.")
@@ -45,10 +45,10 @@ def read_tensor_type(message: Any, name: str, label: str) -> tuple[DataType, tup
 
 
 def read_constant(value: Any, name: str, package: Package) -> Value:
-    """A ``Value`` message, from the weight file or from the program itself.
+    """Return the constant of a ``Value`` message, from the weight file or from the program itself.
 
     Raises:
-        RunError: it is not supported, or its content is not what its type says.
+        RunError: it is not supported, or its content does not match its type.
     """
     label = package.label
     if value.type.WhichOneof("type") == "listType":
@@ -81,14 +81,14 @@ def _immediate(tensor: Any, shape: tuple[int, ...], dtype: DataType, label: str)
     elif dtype.bits < 8:
         values = unpack(np.frombuffer(content, np.uint8), count, dtype)
     else:
-        values = np.frombuffer(content, dtype.stored).copy()  # torch warns about read-only memory
+        values = np.frombuffer(content, dtype.stored).copy()  # a copy, because torch warns about read-only memory
     return to_tensor(values, dtype).reshape(shape)
 
 
 def _listed(content: NDArray[np.generic], field: str, dtype: DataType, label: str) -> NDArray[np.generic]:
-    """Numbers that a message lists, in the type that they are declared as."""
+    """Return the numbers that a message lists, in their declared type."""
     fits = np.dtype(dtype.stored).kind in _KINDS.get(field, "")
-    with np.errstate(over="ignore"):  # becomes infinite
+    with np.errstate(over="ignore"):  # values that overflow become infinite
         values = content.astype(dtype.stored) if fits else content
     if not fits or (values.dtype.kind in "iu" and not np.array_equal(values, content)):
         raise RunError(f"{label} whose values are no {dtype.name}; export it again.")

@@ -1,7 +1,7 @@
 """Products whose running sum is rounded to float16 every few terms.
 
-An engine that computes in float16 may keep its sums in float32, or round them on the way; Core ML does not say which.
-With these operators in place of those of ``linear`` the evaluator shows what the difference is worth.
+An engine that computes in float16 may keep its sums in float32, or round them on the way; Core ML does not document
+which. With these operators in place of those in ``linear``, the evaluator shows how much it matters.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pe_validate.mil.ops.registry import flag, integer, integers
 
 
 def product(x: Tensor, y: Tensor, terms: int) -> Tensor:
-    """``x @ y``, its running sum rounded to float16 after every ``terms`` products."""
+    """Return ``x @ y``, with the running sum rounded to float16 after every ``terms`` products."""
     total = torch.zeros(())
     for start in range(0, x.shape[-1], terms):
         part = x[..., start : start + terms] @ y[..., start : start + terms, :]
@@ -30,14 +30,14 @@ def product(x: Tensor, y: Tensor, terms: int) -> Tensor:
 def _matmul(
     terms: int, x: Tensor, y: Tensor, transpose_x: Tensor | None = None, transpose_y: Tensor | None = None
 ) -> Tensor:
-    """``matmul``; of a vector there is no running sum to speak of, and it is left alone."""
+    """Return ``matmul`` with a rounded running sum; products with a vector are not rounded."""
     if x.dim() < 2 or y.dim() < 2:
         return linear.matmul(x, y, transpose_x, transpose_y)
     return product(x.mT if flag(transpose_x) else x, y.mT if flag(transpose_y) else y, terms)
 
 
 def _attention(terms: int, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None) -> Tensor:
-    """Attention as two such products; the softmax between them is not rounded further."""
+    """Return attention as two such products; the softmax between them is not rounded again."""
     scores = product(query / sqrt(query.shape[-1]), key.mT, terms)
     if attn_mask is not None:
         keeps = attn_mask.dtype is torch.bool
@@ -56,10 +56,10 @@ def _conv(
     dilations: Tensor | None = None,
     groups: Tensor | None = None,
 ) -> Tensor:
-    """A convolution of images as the product of weights and windows.
+    """Return a convolution of images as the product of weights and windows.
 
     Raises:
-        ValueError: it has not two spatial axes.
+        ValueError: it does not have two spatial axes.
     """
     if x.dim() != 4:
         raise ValueError("rounded sums of a convolution are for two spatial axes")
@@ -81,7 +81,7 @@ def _linear(terms: int, x: Tensor, weight: Tensor, bias: Tensor | None = None) -
 
 
 def _einsum(terms: int, values: Sequence[Tensor], equation: str) -> Tensor:
-    """Summed along the first index that the result has not, ``terms`` at a time."""
+    """Return the Einstein summation, summed along the first index that the result lacks, ``terms`` at a time."""
     inputs, _, result = equation.replace(" ", "").partition("->")
     names = inputs.split(",")
     summed = next((index for index in names[0] if index not in result and index in names[1]), None)
@@ -103,4 +103,4 @@ ROUNDED: Final[dict[str, Callable[..., Tensor]]] = {
     "scaled_dot_product_attention": _attention,
     "conv": _conv,
 }
-"""By the operator's name; each takes ``terms``, the number of products between two roundings, before the rest."""
+"""Operators by name; each takes ``terms``, the number of products between two roundings, as its first argument."""

@@ -13,7 +13,7 @@ from pe_validate.mil.ops.registry import choice, integer, integers, op
 
 
 def _along(parameter: Tensor, x: Tensor, axis: Tensor | None) -> Tensor:
-    """A scalar, or a vector shaped to broadcast along ``axis`` of ``x``; in float32."""
+    """Return a scalar, or a vector reshaped to broadcast along ``axis`` of ``x``, in float32."""
     parameter = parameter.to(torch.float32)
     if parameter.dim() == 0:
         return parameter
@@ -29,7 +29,7 @@ def _affine(x: Tensor, scale: Tensor, zero_point: Tensor | None, axis: Tensor | 
 
 @op("dequantize")
 def dequantize(input: Tensor, scale: Tensor, zero_point: Tensor | None = None, axis: Tensor | None = None) -> Tensor:
-    """``scale * (input - zero_point)``."""
+    """Return ``scale * (input - zero_point)``."""
     return _affine(input, scale, zero_point, axis)
 
 
@@ -47,7 +47,7 @@ def quantize(
     zero_point: Tensor | None = None,
     axis: Tensor | None = None,
 ) -> Tensor:
-    """``clip(round(input / scale) + zero_point)``."""
+    """Return ``clip(round(input / scale) + zero_point)``."""
     low, high = choice("output_dtype", output_dtype, _RANGES)
     values = torch.round(input / _along(scale, input, axis))
     values = values if zero_point is None else values + _along(zero_point, input, axis)
@@ -56,19 +56,19 @@ def quantize(
 
 @op("constexpr_cast", moves=True)
 def constexpr_cast(source_val: Tensor, output_dtype: str) -> Tensor:
-    """A float16 constant widened."""
+    """Return a float16 constant as float32."""
     return source_val
 
 
 @op("constexpr_affine_dequantize")
 def constexpr_affine_dequantize(quantized_data: Tensor, zero_point: Tensor, scale: Tensor, axis: Tensor) -> Tensor:
-    """``scale * (quantized_data - zero_point)``."""
+    """Return ``scale * (quantized_data - zero_point)``."""
     return _affine(quantized_data, scale, zero_point, axis)
 
 
 @op("constexpr_blockwise_shift_scale")
 def constexpr_blockwise_shift_scale(data: Tensor, scale: Tensor, offset: Tensor | None = None) -> Tensor:
-    """``scale * (data - offset)``, one pair for each block of ``data``."""
+    """Return ``scale * (data - offset)``, with one pair of parameters per block of ``data``."""
     values = data.to(torch.float32)
     values = values if offset is None else values - _repeated(offset.to(torch.float32), data.shape)
     return values * _repeated(scale, data.shape)
@@ -84,7 +84,7 @@ def _repeated(blocks: Tensor, shape: torch.Size) -> Tensor:
 def constexpr_lut_to_dense(
     indices: Tensor, lut: Tensor, shape: Tensor | None = None, vector_axis: Tensor | None = None
 ) -> Tensor:
-    """Values from lookup tables.
+    """Return values from lookup tables.
 
     With ``shape`` (iOS 16) the indices are packed bits into one table; without (iOS 18) there is one
     table for each block, ``lut`` is ``[*blocks, entries, vector]`` and vectors lie along ``vector_axis``.
@@ -111,7 +111,7 @@ def constexpr_lut_to_dense(
 
 @op("constexpr_sparse_to_dense", moves=True)
 def constexpr_sparse_to_dense(nonzero_data: Tensor, mask: Tensor, shape: Tensor | None = None) -> Tensor:
-    """Values where the mask is set, 0 elsewhere; with ``shape`` (iOS 16) the mask is packed bits."""
+    """Return values where the mask is set, else 0; with ``shape`` (iOS 16) the mask is packed bits."""
     if shape is not None:
         target = integers(shape, [])
         bits = unpack(mask.numpy(), int(np.prod(target)), DATA_TYPES[37])
@@ -124,7 +124,7 @@ def constexpr_sparse_to_dense(nonzero_data: Tensor, mask: Tensor, shape: Tensor 
 def constexpr_lut_to_sparse(
     indices_mask: Tensor, indices_nonzero_data: Tensor, lut: Tensor, vector_axis: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Mask and values of ``constexpr_lut_to_dense`` where the mask is set."""
+    """Return the mask, and the values of ``constexpr_lut_to_dense`` where it is set."""
     indices = constexpr_sparse_to_dense(indices_nonzero_data, indices_mask)
     dense = constexpr_lut_to_dense(indices, lut, vector_axis=vector_axis)
     if lut.shape[-1] > 1:
@@ -136,6 +136,6 @@ def constexpr_lut_to_sparse(
 def constexpr_sparse_blockwise_shift_scale(
     data_mask: Tensor, nonzero_data: Tensor, scale: Tensor, offset: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Mask and values of ``constexpr_blockwise_shift_scale`` where the mask is set."""
+    """Return the mask, and the values of ``constexpr_blockwise_shift_scale`` where it is set."""
     data = constexpr_sparse_to_dense(nonzero_data, data_mask)
     return data_mask, constexpr_blockwise_shift_scale(data, scale, offset)[data_mask != 0]

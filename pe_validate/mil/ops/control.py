@@ -1,4 +1,4 @@
-"""Operators around the network: control flow, which computes its own blocks, and the verdict of a classifier."""
+"""Operators around the network: control flow, which executes blocks, and the label of a classifier."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from pe_validate.mil.ops.registry import Value, flag, op
 Body: TypeAlias = Callable[..., tuple[Tensor, ...]]
 
 TURNS: Final = 2**14
-"""After which a loop counts as one without an end; a feed-forward network's has as many turns as it has tokens."""
+"""Iterations after which a loop counts as endless; a feed-forward network's loop has one for each token."""
 
 
 @op("cond", blocks=("true", "false"))
 def cond(pred: Tensor, true: Body, false: Body) -> tuple[Tensor, ...]:
-    """What one of two blocks gives."""
+    """Return the outputs of one of two blocks."""
     return true() if flag(pred) else false()
 
 
 @op("while_loop", variadic=("loop_vars",), blocks=("condition", "body"))
 def while_loop(loop_vars: Sequence[Tensor], condition: Body, body: Body) -> tuple[Tensor, ...]:
-    """``loop_vars``, replaced by what the body makes of them while the condition holds.
+    """Return ``loop_vars``, replaced by the outputs of the body as long as the condition holds.
 
     Raises:
-        ValueError: it does so for too long.
+        ValueError: the loop does not end.
     """
     values = tuple(loop_vars)
     for _ in range(TURNS):
@@ -39,7 +39,7 @@ def while_loop(loop_vars: Sequence[Tensor], condition: Body, body: Body) -> tupl
 
 @op("classify")
 def classify(probabilities: Tensor, classes: Sequence[Value]) -> tuple[Value, ...]:
-    """The most probable class, and the probability of each; classes are strings or integers."""
+    """Return the most probable class and the probability of every class; classes are strings or integers."""
     labels = [int(label.item()) if isinstance(label, Tensor) else str(label) for label in classes]
     found = dict(zip(labels, probabilities.flatten().tolist(), strict=True))
     label = max(labels, key=lambda name: found[name])

@@ -60,12 +60,12 @@ _CHOOSING: Final[dict[str, Callable[[Tensor, Tensor], Tensor]]] = {
 }
 
 _CASTABLE: Final = (FLOAT16, 11, 1, 21, 31, 22, 32, 23, 24)
-"""Types that ``cast`` knows, by their number in ``MIL.proto``."""
+"""Types that ``cast`` converts to, by their number in ``MIL.proto``."""
 
 CAST_TYPES: Final[dict[str, torch.dtype]] = {
     DATA_TYPES[number].name.replace("float", "fp"): DATA_TYPES[number].memory for number in _CASTABLE
 }
-"""Type in memory for each type that ``cast`` names: float16 is float32 that the executor rounds."""
+"""The type in memory for each type that ``cast`` names; float16 is float32, which the executor rounds."""
 
 
 def _register_unary(name: str, function: Callable[[Tensor], Tensor]) -> None:
@@ -90,48 +90,48 @@ for _name, _binary in _CHOOSING.items():
 
 @op("identity", moves=True)
 def identity(x: Tensor) -> Tensor:
-    """The input."""
+    """Return the input."""
     return x
 
 
 @op("cast")
 def cast(x: Tensor, dtype: str) -> Tensor:
-    """Conversion; from floating to integer towards zero."""
+    """Return ``x`` converted to a type; floating to integer rounds towards zero."""
     target: torch.dtype = choice("dtype", dtype, CAST_TYPES)
     return x.to(target)
 
 
 @op("clip")
 def clip(x: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
-    """``min(max(x, alpha), beta)``."""
+    """Return ``min(max(x, alpha), beta)``."""
     return torch.minimum(torch.maximum(x, alpha), beta)
 
 
 @op("threshold")
 def threshold(x: Tensor, alpha: Tensor) -> Tensor:
-    """``max(x, alpha)``."""
+    """Return ``max(x, alpha)``."""
     return torch.maximum(x, alpha)
 
 
 @op("inverse")
 def inverse(x: Tensor, epsilon: Tensor | None = None) -> Tensor:
-    """``1 / (x + epsilon)``."""
+    """Return ``1 / (x + epsilon)``."""
     return torch.reciprocal(x + number(epsilon, 1e-4))
 
 
 @op("log")
 def log(x: Tensor, epsilon: Tensor | None = None) -> Tensor:
-    """``log(x + epsilon)``."""
+    """Return ``log(x + epsilon)``."""
     return torch.log(x + number(epsilon, 1e-45))
 
 
 @op("rsqrt")
 def rsqrt(x: Tensor, epsilon: Tensor | None = None) -> Tensor:
-    """``1 / sqrt(x + epsilon)``."""
+    """Return ``1 / sqrt(x + epsilon)``."""
     return torch.rsqrt(x + number(epsilon, 1e-12))
 
 
 @op("select", moves=True)
 def select(cond: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """``a`` where ``cond``, else ``b``."""
+    """Return ``a`` where ``cond`` is true, else ``b``."""
     return torch.where(cond, a, b)

@@ -1,7 +1,7 @@
 """Gathering and scattering by index.
 
-Up to iOS 16 an index may be negative and counts from the end. Since iOS 17 one outside of the axis is an error or
-gives an undefined result, as the program says; neither is a result.
+Up to iOS 16, an index may be negative and then counts from the end. From iOS 17 on, an index outside the axis is an
+error, or has an undefined result, as the program declares; the evaluator refuses both.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def gather(
     batch_dims: Tensor | None = None,
     validate_indices: Tensor | None = None,
 ) -> Tensor:
-    """Slices along an axis: shape ``x[:axis] + indices[batch_dims:] + x[axis + 1:]``."""
+    """Gather slices along an axis; the shape is ``x[:axis] + indices[batch_dims:] + x[axis + 1:]``."""
     place, batch = integer(axis, 0) % x.dim(), integer(batch_dims, 0)
     chosen = _positive(indices, x.shape[place], validate_indices)
     if batch == 0:
@@ -55,7 +55,7 @@ def gather(
 def gather_along_axis(
     x: Tensor, indices: Tensor, axis: Tensor | None = None, validate_indices: Tensor | None = None
 ) -> Tensor:
-    """One value for each index, as ``numpy.take_along_axis``."""
+    """Gather one value for each index, like ``numpy.take_along_axis``."""
     place = integer(axis, 0)
     return torch.gather(x, place, _positive(indices, x.shape[place], validate_indices))
 
@@ -64,7 +64,7 @@ def gather_along_axis(
 def gather_nd(
     x: Tensor, indices: Tensor, batch_dims: Tensor | None = None, validate_indices: Tensor | None = None
 ) -> Tensor:
-    """``x[tuple(index)]`` for each index vector in the last axis."""
+    """Gather ``x[tuple(index)]`` for each index vector in the last axis."""
     batch = integer(batch_dims, 0)
     lead = [
         torch.arange(size).reshape([-1 if i == axis else 1 for i in range(indices.dim() - 1)])
@@ -107,7 +107,7 @@ def scatter_along_axis(
     mode: str = "add",
     validate_indices: Tensor | None = None,
 ) -> Tensor:
-    """One update for each index along an axis."""
+    """Scatter one update for each index along an axis."""
     place = integer(axis, 0)
     return _scatter(data, _positive(indices, data.shape[place], validate_indices), updates, place, mode)
 
@@ -121,7 +121,7 @@ def scatter(
     mode: str = "add",
     validate_indices: Tensor | None = None,
 ) -> Tensor:
-    """One slice of updates for each index along an axis."""
+    """Scatter one slice of updates for each index along an axis."""
     place = integer(axis, 0) % data.dim()
     index = _positive(indices, data.shape[place], validate_indices).reshape(
         [-1 if i == place else 1 for i in range(data.dim())]
@@ -133,7 +133,7 @@ def scatter(
 def scatter_nd(
     data: Tensor, indices: Tensor, updates: Tensor, mode: str = "add", validate_indices: Tensor | None = None
 ) -> Tensor:
-    """One slice of updates for each index vector in the last axis of ``indices``."""
+    """Scatter one slice of updates for each index vector in the last axis of ``indices``."""
     depth = indices.shape[-1]
     row = torch.zeros(indices.shape[:-1], dtype=torch.int64)
     for part, length in zip(_coordinates(indices, data.shape, validate_indices), data.shape, strict=False):

@@ -14,14 +14,14 @@ from pe_validate.mil.ops.registry import flag, integer, integers, op
 
 @op("linear")
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``x @ weight.T + bias``."""
+    """Return ``x @ weight.T + bias``."""
     x, weight = _alike(x, weight)
     return F.linear(x, weight, None if bias is None else bias.to(x.dtype))
 
 
 @op("matmul")
 def matmul(x: Tensor, y: Tensor, transpose_x: Tensor | None = None, transpose_y: Tensor | None = None) -> Tensor:
-    """Batched product with NumPy broadcasting; a vector is never transposed."""
+    """Return the batched product, with NumPy broadcasting; a vector is never transposed."""
     if flag(transpose_x) and x.dim() > 1:
         x = x.transpose(-1, -2)
     if flag(transpose_y) and y.dim() > 1:
@@ -30,27 +30,27 @@ def matmul(x: Tensor, y: Tensor, transpose_x: Tensor | None = None, transpose_y:
 
 
 def _alike(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Both in a type that holds either: since iOS 17 a constant operand may be of another type than the other."""
+    """Return both in a type that can hold either; from iOS 17 on, a constant operand may have another type."""
     common = torch.promote_types(x.dtype, y.dtype)
     return x.to(common), y.to(common)
 
 
 @op("einsum", variadic=("values",))
 def einsum(values: Sequence[Tensor], equation: str) -> Tensor:
-    """Einstein summation."""
+    """Return the Einstein summation."""
     return torch.einsum(equation, *values)
 
 
 @op("scaled_dot_product_attention")
 def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None) -> Tensor:
-    """``softmax(query @ key.T / sqrt(width) + mask) @ value``; a boolean mask says what takes part."""
+    """Return ``softmax(query @ key.T / sqrt(width) + mask) @ value``; a boolean mask is true where keys take part."""
     return F.scaled_dot_product_attention(query, key, value, attn_mask=attn_mask)
 
 
 def padding(
     pad_type: str, pad: Tensor | None, size: Sequence[int], window: Sequence[int], strides: Sequence[int]
 ) -> list[tuple[int, int]]:
-    """Elements added before and after each spatial axis.
+    """Return the number of elements to add before and after each spatial axis.
 
     ``window`` is the kernel's extent with its dilation. ``same`` adds what makes ``ceil(size / stride)``
     outputs, an odd one after; ``same_lower`` puts an odd one before.
@@ -71,7 +71,7 @@ def padding(
 
 
 def flat_padding(pads: Sequence[tuple[int, int]]) -> list[int]:
-    """The order of ``torch.nn.functional.pad``: last axis first."""
+    """Return the padding in the order of ``torch.nn.functional.pad``: last axis first."""
     return [amount for pair in reversed(pads) for amount in pair]
 
 
@@ -86,7 +86,7 @@ def conv(
     dilations: Tensor | None = None,
     groups: Tensor | None = None,
 ) -> Tensor:
-    """Convolution of ``[batch, channels, *spatial]`` with one to three spatial axes."""
+    """Convolve ``[batch, channels, *spatial]`` with one to three spatial axes."""
     rank = x.dim() - 2
     steps, holes = integers(strides, [1] * rank), integers(dilations, [1] * rank)
     window = [(k - 1) * d + 1 for k, d in zip(weight.shape[2:], holes, strict=True)]
@@ -109,7 +109,7 @@ def conv_transpose(
     dilations: Tensor | None = None,
     groups: Tensor | None = None,
 ) -> Tensor:
-    """Transposed convolution: the full result, cropped by the padding to the output shape."""
+    """Return the transposed convolution: the full result, cropped by the padding to the output shape."""
     rank = x.dim() - 2
     steps, holes = integers(strides, [1] * rank), integers(dilations, [1] * rank)
     function = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[rank - 1]
@@ -124,7 +124,7 @@ def conv_transpose(
             extent = length - before - after
         if output_shape is not None:
             extent = integers(output_shape, [])[axis + 2]
-        missing = max(0, before + extent - length)  # an output padding that nothing contributes to
+        missing = max(0, before + extent - length)  # output padding to which no input contributes
         if missing:
             full = F.pad(full, [0, 0] * (rank - 1 - axis) + [0, missing])
         full = full.narrow(axis + 2, before, extent)

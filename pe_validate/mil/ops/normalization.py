@@ -17,7 +17,7 @@ def layer_norm(
     beta: Tensor | None = None,
     epsilon: Tensor | None = None,
 ) -> Tensor:
-    """Mean 0 and variance 1 over ``axes`` (all by default), then ``gamma`` and ``beta`` of their shape."""
+    """Normalise to mean 0 and variance 1 over ``axes`` (all by default), then apply ``gamma`` and ``beta``."""
     normalized = sorted(axis % x.dim() for axis in integers(axes, range(x.dim())))
     order = [axis for axis in range(x.dim()) if axis not in normalized] + normalized
     moved = x.permute(order)
@@ -35,7 +35,7 @@ def batch_norm(
     beta: Tensor | None = None,
     epsilon: Tensor | None = None,
 ) -> Tensor:
-    """Normalisation of each channel by stored statistics."""
+    """Normalise each channel by stored statistics."""
     return F.batch_norm(x, mean, variance, gamma, beta, False, 0.0, number(epsilon, 1e-5))
 
 
@@ -43,8 +43,8 @@ def batch_norm(
 def instance_norm(
     x: Tensor, gamma: Tensor | None = None, beta: Tensor | None = None, epsilon: Tensor | None = None
 ) -> Tensor:
-    """Normalisation of each channel of each image over its own spatial axes."""
-    # Not F.instance_norm, which refuses a single spatial element.
+    """Normalise each channel of each image over its spatial axes."""
+    # F.instance_norm would refuse a single spatial element.
     variance, mean = torch.var_mean(x, dim=list(range(2, x.dim())), correction=0, keepdim=True)
     result = (x - mean) * torch.rsqrt(variance + number(epsilon, 1e-5))
     per_channel = (1, -1, *(1,) * (x.dim() - 2))
@@ -54,7 +54,7 @@ def instance_norm(
 
 @op("l2_norm")
 def l2_norm(x: Tensor, epsilon: Tensor | None = None) -> Tensor:
-    """``x / sqrt(sum of squares + epsilon)`` over the last three axes."""
+    """Return ``x / sqrt(sum of squares + epsilon)``, summed over the last three axes."""
     return x * torch.rsqrt(x.square().sum(dim=(-3, -2, -1), keepdim=True) + number(epsilon, 1e-6))
 
 
@@ -62,5 +62,5 @@ def l2_norm(x: Tensor, epsilon: Tensor | None = None) -> Tensor:
 def local_response_norm(
     x: Tensor, size: Tensor, alpha: Tensor | None = None, beta: Tensor | None = None, k: Tensor | None = None
 ) -> Tensor:
-    """Division by a power of the mean square of neighbouring channels."""
+    """Divide by a power of the mean square of neighbouring channels."""
     return F.local_response_norm(x, integer(size, 1), number(alpha, 1e-4), number(beta, 0.75), number(k, 1.0))

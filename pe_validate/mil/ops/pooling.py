@@ -28,7 +28,7 @@ class _Window:
         return [before for before, _ in self.pads] if fits else None
 
     def average(self, x: Tensor, pad: list[int] | int = 0, count_padding: bool = True) -> Tensor:
-        """Mean over each window."""
+        """Return the mean over each window."""
         function: Callable[..., Tensor] = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[len(self.kernel) - 1]
         return function(x, self.kernel, self.strides, pad, self.ceil_mode, count_padding)
 
@@ -55,7 +55,7 @@ def max_pool(
     pad: Tensor | None = None,
     ceil_mode: Tensor | None = None,
 ) -> Tensor:
-    """Largest value in each window; padding never wins."""
+    """Return the largest value in each window; padding never wins."""
     window = _window(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
     native = window.native
     if native is None:
@@ -74,7 +74,7 @@ def avg_pool(
     exclude_padding_from_average: Tensor | None = None,
     ceil_mode: Tensor | None = None,
 ) -> Tensor:
-    """Mean of each window; padding counts as zeros unless it is excluded."""
+    """Return the mean of each window; padding counts as zeros unless it is excluded."""
     window = _window(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
     exclude = flag(exclude_padding_from_average)
     if window.native is not None:
@@ -93,7 +93,7 @@ def l2_pool(
     pad: Tensor | None = None,
     ceil_mode: Tensor | None = None,
 ) -> Tensor:
-    """Square root of the sum of squares in each window."""
+    """Return the square root of the sum of squares in each window."""
     window = _window(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
     squares = F.pad(x, flat_padding(window.pads)).square()
     size = torch.tensor(window.kernel).prod()

@@ -1,8 +1,8 @@
 """The table of operators: MIL name → function of named arguments.
 
-An operator's function takes tensors (strings for string parameters, sequences of tensors for variadic
-ones), in which every floating value is float32, and returns a tensor or a tuple of tensors. It neither
-rounds nor converts to the declared type: the executor does, in one place.
+An operator's function takes tensors (strings for string parameters, sequences of tensors for variadic ones), in which
+every floating value is float32, and returns a tensor or a tuple of tensors. It neither rounds nor converts to the
+declared type: the executor does that, in one place.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 from torch import Tensor
 
 LARGEST: Final = 2**31 - 1
-"""The most values that a tensor may have; no network has as many, and a package that lies asks for more."""
+"""The most values that a tensor may have; no network needs as many, but a malicious package may ask for more."""
 
 Value: TypeAlias = "Tensor | str | tuple[Value, ...] | dict[str | int, float]"
 Result: TypeAlias = Tensor | tuple[Value, ...]
@@ -27,9 +27,9 @@ Function = TypeVar("Function", bound=Callable[..., Result])
 class Operator:
     """One operator.
 
-    ``moves`` says that every output value is one of the input values (or 0, 6, or infinite), so that
-    rounded inputs give rounded outputs. ``variadic`` names the parameters that take a sequence, ``blocks``
-    those that take the operation's blocks, each as a function of tensors.
+    ``moves``: every output value is one of the input values (or 0, 6, or infinite), so that rounded inputs give rounded
+    outputs. ``variadic`` names the parameters that take a sequence, ``blocks`` those that take the operation's blocks,
+    each as a function of tensors.
     """
 
     run: Callable[..., Result]
@@ -39,7 +39,7 @@ class Operator:
     blocks: tuple[str, ...]
 
     def misfit(self, arguments: Iterable[str]) -> str | None:
-        """Why these argument names do not fit, or None when they do."""
+        """Return the reason why these argument names do not fit the signature, or None if they do."""
         try:
             self.signature.bind(**dict.fromkeys(arguments))
         except TypeError as error:
@@ -53,7 +53,7 @@ OPERATORS: dict[str, Operator] = {}
 def op(
     *names: str, moves: bool = False, variadic: Sequence[str] = (), blocks: Sequence[str] = ()
 ) -> Callable[[Function], Function]:
-    """Register a function as the operator(s) of these MIL names."""
+    """Register a function as the operator with these MIL names."""
 
     def register(function: Function) -> Function:
         operator = Operator(function, inspect.signature(function), moves, frozenset(variadic), tuple(blocks))
@@ -64,10 +64,10 @@ def op(
 
 
 def bounded(*shape: int) -> tuple[int, ...]:
-    """A shape that an argument's value asks for, before there is a tensor of it.
+    """Return a shape that an argument's value asks for, after checking it, before a tensor is allocated.
 
     Raises:
-        ValueError: no tensor should be as large.
+        ValueError: no tensor should be that large.
     """
     if prod(shape) > LARGEST:
         raise ValueError(f"it would make {prod(shape)} values, and {LARGEST} are the most")
@@ -75,35 +75,35 @@ def bounded(*shape: int) -> tuple[int, ...]:
 
 
 def number(value: Tensor | None, default: float) -> float:
-    """A scalar parameter."""
+    """Return the value of a scalar parameter."""
     return default if value is None else float(value.item())
 
 
 def integer(value: Tensor | None, default: int) -> int:
-    """An integer scalar parameter."""
+    """Return the value of an integer parameter."""
     return default if value is None else int(value.item())
 
 
 def flag(value: Tensor | None, default: bool = False) -> bool:
-    """A boolean scalar parameter."""
+    """Return the value of a boolean parameter."""
     return default if value is None else bool(value.item())
 
 
 def integers(value: Tensor | None, default: Sequence[int]) -> list[int]:
-    """A vector of integers."""
+    """Return the values of a parameter that is a vector of integers."""
     return list(default) if value is None else [int(v) for v in value.reshape(-1).tolist()]
 
 
 def flags(value: Tensor | None, count: int) -> list[bool]:
-    """A vector of booleans, by default ``count`` times False."""
+    """Return the values of a parameter that is a vector of booleans, by default ``count`` times False."""
     return [False] * count if value is None else [bool(v) for v in value.reshape(-1).tolist()]
 
 
 def choice(name: str, value: str, table: dict[str, Any]) -> Any:
-    """The entry of ``table`` that a string parameter selects.
+    """Return the entry of ``table`` that a string parameter selects.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no such entry.
     """
     if value not in table:
         raise ValueError(f"{name} '{value}' is not one of {', '.join(table)}")

@@ -50,14 +50,14 @@ GRIDS: Final[dict[str, Callable[[float, int], Tensor]]] = {
 
 
 def _grid(x: Tensor, axis: int, size: int, sampling_mode: str) -> Tensor:
-    """Where along an axis of ``x`` the ``size`` values of the result lie."""
+    """Return the positions, along an axis of ``x``, of the ``size`` values of the result."""
     bounded(x.numel() // max(x.shape[axis], 1), size)
     grid: Tensor = choice("sampling_mode", sampling_mode, GRIDS)(x.shape[axis], size)
     return grid.clamp(0, x.shape[axis] - 1)
 
 
 def _interpolate(x: Tensor, axis: int, size: int, sampling_mode: str) -> Tensor:
-    """Linear interpolation along one axis."""
+    """Interpolate linearly along one axis."""
     last = x.shape[axis] - 1
     grid = _grid(x, axis, size, sampling_mode)
     low = grid.floor().to(torch.int64)
@@ -67,7 +67,7 @@ def _interpolate(x: Tensor, axis: int, size: int, sampling_mode: str) -> Tensor:
 
 
 def _round(x: Tensor, axis: int, size: int, sampling_mode: str) -> Tensor:
-    """The nearest neighbour on a sampling grid, along one axis."""
+    """Take the nearest neighbours on a sampling grid along one axis."""
     grid = _grid(x, axis, size, sampling_mode)
     if bool((grid % 1 == 0.5).any()):
         raise ValueError(f"for {size} values of {x.shape[axis]} some are halfway between two, and none is nearest")
@@ -91,7 +91,7 @@ def resize_bilinear(
     target_size_width: Tensor | None = None,
     sampling_mode: str = "DEFAULT",
 ) -> Tensor:
-    """Bilinear interpolation of the last two axes to a given size."""
+    """Interpolate the last two axes bilinearly to a given size."""
     return _bilinear(x, integer(target_size_height, 1), integer(target_size_width, 1), sampling_mode)
 
 
@@ -103,7 +103,7 @@ def upsample_bilinear(
     align_corners: Tensor | None = None,
     half_pixel_centers: Tensor | None = None,
 ) -> Tensor:
-    """Bilinear interpolation of the last two axes by scale factors, recomputed from the output size."""
+    """Interpolate the last two axes bilinearly by scale factors, recomputed from the output size."""
     align = flag(align_corners, True)
     half = flag(half_pixel_centers, not align)
     mode = "STRICT_ALIGN_CORNERS" if align else "UNALIGN_CORNERS" if half else "DEFAULT"
@@ -113,7 +113,7 @@ def upsample_bilinear(
 
 @op("resize_nearest_neighbor", moves=True)
 def resize_nearest_neighbor(x: Tensor, target_size_height: Tensor, target_size_width: Tensor) -> Tensor:
-    """Nearest neighbour, ``floor(i * n / m)``, of the last two axes to a given size."""
+    """Resize the last two axes to a given size by nearest neighbours, ``floor(i * n / m)``."""
     return _nearest(_nearest(x, -2, integer(target_size_height, 1)), -1, integer(target_size_width, 1))
 
 
@@ -121,7 +121,7 @@ def resize_nearest_neighbor(x: Tensor, target_size_height: Tensor, target_size_w
 def upsample_nearest_neighbor(
     x: Tensor, scale_factor_height: Tensor | None = None, scale_factor_width: Tensor | None = None
 ) -> Tensor:
-    """Nearest neighbour of the last two axes by scale factors."""
+    """Resize the last two axes by scale factors, by nearest neighbours."""
     height = floor(x.shape[-2] * number(scale_factor_height, 1))
     return _nearest(_nearest(x, -2, height), -1, floor(x.shape[-1] * number(scale_factor_width, 1)))
 
@@ -134,7 +134,7 @@ def resize(
     interpolation_mode: str = "LINEAR",
     sampling_mode: str = "DEFAULT",
 ) -> Tensor:
-    """Interpolation of the last ``resized_dims`` axes, linear or by the nearest neighbour; a size of 0 keeps an axis.
+    """Resize the last ``resized_dims`` axes, linearly or by nearest neighbours; a size of 0 keeps an axis.
 
     Raises:
         ValueError: a place is halfway between two neighbours; the reference leaves open which is nearest.

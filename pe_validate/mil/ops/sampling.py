@@ -1,4 +1,4 @@
-"""Sampling images at given places: ``resample``, ``affine`` and ``crop_resize``."""
+"""Sampling of images at given positions: ``resample``, ``affine`` and ``crop_resize``."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _PIXELS: Final[dict[str, Axis]] = {
     "normalized_minus_one_to_one": lambda c, n, align: (c + 1) / 2 * (n - 1) if align else ((c + 1) * n - 1) / 2,
     "normalized_zero_to_one": lambda c, n, align: c * (n - 1) if align else c * n - 0.5,
 }
-"""Coordinates to indices of pixels, along an axis of ``n``."""
+"""Functions from coordinates to pixel indices, along an axis of length ``n``."""
 
 
 def _mirror(c: Tensor, low: float, high: float) -> Tensor:
-    """Reflected at ``low`` and ``high`` until it is between them."""
+    """Reflect coordinates at ``low`` and ``high`` until they lie between them."""
     span = high - low
     if span <= 0:
         return torch.full_like(c, low)
@@ -36,11 +36,11 @@ _PADDING: Final[dict[str, Callable[[Tensor, int], Tensor]]] = {
     "reflection": lambda c, n: _mirror(c, 0, n - 1),
     "symmetric": lambda c, n: _mirror(c, -0.5, n - 0.5).clamp(0, n - 1),
 }
-"""Indices outside of an axis of ``n`` to indices inside of it."""
+"""Functions from indices outside an axis of length ``n`` to indices inside it."""
 
 
 def _pixel(x: Tensor, row: Tensor, column: Tensor, outside: float) -> Tensor:
-    """``[batch, channels, *row.shape[1:]]`` of ``x`` at integral places ``[batch, …]``."""
+    """Return the values of ``x`` at integer positions ``[batch, …]``, as ``[batch, channels, *row.shape[1:]]``."""
     height, width = x.shape[-2:]
     inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
     place = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
@@ -50,7 +50,7 @@ def _pixel(x: Tensor, row: Tensor, column: Tensor, outside: float) -> Tensor:
 
 
 def _sample(x: Tensor, row: Tensor, column: Tensor, sampling_mode: str, outside: float) -> Tensor:
-    """``x``, ``[batch, channels, height, width]``, at fractional places ``[batch, …]``."""
+    """Sample ``x``, ``[batch, channels, height, width]``, at fractional positions ``[batch, …]``."""
     if choice("sampling_mode", sampling_mode, {"nearest": True, "bilinear": False}):
         return _pixel(x, row.round(), column.round(), outside)
     top, left = row.floor(), column.floor()
@@ -70,7 +70,7 @@ def resample(
     coordinates_mode: str,
     align_corners: Tensor,
 ) -> Tensor:
-    """``x`` at ``coordinates[batch, height, width]``, each (x, y)."""
+    """Sample ``x`` at ``coordinates[batch, height, width]``, each of which is (x, y)."""
     pixels = choice("coordinates_mode", coordinates_mode, _PIXELS)
     inward = choice("padding_mode", padding_mode, _PADDING)
     height, width = x.shape[-2:]
@@ -92,7 +92,7 @@ def affine(
     coordinates_mode: str,
     align_corners: Tensor,
 ) -> Tensor:
-    """``x`` at places that are a linear function of the output's, ``[a0, a1, a2, b0, b1, b2]`` for each image."""
+    """Sample ``x`` at an affine function of the output's positions, ``[a0, a1, a2, b0, b1, b2]`` per image."""
     height, width = bounded(integer(output_height, 1), integer(output_width, 1))
     down = torch.linspace(-1, 1, height, dtype=torch.float64)
     across = torch.linspace(-1, 1, width, dtype=torch.float64)
@@ -103,7 +103,7 @@ def affine(
 
 
 def _spans(boxes: Tensor, mode: str) -> Tensor:
-    """First and last row, first and last column, ``[N, 2, 2]``, of ``boxes`` ``[N, 4]``."""
+    """Return the first and last row and the first and last column, ``[N, 2, 2]``, of ``boxes`` ``[N, 4]``."""
     convention, _, order = mode.rpartition("_FIRST")[0].rpartition("_")
     choice("box_coordinate_mode", mode, dict.fromkeys(f"{c}_{o}_FIRST" for c in _CONVENTIONS for o in _ORDERS))
     first, second = boxes[:, :2], boxes[:, 2:]
@@ -131,7 +131,7 @@ def crop_resize(
     sampling_mode: str = "DEFAULT",
     pad_value: Tensor | None = None,
 ) -> Tensor:
-    """Boxes of images, each resized by bilinear interpolation.
+    """Crop boxes from images, and resize each by bilinear interpolation.
 
     Up to iOS 16 ``roi`` is ``[N, 1, 4 or 5, 1, 1]``, five with the image's index first, and the result is
     ``[N, images or 1, channels, height, width]``. From iOS 17 on there are ``boxes [N, 4]`` and their images'

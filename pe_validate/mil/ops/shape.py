@@ -13,7 +13,7 @@ from pe_validate.mil.ops.registry import bounded, choice, flag, flags, integer, 
 
 @op("reshape", moves=True)
 def reshape(x: Tensor, shape: Tensor) -> Tensor:
-    """The same values in another shape.
+    """Return the same values in another shape.
 
     A 0 takes the dimension of ``x`` at the same place counted from the right (1 where there is none); a
     -1 takes what is left.
@@ -31,7 +31,7 @@ def reshape_like(
     ends: Sequence[Tensor],
     end_masks: Sequence[Tensor],
 ) -> Tensor:
-    """A reshape to pieces of other tensors' shapes."""
+    """Reshape to a shape that is joined from parts of other tensors' shapes."""
     shape: list[int] = []
     for reference, begin, end, mask in zip(ref_tensors, begins, ends, end_masks, strict=True):
         shape += reference.shape[integer(begin, 0) : None if flag(mask) else integer(end, 0)]
@@ -40,14 +40,14 @@ def reshape_like(
 
 @op("flatten2d", moves=True)
 def flatten2d(x: Tensor, axis: Tensor | None = None) -> Tensor:
-    """``[product of the axes before axis, product of the others]``."""
+    """Reshape to ``[product of the axes before axis, product of the others]``."""
     rows = x.shape[: integer(axis, 1)].numel()
     return x.reshape(rows, x.numel() // max(rows, 1))
 
 
 @op("expand_dims", moves=True)
 def expand_dims(x: Tensor, axes: Tensor) -> Tensor:
-    """New axes of length 1, at these places of the result."""
+    """Insert axes of length 1 at these places of the result."""
     places = integers(axes, [])
     rank = x.dim() + len(places)
     for axis in sorted(place % rank for place in places):
@@ -57,19 +57,19 @@ def expand_dims(x: Tensor, axes: Tensor) -> Tensor:
 
 @op("squeeze", moves=True)
 def squeeze(x: Tensor, axes: Tensor | None = None) -> Tensor:
-    """Without these axes (every one by default) where their length is 1."""
+    """Remove these axes (every one by default) where their length is 1."""
     return x.squeeze(integers(axes, range(x.dim())))
 
 
 @op("transpose", moves=True)
 def transpose(x: Tensor, perm: Tensor) -> Tensor:
-    """Permuted axes."""
+    """Permute the axes."""
     return x.permute(integers(perm, []))
 
 
 @op("concat", moves=True, variadic=("values",))
 def concat(values: Sequence[Tensor], axis: Tensor, interleave: Tensor | None = None) -> Tensor:
-    """Tensors one after another along an axis, or taking turns."""
+    """Concatenate tensors along an axis, one after another or interleaved."""
     place = integer(axis, 0)
     if flag(interleave):
         place %= values[0].dim()
@@ -79,7 +79,7 @@ def concat(values: Sequence[Tensor], axis: Tensor, interleave: Tensor | None = N
 
 @op("stack", moves=True, variadic=("values",))
 def stack(values: Sequence[Tensor], axis: Tensor) -> Tensor:
-    """Tensors along a new axis."""
+    """Stack tensors along a new axis."""
     return torch.stack(list(values), integer(axis, 0))
 
 
@@ -87,7 +87,7 @@ def stack(values: Sequence[Tensor], axis: Tensor) -> Tensor:
 def split(
     x: Tensor, axis: Tensor, num_splits: Tensor | None = None, split_sizes: Tensor | None = None
 ) -> tuple[Tensor, ...]:
-    """Pieces along an axis, equal or of given sizes."""
+    """Split along an axis into pieces, equal or of given sizes."""
     place = integer(axis, 0)
     if split_sizes is not None:
         return torch.split(x, integers(split_sizes, []), place)
@@ -101,7 +101,7 @@ def _slices(
     stride: Tensor | None,
     masks: Sequence[Tensor | None],
 ) -> tuple[list[range], list[int]]:
-    """Indices taken along each axis, and the axes that are dropped afterwards."""
+    """Return the indices taken along each axis, and the axes that are dropped afterwards."""
     begin_mask, end_mask, squeeze_mask = (flags(mask, x.dim()) for mask in masks)
     starts, ends, steps = integers(begin, []), integers(end, []), integers(stride, [1] * x.dim())
     ranges = []
@@ -126,10 +126,10 @@ def slice_by_index(
     end_mask: Tensor | None = None,
     squeeze_mask: Tensor | None = None,
 ) -> Tensor:
-    """NumPy slicing; a mask ignores a bound, or takes a single index and drops its axis."""
+    """Slice like NumPy; a mask ignores a bound, or takes a single index and drops its axis."""
     ranges, dropped = _slices(x, begin, end, stride, (begin_mask, end_mask, squeeze_mask))
     for axis, taken in enumerate(ranges):
-        if taken.step < 0:  # torch slices only forwards
+        if taken.step < 0:  # torch slices forwards only
             x = x.index_select(axis, torch.tensor(taken, dtype=torch.int64))
         elif len(taken) != x.shape[axis]:
             x = x[(slice(None),) * axis + (slice(taken.start, taken.stop, taken.step),)]
@@ -147,7 +147,7 @@ def slice_update(
     end_mask: Tensor | None = None,
     squeeze_mask: Tensor | None = None,
 ) -> Tensor:
-    """``x`` with a slice replaced."""
+    """Return ``x`` with a slice replaced."""
     ranges, _ = _slices(x, begin, end, stride, (begin_mask, end_mask, squeeze_mask))
     grid = torch.meshgrid(*(torch.tensor(taken, dtype=torch.int64) for taken in ranges), indexing="ij")
     return x.index_put(grid, update.reshape([len(taken) for taken in ranges]))
@@ -155,7 +155,7 @@ def slice_update(
 
 @op("slice_by_size", moves=True)
 def slice_by_size(x: Tensor, begin: Tensor, size: Tensor) -> Tensor:
-    """``size`` elements from ``begin`` on along each axis; -1 takes the rest."""
+    """Take ``size`` elements from ``begin`` on along each axis; -1 takes the rest."""
     for axis, (start, length) in enumerate(zip(integers(begin, []), integers(size, []), strict=True)):
         start %= max(x.shape[axis], 1)
         x = x.narrow(axis, start, x.shape[axis] - start if length == -1 else length)
@@ -164,14 +164,14 @@ def slice_by_size(x: Tensor, begin: Tensor, size: Tensor) -> Tensor:
 
 @op("crop", moves=True)
 def crop(x: Tensor, crop_height: Tensor, crop_width: Tensor) -> Tensor:
-    """Without rows and columns at the borders."""
+    """Remove rows and columns at the borders."""
     (top, bottom), (left, right) = integers(crop_height, []), integers(crop_width, [])
     return x[..., top : x.shape[-2] - bottom, left : x.shape[-1] - right]
 
 
 @op("pad", moves=True)
 def pad(x: Tensor, pad: Tensor, mode: str = "constant", constant_val: Tensor | None = None) -> Tensor:
-    """Elements added before and after each of the last axes."""
+    """Add elements before and after each of the last axes."""
     amounts = integers(pad, [])
     pairs = [(0, 0)] * (x.dim() - len(amounts) // 2) + list(zip(amounts[::2], amounts[1::2], strict=True))
     bounded(*(before + length + after for length, (before, after) in zip(x.shape, pairs, strict=True)))
@@ -189,7 +189,7 @@ def pad(x: Tensor, pad: Tensor, mode: str = "constant", constant_val: Tensor | N
 
 @op("tile", moves=True)
 def tile(x: Tensor, reps: Tensor) -> Tensor:
-    """Repetitions along each axis."""
+    """Repeat ``x`` along each axis."""
     times = integers(reps, [])
     bounded(*x.shape, *times)
     return x.repeat(times)
@@ -197,32 +197,32 @@ def tile(x: Tensor, reps: Tensor) -> Tensor:
 
 @op("reverse", moves=True)
 def reverse(x: Tensor, axes: Tensor | None = None) -> Tensor:
-    """Backwards along these axes, all by default."""
+    """Reverse ``x`` along these axes, all by default."""
     return x.flip(integers(axes, range(x.dim())))
 
 
 @op("sliding_windows", moves=True)
 def sliding_windows(x: Tensor, axis: Tensor, size: Tensor, stride: Tensor | None = None) -> Tensor:
-    """Every window along an axis, on a new axis after it."""
+    """Return every window along an axis, on a new axis after it."""
     place = integer(axis, 0) % x.dim()
     return x.unfold(place, integer(size, 1), integer(stride, 1)).movedim(-1, place + 1)
 
 
 @op("pixel_shuffle", moves=True)
 def pixel_shuffle(x: Tensor, upscale_factor: Tensor) -> Tensor:
-    """Channels to space; the channel is the slowest index."""
+    """Move channels to space; the channel is the slowest index."""
     return F.pixel_shuffle(x, integer(upscale_factor, 1))
 
 
 @op("pixel_unshuffle", moves=True)
 def pixel_unshuffle(x: Tensor, downscale_factor: Tensor) -> Tensor:
-    """Space to channels; the channel is the slowest index."""
+    """Move space to channels; the channel is the slowest index."""
     return F.pixel_unshuffle(x, integer(downscale_factor, 1))
 
 
 @op("depth_to_space", moves=True)
 def depth_to_space(x: Tensor, block_size: Tensor) -> Tensor:
-    """Channels to space; the place in the block is the slowest index."""
+    """Move channels to space; the position in the block is the slowest index."""
     batch, channels, height, width = x.shape
     block = integer(block_size, 1)
     parts = x.reshape(batch, block, block, channels // block**2, height, width)
@@ -231,7 +231,7 @@ def depth_to_space(x: Tensor, block_size: Tensor) -> Tensor:
 
 @op("space_to_depth", moves=True)
 def space_to_depth(x: Tensor, block_size: Tensor) -> Tensor:
-    """Space to channels; the place in the block is the slowest index."""
+    """Move space to channels; the position in the block is the slowest index."""
     batch, channels, height, width = x.shape
     block = integer(block_size, 1)
     parts = x.reshape(batch, channels, height // block, block, width // block, block)
@@ -240,7 +240,7 @@ def space_to_depth(x: Tensor, block_size: Tensor) -> Tensor:
 
 @op("space_to_batch", moves=True)
 def space_to_batch(x: Tensor, block_shape: Tensor, paddings: Tensor) -> Tensor:
-    """Space to batch, after padding with zeros; the place in the block is the slowest index."""
+    """Move space to batch, after padding with zeros; the position in the block is the slowest index."""
     (top, bottom), (left, right) = paddings.tolist()
     x = F.pad(x, [left, right, top, bottom])
     down, across = integers(block_shape, [])
@@ -251,7 +251,7 @@ def space_to_batch(x: Tensor, block_shape: Tensor, paddings: Tensor) -> Tensor:
 
 @op("batch_to_space", moves=True)
 def batch_to_space(x: Tensor, block_shape: Tensor, crops: Tensor) -> Tensor:
-    """Batch to space, then without rows and columns at the borders; undoes ``space_to_batch``."""
+    """Move batch to space and crop the borders, the inverse of ``space_to_batch``."""
     down, across = integers(block_shape, [])
     batch, channels, height, width = x.shape
     parts = x.reshape(down, across, batch // (down * across), channels, height, width)
@@ -263,7 +263,7 @@ def batch_to_space(x: Tensor, block_shape: Tensor, crops: Tensor) -> Tensor:
 def reverse_sequence(
     x: Tensor, lengths: Tensor, seq_axis: Tensor | None = None, batch_axis: Tensor | None = None
 ) -> Tensor:
-    """The first ``lengths[i]`` elements backwards, for each element ``i`` of the batch."""
+    """Reverse the first ``lengths[i]`` elements, for each element ``i`` of the batch."""
     along, batch = integer(seq_axis, 0) % x.dim(), integer(batch_axis, 0) % x.dim()
     rows = x.movedim((batch, along), (0, 1)).clone()
     for row, length in zip(rows, integers(lengths, []), strict=True):

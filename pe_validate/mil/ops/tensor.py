@@ -10,25 +10,25 @@ from pe_validate.mil.ops.registry import bounded, flag, integer, integers, op
 
 @op("shape")
 def shape(x: Tensor) -> Tensor:
-    """The shape, as a vector."""
+    """Return the shape as a vector."""
     return torch.tensor(x.shape)
 
 
 @op("fill")
 def fill(shape: Tensor, value: Tensor | None = None) -> Tensor:
-    """A tensor of one value."""
+    """Return a tensor filled with one value."""
     return (torch.tensor(0.0) if value is None else value).reshape(()).expand(bounded(*integers(shape, [])))
 
 
 @op("fill_like")
 def fill_like(ref_tensor: Tensor, value: Tensor | None = None) -> Tensor:
-    """A tensor of one value, in the shape of another."""
+    """Return a tensor filled with one value, in the shape of another."""
     return (torch.tensor(0.0) if value is None else value).reshape(()).expand(ref_tensor.shape)
 
 
 @op("range_1d")
 def range_1d(end: Tensor, start: Tensor, step: Tensor) -> Tensor:
-    """``start`` up to but excluding ``end``."""
+    """Return the values from ``start`` up to but excluding ``end``."""
     bounded(int((end.item() - start.item()) / step.item()))
     return torch.arange(start.item(), end.item(), step.item(), dtype=start.dtype)
 
@@ -41,7 +41,7 @@ def one_hot(
     on_value: Tensor | None = None,
     off_value: Tensor | None = None,
 ) -> Tensor:
-    """``on_value`` at each index along a new axis, ``off_value`` elsewhere."""
+    """Return ``on_value`` at each index along a new axis, ``off_value`` elsewhere."""
     size = integer(one_hot_vector_size, 0)
     bounded(*indices.shape, size)
     classes = torch.arange(size)
@@ -52,7 +52,7 @@ def one_hot(
 
 @op("band_part", moves=True)
 def band_part(x: Tensor, lower: Tensor | None = None, upper: Tensor | None = None) -> Tensor:
-    """Zero outside of a band around the diagonal of the last two axes; negative means no bound."""
+    """Set everything outside a band around the diagonal of the last two axes to zero; negative means no bound."""
     offset = torch.arange(x.shape[-2])[:, None] - torch.arange(x.shape[-1])
     below, above = integer(lower, -1), integer(upper, -1)
     keep = torch.ones_like(offset, dtype=torch.bool)
@@ -65,7 +65,7 @@ def band_part(x: Tensor, lower: Tensor | None = None, upper: Tensor | None = Non
 def cumsum(
     x: Tensor, axis: Tensor | None = None, exclusive: Tensor | None = None, reverse: Tensor | None = None
 ) -> Tensor:
-    """Running sum along an axis, optionally without the element itself or from the end."""
+    """Return the running sum along an axis, optionally without the element itself or from the end."""
     place = integer(axis, 0)
     x = x.flip(place) if flag(reverse) else x
     total = x.cumsum(place)
@@ -75,7 +75,7 @@ def cumsum(
 
 @op("argsort")
 def argsort(x: Tensor, axis: Tensor | None = None, ascending: Tensor | None = None) -> Tensor:
-    """Indices that sort along an axis, descending by default; equal values keep their order."""
+    """Return the indices that sort along an axis, descending by default; equal values keep their order."""
     return torch.argsort(x, dim=integer(axis, -1), descending=not flag(ascending), stable=True)
 
 
@@ -89,7 +89,7 @@ def topk(
     return_indices: Tensor | None = None,
     output_indices_dtype: str = "int32",
 ) -> tuple[Tensor, ...]:
-    """The ``k`` largest values (smallest when ascending) and their indices, sorted."""
+    """Return the ``k`` largest values (smallest if ascending) and their indices, sorted."""
     place = integer(axis, -1)
     values, indices = torch.sort(x, dim=place, descending=not flag(ascending), stable=True)
     count = integer(k, 1)
@@ -99,5 +99,5 @@ def topk(
 
 @op("non_zero")
 def non_zero(x: Tensor) -> Tensor:
-    """Indices of the elements that are not 0, ``[count, rank]``."""
+    """Return the indices of the elements that are not 0, ``[count, rank]``."""
     return torch.nonzero(x)
