@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 for _name in ("ORT_TELEMETRY_DISABLED", "ORT_DISABLE_TELEMETRY"):
     os.environ.setdefault(_name, "1")
 
-_HOMES = {
+_MODULES = {
     "MATRIX": "case",
     "Case": "case",
     "select": "case",
@@ -65,6 +65,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'pe_validate' has no attribute '{name}'")
-    return getattr(import_module(f"pe_validate.{_HOMES[name]}"), name)
+    return getattr(import_module(f"pe_validate.{_MODULES[name]}"), name)

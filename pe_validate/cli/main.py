@@ -293,11 +293,11 @@ def main() -> None:
     try:
         app()
     except PEValidateError as error:
-        _leave(error)
+        _exit_with(error)
     except OSError as error:
-        _leave(refused(error))
+        _exit_with(refused(error))
 
 
-def _leave(error: PEValidateError) -> NoReturn:
+def _exit_with(error: PEValidateError) -> NoReturn:
     print(f"pe-validate: {error}", file=sys.stderr)
     sys.exit(error.exit_code)

@@ -38,8 +38,8 @@ class Explanation:
         if self.place is None:
             return f"{self.case} stays with {self.reference} at every place, on '{self.image}'."
         at = next((number for number, step in enumerate(self.steps) if step.place == self.place), None)
-        said = f"{self.case} leaves {self.reference} in {self.place}"
+        beginning = f"{self.case} leaves {self.reference} in {self.place}"
         if at is None:
-            return f"{said}."
+            return f"{beginning}."
         before = f", {self.steps[at - 1].snr_db:.1f} dB before it" if at else ""
-        return f"{said}: {self.steps[at].snr_db:.1f} dB there{before}, on '{self.image}'."
+        return f"{beginning}: {self.steps[at].snr_db:.1f} dB there{before}, on '{self.image}'."

@@ -38,8 +38,8 @@ def judge_arithmetic(case: Case, delegation: Delegation) -> Verdict:
     linear = {key.removeprefix("linear "): n for key, n in delegation.products.items() if key.startswith("linear ")}
     share = linear.get(wanted, 0) / max(sum(linear.values()), 1)
     found = ", ".join(f"{n / sum(linear.values()):.1%} {types}" for types, n in linear.items()) or "none"
-    said = f"products of linear layers are {found}; {LINEAR_SHARE:.0%} {wanted} are wanted."
-    return decide(case, ARITHMETIC.name, share >= LINEAR_SHARE, said)
+    finding = f"products of linear layers are {found}; {LINEAR_SHARE:.0%} {wanted} are wanted."
+    return decide(case, ARITHMETIC.name, share >= LINEAR_SHARE, finding)
 
 
 ARITHMETIC: Final = ArithmeticGate()

@@ -40,10 +40,10 @@ def judge_compression(case: Case, weights: Sequence[Weight]) -> Verdict:
     wrong = [weight for weight in matrices if weight.storage != wanted]
     wrong += [weight for weight in others if weight.storage not in (plain, *WHOLE_NUMBERS)]
     if wrong:
-        said = f"'{wrong[0].name}' is stored as {wrong[0].storage}, one of {len(wrong)} that are not as wanted."
+        finding = f"'{wrong[0].name}' is stored as {wrong[0].storage}, one of {len(wrong)} that are not as wanted."
     else:
-        said = f"{len(matrices)} matrices are stored as {wanted}, every other tensor as {plain}."
-    return decide(case, COMPRESSION.name, bool(matrices) and not wrong, said)
+        finding = f"{len(matrices)} matrices are stored as {wanted}, every other tensor as {plain}."
+    return decide(case, COMPRESSION.name, bool(matrices) and not wrong, finding)
 
 
 COMPRESSION: Final = CompressionGate()

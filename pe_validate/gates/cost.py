@@ -12,7 +12,7 @@ from pe_validate.gates.base import Gate, Subject, decide
 if TYPE_CHECKING:
     from pe_validate.gates.evidence import Evidence
 
-SLOWER: Final = 0.03
+COST_MARGIN: Final = 0.03
 """Fraction of the stored cost by which a program's cost may differ."""
 
 
@@ -34,12 +34,12 @@ class CostGate(Gate):
 def judge_cost(case: Case, found: Execution, expected: int) -> Verdict:
     """Judge a program's instructions by the ``expected`` number."""
     more = found.cost - expected
-    said = (
+    finding = (
         f"{found.cost:,} instructions for its first image, {more / expected:+.2%} against the stored {expected:,}; "
-        f"{SLOWER:.0%} more are allowed."
+        f"{COST_MARGIN:.0%} more are allowed."
     )
-    passes = more <= SLOWER * expected
-    return decide(case, COST.name, passes, said, producer=found.producer, where=f" on {found.profile}")
+    passes = more <= COST_MARGIN * expected
+    return decide(case, COST.name, passes, finding, producer=found.producer, where=f" on {found.profile}")
 
 
 COST: Final = CostGate()

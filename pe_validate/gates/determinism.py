@@ -36,8 +36,8 @@ class DeterminismGate(Gate):
 def judge_twice(case: Case, producer: str, name: str, first: Array, again: Array) -> Verdict:
     """Judge whether two outputs for one image are equal."""
     passes = first.shape == again.shape and np.array_equal(first, again, equal_nan=True)
-    said = "alike twice." if passes else "differently the second time: it draws random numbers, or keeps state."
-    return decide(case, DETERMINISM.name, passes, f"{producer} answers '{name}' {said}", producer=producer)
+    finding = "alike twice." if passes else "differently the second time: it draws random numbers, or keeps state."
+    return decide(case, DETERMINISM.name, passes, f"{producer} answers '{name}' {finding}", producer=producer)
 
 
 DETERMINISM: Final = DeterminismGate()

@@ -27,7 +27,7 @@ KNOWN_SHARE: Final = 2 / 3
 The model and its rewrite have fewer weights than that in common.
 """
 
-UNKNOWN: Final = (
+UNKNOWN_SOURCE: Final = (
     " The form in which it was converted is not known, since it stores other matrices than the tower and than the "
     "rewrite do: what costs less than rounding weights, such as a GELU by tanh, is not seen."
 )
@@ -70,7 +70,7 @@ class IdentityGate(NumbersGate):
         strict = judge_numbers(evidence.case, self.name, self._answers(evidence, source), actual, row)
         if strict.status == "pass" or source.share(stored) >= KNOWN_SHARE:
             return strict
-        return replace(loose, sentence=loose.sentence + UNKNOWN)
+        return replace(loose, sentence=loose.sentence + UNKNOWN_SOURCE)
 
     def _answers(self, evidence: Evidence, source: Source, *, first_only: bool = False) -> Outputs:
         from pe_validate.targets.eager import EagerRuntime

@@ -32,9 +32,9 @@ class InterfaceGate(Gate):
         dtype = recipe(evidence.case).scheme.dtype
         wanted = (replace(evidence.model.input, dtype=dtype), replace(evidence.model.output, dtype=dtype))
         found = (*runtime.inputs, *runtime.outputs)
-        said = f"it declares {', '.join(map(str, found))}"
-        said += "." if found == wanted else f", where {' and '.join(map(str, wanted))} are wanted."
-        return decide(evidence.case, self.name, found == wanted, said, producer=runtime.producer)
+        finding = f"it declares {', '.join(map(str, found))}"
+        finding += "." if found == wanted else f", where {' and '.join(map(str, wanted))} are wanted."
+        return decide(evidence.case, self.name, found == wanted, finding, producer=runtime.producer)
 
 
 INTERFACE: Final = InterfaceGate()

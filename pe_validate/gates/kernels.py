@@ -53,11 +53,11 @@ def judge_kernels(case: Case, machine: Machine, delegation: Delegation, found: E
         share, what = found.shares.get(most, 0.0), f"a kernel of XNNPACK that multiplies by {kernel.instruction}"
         passes = most.endswith(f"({kernel.instruction})") and share >= kernel.least
         ran = f"{share:.0%} of its instructions ran in {most}"
-    said = f"{ran}." if passes else f"{what} is wanted; what ran is {what_ran(found)}."
-    return decide(case, KERNELS.name, passes, said, producer=found.producer, where=f" on {machine.name}")
+    finding = f"{ran}." if passes else f"{what} is wanted; what ran is {describe_kernels(found)}."
+    return decide(case, KERNELS.name, passes, finding, producer=found.producer, where=f" on {machine.name}")
 
 
-def what_ran(found: Execution) -> str:
+def describe_kernels(found: Execution) -> str:
     """Describe KleidiAI's kernels by their products, and the functions that took most instructions by their share."""
     ran = [f"{name} ({count:,} products)" for name, count in found.products.items()]
     ran += [f"{name} ({share:.0%} of the instructions)" for name, share in list(found.shares.items())[:4]]

@@ -8,7 +8,7 @@ from pe_validate.data.case import Case
 from pe_validate.data.execution import Execution
 from pe_validate.data.verdict import Verdict
 from pe_validate.gates.base import Gate, Subject, decide
-from pe_validate.gates.cost import SLOWER
+from pe_validate.gates.cost import COST_MARGIN
 
 if TYPE_CHECKING:
     from pe_validate.gates.evidence import Evidence
@@ -35,12 +35,12 @@ class ProductsGate(Gate):
 def judge_products(case: Case, found: Execution, expected: int) -> Verdict:
     """Judge a program's products by the ``expected`` number."""
     more = found.cost - expected
-    said = (
+    finding = (
         f"{found.cost:,} products by KleidiAI for its first image, {more / expected:+.2%} against the stored "
-        f"{expected:,}; {SLOWER:.0%} more or fewer are allowed."
+        f"{expected:,}; {COST_MARGIN:.0%} more or fewer are allowed."
     )
-    passes = abs(more) <= SLOWER * expected
-    return decide(case, PRODUCTS.name, passes, said, producer=found.producer, where=f" on {found.profile}")
+    passes = abs(more) <= COST_MARGIN * expected
+    return decide(case, PRODUCTS.name, passes, finding, producer=found.producer, where=f" on {found.profile}")
 
 
 PRODUCTS: Final = ProductsGate()

@@ -39,14 +39,14 @@ def judge_weights(case: Case, delegation: Delegation, graph: Mapping[str, str]) 
     wrong = lost or list(delegation.altered)
     passes = not wrong and (bool(delegation.constants) or not graph)
     if not delegation.constants:
-        said = "it names none of its constants" + (", and its graph has some." if graph else ".")
+        finding = "it names none of its constants" + (", and its graph has some." if graph else ".")
     elif wrong:
         what = "was altered since it was written" if delegation.altered else "of the graph is not in the program"
-        said = f"'{wrong[0]}' {what}, one of {len(wrong)} of its {len(delegation.constants)} constants."
+        finding = f"'{wrong[0]}' {what}, one of {len(wrong)} of its {len(delegation.constants)} constants."
     else:
-        said = f"{len(delegation.constants)} constants are as written"
-        said += f", and all {len(graph)} of the graph's layers are among them." if graph else "."
-    return replace(decide(case, WEIGHTS.name, passes, said), layers=tuple(lost))
+        finding = f"{len(delegation.constants)} constants are as written"
+        finding += f", and all {len(graph)} of the graph's layers are among them." if graph else "."
+    return replace(decide(case, WEIGHTS.name, passes, finding), layers=tuple(lost))
 
 
 WEIGHTS: Final = WeightsGate()

@@ -36,7 +36,7 @@ CLASSES: Final = "classes.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
-class Bundled:
+class BundledArtifact:
     """One artifact, as the bundle describes it to the phone."""
 
     case: str
@@ -56,7 +56,7 @@ class Bundled:
 class Bundle:
     """The contents of a bundle; ``classes`` is the sha256 of each model's table of class embeddings."""
 
-    artifacts: tuple[Bundled, ...]
+    artifacts: tuple[BundledArtifact, ...]
     classes: dict[str, str]
     tool_versions: dict[str, str]
 
@@ -69,7 +69,7 @@ class _Section:
 
 
 _SECTION: Final = TypeAdapter(_Section)
-LITTER: Final = ".DS_Store"
+FINDER_FILE: Final = ".DS_Store"
 """A file that the macOS Finder leaves in every folder that it has shown."""
 
 
@@ -94,7 +94,7 @@ def bundle(
         GoldenError: a golden is missing or altered, or was made with other limits, fixtures or weights.
         LoadError, ExportError: weights or a table cannot be loaded, an export failed, or ``out`` cannot be written.
     """
-    _refuse_strangers(out)
+    _check_replaceable(out)
     models = tuple(dict.fromkeys(case.model for case in cases))
     tables = {model: check_classes(path, model) for model, path in (classes or {}).items()}
     if tables.keys() - set(models):
@@ -124,7 +124,7 @@ def bundle(
     return made
 
 
-def _refuse_strangers(out: Path) -> None:
+def _check_replaceable(out: Path) -> None:
     """Refuse to replace a folder that is not a bundle, or that holds anything else.
 
     Raises:
@@ -136,16 +136,16 @@ def _refuse_strangers(out: Path) -> None:
             return
         listed = {out / name for name in _listed(out)}
         files = (path for path in sorted(out.rglob("*")) if path.is_symlink() or not path.is_dir())
-        strangers = [path for path in files if path.name != LITTER and listed.isdisjoint((path, *path.parents))]
+        foreign = [path for path in files if path.name != FINDER_FILE and listed.isdisjoint((path, *path.parents))]
     except OSError as error:
         raise ExportError(f"Cannot write to '{out}' ({error.strerror or error}): choose another folder.") from error
     except (GoldenError, ValidationError) as error:
         raise UsageError(
             f"'{out}' is not a bundle and would be replaced: name a new folder, or an empty one."
         ) from error
-    if strangers:
+    if foreign:
         raise UsageError(
-            f"'{strangers[0]}' is not the bundle's, and all of '{out}' would be replaced: move it or name a new folder."
+            f"'{foreign[0]}' is not the bundle's, and all of '{out}' would be replaced: move it or name a new folder."
         )
 
 
@@ -170,10 +170,10 @@ def _golden(goldens: Path, model: str, weights: str) -> golden.Entry:
     return entry
 
 
-def _bundled(artifact: Artifact) -> Bundled:
+def _bundled(artifact: Artifact) -> BundledArtifact:
     case = artifact.case
     (given,), (answered,) = artifact.inputs, artifact.outputs
-    return Bundled(
+    return BundledArtifact(
         case=str(case),
         model=case.model,
         target=case.target,

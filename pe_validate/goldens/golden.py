@@ -27,7 +27,7 @@ from pe_validate.data.case import Case
 from pe_validate.data.limits import Limits
 from pe_validate.data.outputs import Outputs
 from pe_validate.data.verdict import Verdict
-from pe_validate.gates.limits import ITSELF, form_row
+from pe_validate.gates.limits import MODEL_ITSELF, form_row
 from pe_validate.gates.loss import LOSS
 from pe_validate.gates.numbers import judge_numbers
 from pe_validate.goldens.seals import absent, sealed
@@ -49,7 +49,7 @@ MANIFEST: Final = "manifest.json"
 STORED: Final = ("china", "hot-pixel")
 """The inputs of ``pe-validate run`` that are stored: a photograph, and the image that is least like one."""
 
-ROUNDING: Final = 1
+PIXEL_TOLERANCE: Final = 1
 """Permitted difference of a pixel, in levels of 255: another release of Pillow may round the other way."""
 
 
@@ -89,7 +89,7 @@ class Manifest:
 
 
 _MANIFEST = TypeAdapter(Manifest)
-_OURS: Final = re.compile("[0-9a-f]{16}")
+_GOLDEN_STEM: Final = re.compile("[0-9a-f]{16}")
 """The file names (stems) of goldens, see :func:`_store`."""
 
 _LARGEST_MANIFEST: Final = 2**24
@@ -125,7 +125,7 @@ def update(
         replace_file(folder / MANIFEST, _MANIFEST.dump_json(manifest, indent=1) + b"\n")
         named = {folder / entry.file for entry in ordered.values()}
         for stale in set(folder.glob("*/*.safetensors")) - named:
-            if stale.parent.name in known_models() and _OURS.fullmatch(stale.stem):
+            if stale.parent.name in known_models() and _GOLDEN_STEM.fullmatch(stale.stem):
                 stale.unlink()
     except OSError as error:
         raise GoldenError(
@@ -156,7 +156,7 @@ def check_seals(folder: Path) -> None:
     try:
         today = sealed(folder) | absent(before)
     except OSError as error:
-        raise GoldenError(f"'{error.filename}' {_trouble(error)}: restore it from version control.") from error
+        raise GoldenError(f"'{error.filename}' {_reason(error)}: restore it from version control.") from error
     changed = sorted(name for name in before.keys() | today.keys() if before.get(name) != today.get(name))
     if changed:
         raise GoldenError(
@@ -182,12 +182,12 @@ def check(folder: Path, models: Sequence[str] = BUILT_IN, weights: str | None = 
         if loaded.sha256 != entry.weights_sha256:
             raise GoldenError(f"The golden of {model} was made with other weights than '{loaded.spec}' is today.")
         _check_pixels(model, stored.pixels)
-        yield judge_itself(model, stored.outputs, _answer(model, loaded, stored.pixels))
+        yield judge_model(model, stored.outputs, _answer(model, loaded, stored.pixels))
 
 
-def judge_itself(model: str, stored: Outputs, today: Outputs) -> Verdict:
+def judge_model(model: str, stored: Outputs, today: Outputs) -> Verdict:
     """Judge the model's outputs on this machine by the stored ones, which another machine may have computed."""
-    row = form_row(ITSELF, LOSS.name)
+    row = form_row(MODEL_ITSELF, LOSS.name)
     assert row
     return judge_numbers(itself(model), LOSS.name, stored, today, row)
 
@@ -237,7 +237,7 @@ def _check_pixels(model: str, stored: dict[str, Pixels]) -> None:
                 f"run 'pe-validate golden --update {model}'."
             )
         off = int(np.abs(pixels.astype(int) - today[name]).max())
-        if off > ROUNDING:
+        if off > PIXEL_TOLERANCE:
             raise GoldenError(
                 f"Preprocessing makes another image of '{name}' than the golden of {model} was made of, a pixel "
                 f"differs by {off} of 255: every artifact would be fed what the model was not trained on."
@@ -258,7 +258,7 @@ def read(folder: Path, model: str) -> Golden:
         content = plain_file(path, _LARGEST_GOLDEN).read_bytes()
     except OSError as error:
         raise GoldenError(
-            f"Golden '{path}' {_trouble(error)}: restore it from version control, or run 'pe-validate golden --update'."
+            f"Golden '{path}' {_reason(error)}: restore it from version control, or run 'pe-validate golden --update'."
         ) from error
     if hashlib.sha256(content).hexdigest() != entry.sha256:
         raise GoldenError(
@@ -294,12 +294,12 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         return _MANIFEST.validate_json(plain_file(path, _LARGEST_MANIFEST).read_bytes())
     except OSError as error:
-        raise GoldenError(f"No goldens in '{folder}': '{MANIFEST}' {_trouble(error)}.") from error
+        raise GoldenError(f"No goldens in '{folder}': '{MANIFEST}' {_reason(error)}.") from error
     except ValidationError as error:
         raise GoldenError(f"'{path}' is not a manifest of goldens: restore it from version control.") from error
 
 
-def _trouble(error: OSError) -> str:
+def _reason(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return "is missing"
     return f"cannot be read ({error.strerror or error})"
@@ -375,4 +375,4 @@ def _is_current(folder: Path, model: str, pixels: dict[str, Pixels], outputs: Ou
     same = stored.pixels.keys() == pixels.keys() and all(
         np.array_equal(stored.pixels[name], image) for name, image in pixels.items()
     )
-    return same and judge_itself(model, stored.outputs, outputs).status == "pass"
+    return same and judge_model(model, stored.outputs, outputs).status == "pass"

@@ -26,7 +26,9 @@ COSTS: Final = "arm64-costs.json"
 def sealed(goldens: Path) -> dict[str, str]:
     """Return the sha256 of every table of limits, every fixture, and the costs in the folder ``goldens``, by name."""
     root = shipped("fixtures")
-    files = {f"fixtures/{path.relative_to(root).as_posix()}": path for path in sorted(root.rglob("*")) if _kept(path)}
+    files = {
+        f"fixtures/{path.relative_to(root).as_posix()}": path for path in sorted(root.rglob("*")) if _is_sealed(path)
+    }
     files |= {f"limits/{table.name}": table for table in sorted(limits.HERE.glob("*.toml"))}
     files |= {budget.TABLE.name: budget.TABLE}
     files |= {path.name: path for path in [goldens / COSTS] if path.exists()}
@@ -39,5 +41,5 @@ def absent(seals: Mapping[str, str]) -> dict[str, str]:
     return {name: seals[name] for name in seals if installed and name.startswith(f"fixtures/{REFERENCE}/")}
 
 
-def _kept(path: Path) -> bool:
+def _is_sealed(path: Path) -> bool:
     return path.is_file() and path.parent.name in SEALED and path.suffix not in UNSEALED

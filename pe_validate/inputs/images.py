@@ -22,7 +22,7 @@ Tensor = NDArray[np.float32]
 
 MEAN: Final = np.float32(0.5)
 STD: Final = np.float32(0.5)
-BOMBS: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+DECOMPRESSION_BOMBS: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 STRUCTURED: Final = frozenset({"gradient", "checkerboard", "hot-pixel"})
 LARGEST: Final = 2**29
 """The most bytes of an image file: more than a bitmap with the most pixels that Pillow opens."""
@@ -88,7 +88,7 @@ def open_photograph(path: Path) -> Image.Image:
             with Image.open(plain_file(path, LARGEST)) as image:
                 return image.convert("RGB")
     # Pillow's decoders raise exceptions of their own for damage; decompression bombs first cause a warning.
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, *BOMBS) as error:
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, *DECOMPRESSION_BOMBS) as error:
         raise LoadError(f"Photograph '{path}' cannot be read: {error}.") from error
 
 

@@ -35,7 +35,7 @@ def peak_memory(path: Path, target: str) -> int:
 
 
 def _peak(path: Path, target: str) -> int:
-    _warm(target)
+    _import_runtime(target)
     gc.collect()
     before = _status("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM, the peak
@@ -46,7 +46,7 @@ def _peak(path: Path, target: str) -> int:
     return _status("VmHWM") - before
 
 
-def _warm(target: str) -> None:
+def _import_runtime(target: str) -> None:
     """Import the runtime, and nothing more, by loading a path that does not exist."""
     with suppress(RunError):
         load(Path("nothing-here"), target)

@@ -138,7 +138,7 @@ class GraphReader:
                 f"(for '{name}'); add it in pe_validate/mil/ops."
             )
         operator = OPERATORS[message.type]
-        declare = self._unsettled if message.type == "classify" else self._declared
+        declare = self._undeclared if message.type == "classify" else self._declared
         outputs = tuple(declare(value, message.type) for value in message.outputs)
         inputs = {key: self._bindings(argument, name, key) for key, argument in message.inputs.items()}
         if message.type.startswith("constexpr_"):
@@ -188,7 +188,7 @@ class GraphReader:
             raise RunError(f"{self._label} defines '{name}' twice; export it again.")
         self._defined[name] = None
 
-    def _unsettled(self, value: Any, where: str) -> Declared:
+    def _undeclared(self, value: Any, where: str) -> Declared:
         return Declared(value.name, None, False, None)
 
     def _declared(self, value: Any, where: str) -> Declared:

@@ -22,7 +22,7 @@ from pe_validate.system.files import size
 Shape = tuple[int | None, ...]
 Shapes = dict[str, list[Sequence[int]]]
 
-_COUNTABLE: Final = 2**63 - 1
+_LARGEST: Final = 2**63 - 1
 
 OPSETS: Final = {"CoreML5": "iOS 15", "CoreML6": "iOS 16", "CoreML7": "iOS 17", "CoreML8": "iOS 18"}
 
@@ -114,8 +114,8 @@ class _Reader:
         self._types = {value.name: value.type for value in inputs}
         self._types |= {value.name: value.type for operation in everything for value in operation.outputs}
         for name, message in self._types.items():
-            if prod(n or 1 for n in _shape(message)) > _COUNTABLE:
-                raise RunError(f"{label} declares '{name}' with more than {_COUNTABLE} values; export it again.")
+            if prod(n or 1 for n in _shape(message)) > _LARGEST:
+                raise RunError(f"{label} declares '{name}' with more than {_LARGEST} values; export it again.")
         self._layers = {
             binding.name: operation.type
             for operation in self.operations

@@ -24,7 +24,15 @@ Trace: TypeAlias = Callable[[str, str, Tensor], None]
 
 # What torch raises if an operator cannot take its arguments; AttributeError for a string among tensors, MemoryError
 # (NumPy's; torch raises a RuntimeError) if memory runs out.
-_FAILURES: Final = (RuntimeError, ValueError, LookupError, TypeError, ArithmeticError, AttributeError, MemoryError)
+_OPERATOR_ERRORS: Final = (
+    RuntimeError,
+    ValueError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    AttributeError,
+    MemoryError,
+)
 
 
 def load(path: str | Path, mode: Mode = "exact", function_name: str | None = None, terms: int | None = None) -> Program:
@@ -90,13 +98,13 @@ class Program:
                     self._check_constant(operation)
                     self._execute(operation, self._constants, None)
         self._operations = tuple(operation for operation in graph.block.operations if not operation.folds)
-        self._dying = self._last_uses()
+        self._last_read = self._last_uses()
 
     def _check_constant(self, operation: Operation) -> None:
         computed = sorted(operation.reads - self._constants.keys())
         if computed:
             raise RunError(
-                f"{self._label}: {_called(operation)} decompresses '{computed[0]}', which is no constant; export it "
+                f"{self._label}: {_describe(operation)} decompresses '{computed[0]}', which is no constant; export it "
                 "again."
             )
 
@@ -122,15 +130,15 @@ class Program:
         with torch.inference_mode():
             self.overflows = []
             values: dict[str, Value] = dict(self._constants)
-            with _room(self._label, "inputs"):
+            with _memory_errors(self._label, "inputs"):
                 given = accept(self._inputs, inputs, self._label)
                 for declared in self._block.inputs:
-                    values[declared.name] = self._settle(given[declared.name], declared)
-            for operation, dying in zip(self._operations, self._dying, strict=True):
+                    values[declared.name] = self._as_declared(given[declared.name], declared)
+            for operation, last_read_names in zip(self._operations, self._last_read, strict=True):
                 self._execute(operation, values, trace)
-                for name in dying:
+                for name in last_read_names:
                     values.pop(name, None)  # values that a nested block defines are not here
-            with _room(self._label, "outputs"):
+            with _memory_errors(self._label, "outputs"):
                 return {feature.name: give(feature, values[feature.name], self._label) for feature in self._outputs}
 
     def _call(self, block: Block, outer: dict[str, Value], trace: Trace | None, *given: Value) -> tuple[Value, ...]:
@@ -144,16 +152,16 @@ class Program:
         """Compute an operation, and store its outputs in ``values``."""
         operator = operation.operator
         arguments: dict[str, Any] = {
-            key: [_wide(values[name]) for name in names] if key in operator.variadic else _wide(values[names[0]])
+            key: [_widened(values[name]) for name in names] if key in operator.variadic else _widened(values[names[0]])
             for key, names in operation.inputs.items()
         }
         blocks = {key: partial(self._call, block, values, trace) for key, block in operation.blocks.items()}
         try:
             result = self._function(operation)(**arguments, **blocks)
             kept = self._checked(operation, result if isinstance(result, tuple) else (result,))
-        except _FAILURES as error:
+        except _OPERATOR_ERRORS as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise RunError(f"{self._label}: {_called(operation)} failed: {reason.rstrip('.')}.") from error
+            raise RunError(f"{self._label}: {_describe(operation)} failed: {reason.rstrip('.')}.") from error
         for declared, value in zip(operation.outputs, kept, strict=True):
             values[declared.name] = value
             if trace is not None and declared.dtype is not None and isinstance(value, Tensor):
@@ -167,7 +175,7 @@ class Program:
         """
         if len(results) != len(operation.outputs):
             raise RunError(
-                f"{self._label}: {_called(operation)} gave {len(results)} outputs where "
+                f"{self._label}: {_describe(operation)} gave {len(results)} outputs where "
                 f"{len(operation.outputs)} are declared."
             )
         kept: list[Value] = []
@@ -176,19 +184,19 @@ class Program:
                 kept.append(value)
                 continue
             if not isinstance(value, Tensor):
-                raise RunError(f"{self._label}: {_called(operation)} gave a string where a tensor is declared.")
+                raise RunError(f"{self._label}: {_describe(operation)} gave a string where a tensor is declared.")
             if value.numel() > LARGEST:  # it may be a view that takes no memory yet
                 raise RunError(
-                    f"{self._label}: {_called(operation)} gave {value.numel()} values; {LARGEST} are the most."
+                    f"{self._label}: {_describe(operation)} gave {value.numel()} values; {LARGEST} are the most."
                 )
             if not declared.accepts(value.shape):
                 raise RunError(
-                    f"{self._label}: {_called(operation)} gave shape {list(value.shape)} where "
+                    f"{self._label}: {_describe(operation)} gave shape {list(value.shape)} where "
                     f"{list(declared.shape or ())} is declared."
                 )
-            settled = self._settle(value, declared, operation.operator.moves)
+            settled = self._as_declared(value, declared, operation.operator.moves)
             if settled is not value and _overflowed(value, settled):
-                self.overflows.append(_called(operation))
+                self.overflows.append(_describe(operation))
             kept.append(settled)
         return kept
 
@@ -198,7 +206,7 @@ class Program:
             return partial(ROUNDED[operation.type], self._terms)
         return operation.operator.run
 
-    def _settle(self, value: Tensor, declared: Declared, rounded: bool = False) -> Tensor:
+    def _as_declared(self, value: Tensor, declared: Declared, rounded: bool = False) -> Tensor:
         """Return a value in its declared type; this is the only place where precision is lost.
 
         ``rounded``: the value consists of values that have already been rounded here.
@@ -212,16 +220,16 @@ class Program:
     def _last_uses(self) -> list[list[str]]:
         """Return, for each operation, the values that nothing after it reads."""
         needed = {feature.name for feature in self._outputs} | set(self._constants)
-        dying: list[list[str]] = []
+        last_read_names: list[list[str]] = []
         for operation in reversed(self._operations):
             names = operation.reads | {output.name for output in operation.outputs}
-            dying.append(sorted(names - needed))
+            last_read_names.append(sorted(names - needed))
             needed |= names
-        return dying[::-1]
+        return last_read_names[::-1]
 
 
 @contextmanager
-def _room(label: str, what: str) -> Iterator[None]:
+def _memory_errors(label: str, what: str) -> Iterator[None]:
     """Turn a lack of memory into a RunError; torch raises a RuntimeError for it, NumPy a MemoryError."""
     try:
         yield
@@ -229,7 +237,7 @@ def _room(label: str, what: str) -> Iterator[None]:
         raise RunError(f"{label}: its {what} cannot be held in memory: {str(error).splitlines()[0]}.") from error
 
 
-def _wide(value: Value) -> Value:
+def _widened(value: Value) -> Value:
     """Return a float16 tensor as float32, in which operators compute; other values unchanged."""
     return value.float() if isinstance(value, Tensor) and value.dtype is torch.float16 else value
 
@@ -241,7 +249,7 @@ def _overflowed(value: Tensor, rounded: Tensor) -> bool:
     return largest == torch.inf and bool((rounded.isinf() & value.isfinite()).any())
 
 
-def _called(operation: Operation) -> str:
+def _describe(operation: Operation) -> str:
     name = operation.outputs[0].name if operation.outputs else "no output"
     return f"operator '{operation.type}' ('{name}')"
 

@@ -28,7 +28,7 @@ from pe_validate.system.process import memory_limited
 
 SPECS = ("'seed:N'", "'seed:N+outliers'", "'trained'", "'file:PATH'", "'hf:REPO[@REVISION][:FILE]'")
 
-DAMAGE = (
+READ_ERRORS = (
     SafetensorError,
     ArithmeticError,
     AttributeError,
@@ -44,13 +44,13 @@ DAMAGE = (
 )
 """Exceptions that the readers were seen to raise for files that are truncated or altered."""
 
-_TOLD = 12
+_MOST_LISTED = 12
 """The most mismatches that an error message lists."""
 
-_SLACK = 2**28
+_READ_OVERHEAD = 2**28
 """Bytes of memory that reading a checkpoint may take besides its tensors."""
 
-NESTS = ("state_dict", "weights")
+NESTING_KEYS = ("state_dict", "weights")
 """Keys under which training code is known to nest the state dict."""
 
 
@@ -154,12 +154,12 @@ def _read(path: Path) -> Mapping[str, object]:
                         f"Checkpoint '{path}' is a compressed archive, which may unpack to any size: save the tensors "
                         "alone, as .safetensors or with torch.save(model.state_dict(), …)."
                     )
-        with memory_limited(2 * path.stat().st_size + _SLACK), warnings.catch_warnings():
+        with memory_limited(2 * path.stat().st_size + _READ_OVERHEAD), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickle protocols; a file that cannot be read is an error below
             # Memory-mapped, so that tensors take no more memory than the file has bytes, whatever it declares. Other
             # values in a pickle have no such bound (five bytes make a bytearray of any size), hence the memory limit.
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=archived)
-    except DAMAGE as error:
+    except READ_ERRORS as error:
         raise LoadError(
             f"Checkpoint '{path}' cannot be read, it is truncated or damaged: {_first_line(error)}."
         ) from error
@@ -185,27 +185,29 @@ def _fitted(content: Mapping[str, object], sources: Sources, spec: str) -> dict[
     problems += [
         f"{name} is not a plain tensor of floating-point numbers"
         for name in expected
-        if name in found and not _plain(found[name])
+        if name in found and not _is_plain(found[name])
     ]
     problems += [
         f"mis-shaped {name} {list(found[name].shape)} instead of {list(tensor.shape)}"
         for name, tensor in expected.items()
-        if name in found and _plain(found[name]) and found[name].shape != tensor.shape
+        if name in found and _is_plain(found[name]) and found[name].shape != tensor.shape
     ]
     if problems:
-        told = "; ".join(problems[:_TOLD]) + (f"; and {len(problems) - _TOLD} more" if len(problems) > _TOLD else "")
-        raise LoadError(f"'{spec}' is not a {sources.model}; {len(problems)} tensors disagree: {told}.")
+        listed = "; ".join(problems[:_MOST_LISTED]) + (
+            f"; and {len(problems) - _MOST_LISTED} more" if len(problems) > _MOST_LISTED else ""
+        )
+        raise LoadError(f"'{spec}' is not a {sources.model}; {len(problems)} tensors disagree: {listed}.")
     return {name: found[name].detach().to(torch.float32, copy=True).contiguous() for name in expected}
 
 
-def _plain(tensor: Tensor) -> bool:
+def _is_plain(tensor: Tensor) -> bool:
     """Return whether a tensor is dense, on the CPU and floating-point: not sparse, nested, quantised or on "meta"."""
     dense = tensor.layout is torch.strided and not tensor.is_nested and tensor.device.type == "cpu"
     return dense and tensor.dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def _unnested(content: Mapping[str, object], prefix: str) -> dict[str, Tensor]:
-    for nest in NESTS:
+    for nest in NESTING_KEYS:
         if isinstance(inner := content.get(nest), Mapping):
             content = inner
     tensors = {

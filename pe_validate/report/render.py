@@ -34,18 +34,18 @@ COLUMNS: Final = ("case", "gate", "result", "SNR", "limit", "max abs diff", "cos
 
 def sentences(report: Report) -> list[str]:
     """Return a sentence for every error, failed gate and explanation, and the commands that reproduce them."""
-    said = []
+    messages = []
     for result in report.results:
         if result.error:
-            said.append(result.error)
-        said += [verdict.sentence for verdict in result.verdicts if verdict.status != "pass"]
-        said += [result.explanation.sentence] if result.explanation else []
-        said += [result.unexplained] if result.unexplained else []
+            messages.append(result.error)
+        messages += [verdict.sentence for verdict in result.verdicts if verdict.status != "pass"]
+        messages += [result.explanation.sentence] if result.explanation else []
+        messages += [result.unexplained] if result.unexplained else []
         if result.status == "error" and not result.error:
-            said.append(unjudged(result))
+            messages.append(unjudged(result))
         if result.status != "pass":
-            said.append(f"See it again: {result.again}")
-    return said
+            messages.append(f"See it again: {result.again}")
+    return messages
 
 
 def unjudged(result: Result) -> str:
@@ -71,8 +71,8 @@ def to_terminal(report: Report) -> RenderableType:
         )
     charts = [Text(f"\n{to_chart(explanation)}", no_wrap=True) for explanation in explanations(report)]
     kernels = [Text(line) for line in kernel_lines(report.results)]
-    said = map(Text, sentences(report))
-    return Group(*map(Text, report.headlines), "", table, "", *kernels, *said, *charts)
+    messages = map(Text, sentences(report))
+    return Group(*map(Text, report.headlines), "", table, "", *kernels, *messages, *charts)
 
 
 def explanations(report: Report) -> list[Explanation]:

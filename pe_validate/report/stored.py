@@ -22,7 +22,7 @@ from pe_validate.system.files import plain_file
 from pe_validate.system.legible import legible
 
 FILE_NAME: Final = "report.json"
-BEGINNING: Final = b'{\n "headlines"'
+FIRST_BYTES: Final = b'{\n "headlines"'
 """The first bytes of every stored report, of any version."""
 
 TOOLS: Final = ("pe-validate", "torch", "executorch", "coremltools", "onnxruntime", "numpy")
@@ -65,7 +65,7 @@ def is_report(path: Path) -> bool:
     """Return whether a file is a stored report, of this version or another."""
     try:
         with plain_file(path).open("rb") as file:
-            return file.read(len(BEGINNING)) == BEGINNING
+            return file.read(len(FIRST_BYTES)) == FIRST_BYTES
     except OSError:
         return False
 

@@ -148,7 +148,7 @@ def nurse(descriptor: int, modules: Sequence[str]) -> None:
                     if ready:
                         pipe.send(_fork(pipe, serve, log, memory, folder, environment))
                 case ("status", pid):
-                    ended |= dict(_reaped())
+                    ended |= dict(_reap())
                     pipe.send(ended.get(pid))
         except (EOFError, OSError):
             return
@@ -178,7 +178,7 @@ def _fork(pipe: Connection, serve: Serve, log: str, memory: int, folder: str, en
     os._exit(0)
 
 
-def _reaped() -> Iterator[tuple[int, int]]:
+def _reap() -> Iterator[tuple[int, int]]:
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)

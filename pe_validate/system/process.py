@@ -131,7 +131,7 @@ def serve(descriptor: int, log: str, memory: str) -> None:
     """Answer calls from the inherited pipe until its other end is closed; this is the child's main loop."""
     if int(memory):
         resource.setrlimit(resource.RLIMIT_DATA, (int(memory), int(memory)))
-    threading.Thread(target=_die_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_exit_with_parent, args=(os.getppid(),), daemon=True).start()
     pipe: Connection = Connection(descriptor)
     sys.path[:] = pipe.recv() or sys.path
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -144,11 +144,11 @@ def serve(descriptor: int, log: str, memory: str) -> None:
         try:
             function, args, kwargs = pipe.recv()
         except EOFError:
-            _leave()
+            _exit_quickly()
         pipe.send(_attempt(function, args, kwargs))
 
 
-def _leave() -> NoReturn:
+def _exit_quickly() -> NoReturn:
     """Exit without tearing down every imported module, which would take a second."""
     atexit._run_exitfuncs()
     sys.stdout.flush()
@@ -186,7 +186,7 @@ def memory_limited(extra: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_DATA, limits)
 
 
-def _die_with(parent: int) -> None:
+def _exit_with_parent(parent: int) -> None:
     """End this process when its parent ends: an orphan is given another parent."""
     while os.getppid() == parent:
         time.sleep(0.5)

@@ -11,7 +11,7 @@ from pe_validate.system.errors import ExplainError
 from pe_validate.system.process import Child, ChildError
 from pe_validate.targets.base import Values
 
-TAKE_APART_TIMEOUT: Final = 600.0
+INTERMEDIATES_TIMEOUT: Final = 600.0
 """Seconds to take a file apart and run it once."""
 
 
@@ -23,7 +23,7 @@ def in_a_child(read: Callable[..., Values], path: Path, *arguments: object, prel
     """
     with Child(memory=memory_for(path), preload=preload) as child:
         try:
-            return child.call(read, TAKE_APART_TIMEOUT, path, *arguments)
+            return child.call(read, INTERMEDIATES_TIMEOUT, path, *arguments)
         except ChildError as error:
             raise ExplainError(f"The intermediate values of '{path}' cannot be read: {error}.") from error
 

@@ -39,9 +39,9 @@ class Ledger:
         from pe_validate.gates.base import Subject
         from pe_validate.gates.registry import required
 
-        said = []
+        problems = []
         for case in cases:
             lost = [gate for gate in required(Subject(case, weights)) if gate not in self.judged.get(case, ())]
             if lost:
-                said.append(f"{case}: nothing that passed has judged {', '.join(lost)}.")
-        return said or ([] if cases else ["no case was selected."])
+                problems.append(f"{case}: nothing that passed has judged {', '.join(lost)}.")
+        return problems or ([] if cases else ["no case was selected."])

@@ -42,8 +42,8 @@ def claimed(path: Path, model: str, precision: str | None = None) -> Claim:
     if path.suffix not in suffixes:
         raise UsageError(f"'{path}' is none of {', '.join(suffixes)}.")
     likely = suffixes[path.suffix]
-    structure = likely.structure(path) if path.exists() and _needed(likely, precision) else Structure()
-    target = next((t for t in _told_by_structure() if t.claims(path, structure)), likely)
+    structure = likely.structure(path) if path.exists() and _must_read(likely, precision) else Structure()
+    target = next((t for t in _targets_sharing_suffix() if t.claims(path, structure)), likely)
     if precision not in (None, *target.precisions):
         raise UsageError(f"'{target.name}' is validated in {', '.join(target.precisions)}, not in '{precision}'.")
     if not path.exists():
@@ -52,12 +52,12 @@ def claimed(path: Path, model: str, precision: str | None = None) -> Claim:
     return Claim(path, Case(name, target.name, precision or target.precision_of(path, structure)), structure)
 
 
-def _needed(target: Target, precision: str | None) -> bool:
+def _must_read(target: Target, precision: str | None) -> bool:
     """Return whether the file must be read to know its case; programs always, since targets share their suffix."""
     return precision is None or bool(target.operands)
 
 
-def _told_by_structure() -> Iterator[Target]:
+def _targets_sharing_suffix() -> Iterator[Target]:
     """Yield the targets whose suffix ends in another target's suffix."""
     for target in targets().values():
         if any(target.suffix != other.suffix and target.suffix.endswith(other.suffix) for other in targets().values()):

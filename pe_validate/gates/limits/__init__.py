@@ -25,7 +25,7 @@ MACHINES: Final = HERE / "machines.toml"
 FORMS: Final = HERE / "forms.toml"
 REASONS: Final = HERE / "reasons.toml"
 
-ITSELF: Final = "itself"
+MODEL_ITSELF: Final = "itself"
 """The name in ``forms.toml`` of the model itself, without a rewrite."""
 
 Row = TypeVar("Row", Tolerance, AgreementTolerance, AccuracyTolerance)

@@ -79,7 +79,7 @@ def setup(profile: Profile, cache_dir: Path | None = None, progress: Progress = 
     packages: dict[str, dict[str, str]] = tomllib.loads(PACKAGES.read_text(encoding="utf-8"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder / "lock", progress):
+        with _exclusive(folder / "lock", progress):
             for left in folder.glob(".*-*"):  # left by a process that was killed
                 shutil.rmtree(left)
             parts = _Parts(folder, progress)
@@ -110,7 +110,7 @@ def setup(profile: Profile, cache_dir: Path | None = None, progress: Progress = 
 
 
 @contextmanager
-def _alone(lock: Path, progress: Progress) -> Iterator[None]:
+def _exclusive(lock: Path, progress: Progress) -> Iterator[None]:
     try:
         held = FileLock(lock).acquire(timeout=0)
     except Timeout:
@@ -200,10 +200,10 @@ def _unpack(package: Path, to: Path) -> None:
         archive.read_all_headers()
         name = next(name for name in archive.archived_files if name.startswith(b"data.tar"))
         with tarfile.open(fileobj=archive.archived_files[name]) as files:
-            files.extractall(to, filter=_needed)
+            files.extractall(to, filter=_only_arm64_emulator)
 
 
-def _needed(member: tarfile.TarInfo, to: str) -> tarfile.TarInfo | None:
+def _only_arm64_emulator(member: tarfile.TarInfo, to: str) -> tarfile.TarInfo | None:
     """Leave out the emulators of other architectures; a tar extraction filter."""
     name = Path(member.name).name
     return None if name.startswith("qemu-") and name != "qemu-aarch64" else tarfile.tar_filter(member, to)

@@ -12,7 +12,7 @@ from pe_validate.mil.ops.registry import Value, flag, op
 
 Body: TypeAlias = Callable[..., tuple[Tensor, ...]]
 
-TURNS: Final = 2**14
+MAX_ITERATIONS: Final = 2**14
 """Iterations after which a loop counts as endless; a feed-forward network's loop has one for each token."""
 
 
@@ -30,11 +30,11 @@ def while_loop(loop_vars: Sequence[Tensor], condition: Body, body: Body) -> tupl
         ValueError: the loop does not end.
     """
     values = tuple(loop_vars)
-    for _ in range(TURNS):
+    for _ in range(MAX_ITERATIONS):
         if not flag(condition(*values)[0]):
             return values
         values = body(*values)
-    raise ValueError(f"the loop has not ended after {TURNS} turns")
+    raise ValueError(f"the loop has not ended after {MAX_ITERATIONS} turns")
 
 
 @op("classify")

@@ -15,7 +15,7 @@ from pe_validate.mil.ops.registry import flag, integer, integers, op
 @op("linear")
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return ``x @ weight.T + bias``."""
-    x, weight = _alike(x, weight)
+    x, weight = _promoted(x, weight)
     return F.linear(x, weight, None if bias is None else bias.to(x.dtype))
 
 
@@ -26,10 +26,10 @@ def matmul(x: Tensor, y: Tensor, transpose_x: Tensor | None = None, transpose_y:
         x = x.transpose(-1, -2)
     if flag(transpose_y) and y.dim() > 1:
         y = y.transpose(-1, -2)
-    return torch.matmul(*_alike(x, y))
+    return torch.matmul(*_promoted(x, y))
 
 
-def _alike(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def _promoted(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Return both in a type that can hold either; from iOS 17 on, a constant operand may have another type."""
     common = torch.promote_types(x.dtype, y.dtype)
     return x.to(common), y.to(common)

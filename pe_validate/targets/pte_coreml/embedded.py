@@ -72,7 +72,7 @@ class _Node:
 
 _NODES: Final = TypeAdapter(dict[Literal["nodes"], list[_Node]])
 
-_LISTING: Final = 2**20
+_LISTING_SIZE: Final = 2**20
 """Bytes at the end of a payload that are searched for its listing, which takes about a kilobyte."""
 
 
@@ -86,7 +86,7 @@ def write_package(payload: bytes, folder: Path) -> Path:
     """
     try:
         # The listing is JSON, stored backwards at the end of the payload; its last node is the root.
-        listing, _ = JSONDecoder().raw_decode(bytes(payload[-_LISTING:])[::-1].decode("latin-1"))
+        listing, _ = JSONDecoder().raw_decode(bytes(payload[-_LISTING_SIZE:])[::-1].decode("latin-1"))
         nodes = dict(enumerate(_NODES.validate_python(listing)["nodes"]))
         root = nodes.pop(max(nodes))
         if sum(node.dataRegion.size for node in nodes.values()) > len(payload):
@@ -112,12 +112,12 @@ def _write(node: _Node, others: dict[int, _Node], payload: memoryview, place: Pa
         return
     place.mkdir(exist_ok=True)
     for name, number in node.children.items():
-        if not _PLAIN.fullmatch(name):
+        if not _FILE_NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name of a file")
         _write(others.pop(number), others, payload, place / name)
 
 
-_PLAIN: Final = re.compile(r"(?!\.)[\w.-]{1,200}", re.ASCII)
+_FILE_NAME: Final = re.compile(r"(?!\.)[\w.-]{1,200}", re.ASCII)
 
 
 def _reason(error: Exception) -> str:

@@ -16,7 +16,7 @@ from torch import Tensor, fx, nn
 if TYPE_CHECKING:
     from executorch.exir._serialize._program import PTEFile
 
-SHORT = 16
+DIGEST_LENGTH = 16
 """Hexadecimal digits of a sha256 that are kept, enough for a few hundred constants."""
 
 
@@ -29,7 +29,7 @@ def stored(program: PTEFile) -> tuple[tuple[str, ...], tuple[str, ...]]:
     data = program.named_data
     for name, entry in (data.pte_data if data else {}).items():
         digest = hashlib.sha256(data.buffers[entry.buffer_index]).hexdigest()
-        found.add(digest[:SHORT])
+        found.add(digest[:DIGEST_LENGTH])
         if name.rpartition("_")[2] != digest:
             altered.append(name)
     return tuple(sorted(found)), tuple(altered)
@@ -37,7 +37,7 @@ def stored(program: PTEFile) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def of_graph(graph: nn.Module) -> dict[str, str]:
     """Return the digests of the weights, scales and biases of linear layers and of quantised tensors, by name."""
-    return {name: hashlib.sha256(_bytes(tensor)).hexdigest()[:SHORT] for name, tensor in _tensors(graph)}
+    return {name: hashlib.sha256(_bytes(tensor)).hexdigest()[:DIGEST_LENGTH] for name, tensor in _tensors(graph)}
 
 
 def _tensors(graph: nn.Module) -> Iterator[tuple[str, Tensor]]:

@@ -25,7 +25,7 @@ from pe_validate.targets.xnnpack.constants import stored
 LAYOUT: Final = struct.Struct("<IIIQ")
 """Offsets and sizes of the graph and of the constants in XNNPACK's header (``xnnpack_graph_serialize.py``)."""
 
-LAYOUT_PLACE: Final = 10
+LAYOUT_OFFSET: Final = 10
 """Offset of that layout in the header, in bytes."""
 
 
@@ -66,7 +66,7 @@ def graph_of(payload: bytes) -> dict[str, Any]:
     from executorch.backends.xnnpack import serialization
     from executorch.exir._serialize._flatbuffer import _flatc_decompile
 
-    offset, size, _, _ = LAYOUT.unpack_from(payload, LAYOUT_PLACE)
+    offset, size, _, _ = LAYOUT.unpack_from(payload, LAYOUT_OFFSET)
     with tempfile.TemporaryDirectory() as folder:
         schema, graph = Path(folder) / "schema.fbs", Path(folder) / "graph.bin"
         schema.write_bytes((resources.files(serialization) / "schema.fbs").read_bytes())
@@ -88,10 +88,10 @@ def _products(graph: dict[str, Any]) -> Counter[str]:
     for node in graph["xnodes"]:
         kind, ends = node["xnode_union_type"], node["xnode_union"]
         operands = ends.get("input1_id"), ends.get("filter_id", ends.get("input2_id"))
-        if kind not in _WORK:
+        if kind not in _MACS:
             continue
         left, right = (values[operand] for operand in operands)
-        name, inner = _WORK[kind]
+        name, inner = _MACS[kind]
         types = " × ".join(value["datatype"].removeprefix("xnn_datatype_") for value in (left, right))
         found[f"{name} {types}"] += math.prod(values[ends["output_id"]]["dims"]) * inner(right["dims"])
     return found
@@ -105,7 +105,7 @@ def _package_products(payload: bytes) -> Counter[str]:
     return Counter({f"{operator} {dtype} × {dtype}": count for (operator, dtype), count in pairs.items()})
 
 
-_WORK: Final[dict[str, tuple[str, Callable[[list[int]], int]]]] = {
+_MACS: Final[dict[str, tuple[str, Callable[[list[int]], int]]]] = {
     # Multiply-accumulates for each element of the output, from the shape of the right-hand operand.
     "XNNFullyConnected": ("linear", lambda shape: shape[-1]),
     "XNNBatchMatrixMultiply": ("bmm", lambda shape: shape[-2]),

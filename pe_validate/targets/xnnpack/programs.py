@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pe_validate.targets.base import Values
-from pe_validate.targets.xnnpack.delegation import LAYOUT, LAYOUT_PLACE, graph_of
+from pe_validate.targets.xnnpack.delegation import LAYOUT, LAYOUT_OFFSET, graph_of
 
 OUTPUT: Final = 2
 """XNN_VALUE_FLAG_EXTERNAL_OUTPUT of ``xnnpack.h``."""
@@ -65,7 +65,7 @@ def with_outputs(path: Path, target: Path, sizes: frozenset[int]) -> list[str]:
     data = file.program.backend_delegate_data[plan.delegates[call.delegate_index].processed.index]
     graph = graph_of(data.data)
     names = [f"output {number}" for number in range(len(plan.outputs))]
-    for value in _inner(graph, sizes):
+    for value in _computed(graph, sizes):
         value["external_id"], value["flags"] = graph["num_externs"], OUTPUT
         graph["num_externs"] += 1
         graph["output_ids"].append(value["id_out"])
@@ -92,7 +92,7 @@ def with_outputs(path: Path, target: Path, sizes: frozenset[int]) -> list[str]:
     return names
 
 
-def _inner(graph: dict[str, Any], sizes: frozenset[int]) -> list[dict[str, Any]]:
+def _computed(graph: dict[str, Any], sizes: frozenset[int]) -> list[dict[str, Any]]:
     """Return the floating-point values with one of ``sizes`` elements that are computed and not yet outputs."""
     computed = {node["xnode_union"]["output_id"] for node in graph["xnodes"] if "output_id" in node["xnode_union"]}
     values = [value["xvalue_union"] for value in graph["xvalues"]]
@@ -117,10 +117,10 @@ def _with_graph(payload: bytes, graph: dict[str, Any]) -> bytes:
         source.write_text(json.dumps(graph).replace("Infinity", "inf"))  # as flatc reads it
         _flatc_compile(folder, str(schema), str(source))
         made = next(p for p in Path(folder).iterdir() if p.suffix not in (".fbs", ".json")).read_bytes()
-    start, _, constants, count = LAYOUT.unpack_from(payload, LAYOUT_PLACE)
+    start, _, constants, count = LAYOUT.unpack_from(payload, LAYOUT_OFFSET)
     end = _aligned(start + len(made))
     header = bytearray(payload[:start])
-    LAYOUT.pack_into(header, LAYOUT_PLACE, start, len(made), end, count)
+    LAYOUT.pack_into(header, LAYOUT_OFFSET, start, len(made), end, count)
     return (bytes(header) + made).ljust(end, b"\0") + payload[constants : constants + count]
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pe_validate.models.weights import Sources, Weights
 
 _HERE: Final = "pe_validate.models.perception_encoder.vision"
-_COMPUTING: Final = tuple(f"{_HERE}.{name}" for name in ("config", "tower", "deploy", "synthetic", "outliers"))
+_MODULES: Final = tuple(f"{_HERE}.{name}" for name in ("config", "tower", "deploy", "synthetic", "outliers"))
 """The modules that decide what a tower and its rewrites compute."""
 
 
@@ -33,7 +33,7 @@ class VisionModel(Model):
     """One Perception Encoder vision tower."""
 
     licence = LICENCE
-    modules = ("pe_validate.models.weights", *_COMPUTING)
+    modules = ("pe_validate.models.weights", *_MODULES)
 
     def __init__(self, config: ModelConfig) -> None:
         self.config = config
