@@ -123,6 +123,12 @@ def nursery(modules: Sequence[str]) -> Nursery:
         return _nurseries[key]
 
 
+def prepare(modules: Sequence[str]) -> None:
+    """Begin to import what children will need, and do not wait for it."""
+    if modules and AVAILABLE:
+        nursery(modules)
+
+
 _NURSERY: Final = "import sys; from pe_validate.system.nursery import nurse; nurse(int(sys.argv[1]), sys.argv[2:])"
 
 Serve = Callable[[int, str, str], None]
