@@ -1,7 +1,7 @@
 """Arrows between the rooms of a package, and circles, by grimp: ``python tests/benchmarks/rooms.py [FOLDER]``.
 
-FOLDER holds the package ``pe_validate``; without one, that of this checkout is read. Imports in functions count, those for
-types alone do not. Needs ``pip install grimp``, and nothing of the package's own requirements.
+FOLDER holds the package ``pe_validate``; without one, that of this checkout is read. Imports in functions count, those
+for types alone do not. Needs ``pip install grimp``, and nothing of the package's own requirements.
 """
 
 from __future__ import annotations
