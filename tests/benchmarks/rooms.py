@@ -39,9 +39,11 @@ def main(folder: Path) -> None:
     print(f"{len(rooms)} rooms and loose modules, {known} arrows, {len(circles)} pairs that need one another")
     print(f"{len(left)} of them are in circles or need one that is")
     for room in rooms:
-        print(
-            f"{room.removeprefix(PACKAGE + '.')}: {', '.join(sorted(o.removeprefix(PACKAGE + '.') for o in arrows[room]))}"
-        )
+        print(f"{_short(room)}: {', '.join(sorted(map(_short, arrows[room])))}")
+
+
+def _short(module: str) -> str:
+    return module.removeprefix(f"{PACKAGE}.")
 
 
 if __name__ == "__main__":
