@@ -6,15 +6,18 @@ They take ``image`` float32 [1, 3, 32, 32] and give ``features`` float32 [1, 8].
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import torch
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
-from pe_validate.data.artifact import Delegation
+from pe_validate.data.structure import Delegation
 from pe_validate.models.perception_encoder.vision.config import ModelConfig
+from pe_validate.models.perception_encoder.vision.model import VisionModel
 
-CONFIG = ModelConfig("tiny", image_size=32, patch_size=8, width=8, layers=1, heads=1)
+CONFIG: Final = ModelConfig("tiny", image_size=32, patch_size=8, width=8, layers=1, heads=1)
+MODEL: Final = VisionModel(CONFIG)
 """Declares the same input and output, for the eager runtime."""
 
 METADATA = {"model": "tiny", "precision": "fp32", "weights": "seed:0", "weights_sha256": "0" * 64, "licence": "none"}
