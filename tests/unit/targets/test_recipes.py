@@ -7,28 +7,26 @@ from pathlib import Path
 
 import pytest
 import torch
+from nano import case
 from torch import fx
 from torchao.quantization.pt2e import HistogramObserver
 
-from pe_validate.case import MATRIX, Case
+from pe_validate.case import MATRIX
 from pe_validate.data.comparison import compare
 from pe_validate.inputs.images import Sample
 from pe_validate.models.perception_encoder.vision.config import NANO
 from pe_validate.models.perception_encoder.vision.outliers import add_outliers
+from pe_validate.models.perception_encoder.vision.synthetic import seeded
 from pe_validate.models.perception_encoder.vision.tower import VisionTower
-from pe_validate.models.weights import seeded
 from pe_validate.system.errors import ExportError, LoadError, UsageError
 from pe_validate.targets.export import export
-from pe_validate.targets.recipes import RECIPES, calibration_images, lowered, recipe
+from pe_validate.targets.recipes import calibration_images, lowered
+from pe_validate.targets.registry import recipe, targets
 from pe_validate.targets.xnnpack.constants import of_graph
-from pe_validate.walk.walk import claimed
+from pe_validate.walk.check import claimed
 
 SMALL = replace(NANO, layers=2)
 IMAGE = torch.rand(NANO.input_shape, generator=torch.Generator().manual_seed(1)) * 2 - 1
-
-
-def case(precision: str) -> Case:
-    return Case(NANO.name, "pte", precision)
 
 
 @pytest.fixture
@@ -45,11 +43,11 @@ def calibration(precision: str) -> tuple[Sample, ...]:
 def loss_db(tower: VisionTower, precision: str) -> float:
     graph = lowered(tower, case(precision), calibration(precision))
     with torch.no_grad():
-        return compare(tower(IMAGE), graph(IMAGE.to(getattr(torch, recipe(case(precision)).dtype))).float()).snr_db
+        return compare(tower(IMAGE), graph(IMAGE.to(getattr(torch, recipe(case(precision)).scheme.dtype))).float()).snr_db
 
 
 def test_every_case_has_a_recipe_and_every_recipe_a_case() -> None:
-    assert {(c.target, c.precision) for c in MATRIX} == set(RECIPES)
+    assert {(c.target, c.precision) for c in MATRIX} == {(name, p) for name, target in targets().items() for p in target.precisions}
 
 
 def test_fewer_bits_lose_more(tower: VisionTower) -> None:

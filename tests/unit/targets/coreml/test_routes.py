@@ -20,8 +20,8 @@ from pe_validate.mil import load
 from pe_validate.mil.inspection import inspect
 from pe_validate.models.perception_encoder.vision.config import NANO
 from pe_validate.models.perception_encoder.vision.deploy import deploy
+from pe_validate.models.perception_encoder.vision.synthetic import seeded
 from pe_validate.models.perception_encoder.vision.tower import VisionTower
-from pe_validate.models.weights import seeded
 from pe_validate.system.quiet import quiet_libraries
 from pe_validate.targets.coreml.routes import (
     ROUTES,
