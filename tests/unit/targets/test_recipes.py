@@ -43,11 +43,13 @@ def calibration(precision: str) -> tuple[Sample, ...]:
 def loss_db(tower: VisionTower, precision: str) -> float:
     graph = lowered(tower, case(precision), calibration(precision))
     with torch.no_grad():
-        return compare(tower(IMAGE), graph(IMAGE.to(getattr(torch, recipe(case(precision)).scheme.dtype))).float()).snr_db
+        image = IMAGE.to(getattr(torch, recipe(case(precision)).scheme.dtype))
+        return compare(tower(IMAGE), graph(image).float()).snr_db
 
 
 def test_every_case_has_a_recipe_and_every_recipe_a_case() -> None:
-    assert {(c.target, c.precision) for c in MATRIX} == {(name, p) for name, target in targets().items() for p in target.precisions}
+    recipes = {(name, precision) for name, target in targets().items() for precision in target.precisions}
+    assert {(c.target, c.precision) for c in MATRIX} == recipes
 
 
 def test_fewer_bits_lose_more(tower: VisionTower) -> None:
