@@ -207,8 +207,8 @@ def test_shapes_have_to_be_equal_and_are_never_broadcast(shape: tuple[int, ...])
 
 
 def test_low_precision_is_widened_before_it_is_subtracted() -> None:
-    largest = np.finfo(np.float16).max
-    assert compare(float16([largest, 1]), float16([-largest, 1])).max_abs == 2 * float(largest)
+    largest = float(np.finfo(np.float16).max)
+    assert compare(float16([largest, 1]), float16([-largest, 1])).max_abs == 2 * largest
 
 
 def test_inputs_are_left_as_they_were() -> None:

@@ -113,12 +113,17 @@ def flip_a_byte(entry: Path, file: Path) -> None:
         stream.write(bytes([byte ^ 1]))
 
 
+def a_folder_instead(entry: Path, file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
 ALTERATIONS: dict[str, Callable[[Path, Path], object]] = {
     "one bit": flip_a_byte,
     "truncated": lambda entry, file: os.truncate(file, 1000),
     "longer": lambda entry, file: os.truncate(file, file.stat().st_size + 1),
     "artifact missing": lambda entry, file: file.unlink(),
-    "artifact a folder": lambda entry, file: (file.unlink(), file.mkdir()),
+    "artifact a folder": a_folder_instead,
     "description missing": lambda entry, file: (entry / "artifact.json").unlink(),
     "description empty": lambda entry, file: (entry / "artifact.json").write_bytes(b""),
     "description garbage": lambda entry, file: (entry / "artifact.json").write_bytes(b"\xff\x00{"),

@@ -35,9 +35,9 @@ class Recorder(Runtime):
         self.producer = "Recorder 1.0"
         self.inputs, self.outputs = inputs, outputs
         self.answer = np.zeros(FEATURES.shape, np.float32) if answer is None else answer
-        self.received: list[Array] = []
+        self.received: list[NDArray[np.generic]] = []
 
-    def _run(self, image: Array) -> NDArray[np.generic]:
+    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
         self.received.append(image)
         return self.answer
 
