@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 from kill_matrix import WANTED, Cell, margin, words
-from pe_validate.gates.verdicts import Verdict
 from planting import FAULTS, MODEL, SHARED, import_catalogue, planted
 from sound_and_sick import Exporter, References
 
 from pe_validate.case import Case
 from pe_validate.explain.locate import explain
+from pe_validate.gates.verdicts import Verdict
 from pe_validate.goldens import golden
 from pe_validate.system.errors import GoldenError, RunError
 from pe_validate.walk.walk import check, examine

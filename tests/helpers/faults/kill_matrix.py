@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import get_args
 
-from pe_validate.gates.verdicts import Verdict
 from planting import FAULTS, MODEL, Level, import_catalogue
 
 from pe_validate.case import Case
 from pe_validate.data.comparison import Comparison
 from pe_validate.gates.limits import Limits, Tolerance, of_rewrite, tolerance
+from pe_validate.gates.verdicts import Verdict
 
 INVISIBLE = {
     "bias of the pooling's keys missing": "it adds the same to every score, and softmax takes that out; in a "

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from pe_validate.explain.intermediates import intermediates
 
 from pe_validate.case import Case
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.comparison import compare
+from pe_validate.explain.intermediates import intermediates
 from pe_validate.explain.locate import Explanation, Step, explain, first_departure, place_of_layer, steepest
 from pe_validate.models.perception_encoder.vision.places import places_of
 from pe_validate.reference.reference import Reference, reference

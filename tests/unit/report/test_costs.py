@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import sample_reports as sample
-from pe_validate.gates.verdicts import Verdict
 
+from pe_validate.gates.verdicts import Verdict
 from pe_validate.measure.latency import RIVALS, Latency, Ratio
 from pe_validate.report.costs import COLUMNS, to_cost_table
 from pe_validate.tasks.accuracy import Accuracy

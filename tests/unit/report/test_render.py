@@ -15,11 +15,11 @@ import pytest
 import sample_reports as sample
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from pe_validate.report.model import Report, read
 from rich.console import Console
 
 from pe_validate.case import MATRIX, Case
 from pe_validate.data.execution import Execution
+from pe_validate.report.model import Report, read
 from pe_validate.report.page import to_html
 from pe_validate.report.render import (
     COLUMNS,
