@@ -20,7 +20,7 @@ from pe_validate.inputs.images import default_pixels, samples
 from pe_validate.mil import load
 from pe_validate.mil.inspection import inspect
 from pe_validate.models.perception_encoder.vision.deploy import deploy
-from pe_validate.models.weights import load_model
+from pe_validate.models.registry import load_model
 from pe_validate.targets.coreml.routes import ROUTES, convert
 
 COLUMNS = ("model", "form", "route", "iOS", "operators", "whole attentions", "file", "exact", "declared")

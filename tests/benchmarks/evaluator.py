@@ -24,7 +24,7 @@ from pe_validate.case import Case
 from pe_validate.measure.latency import _take_turns, bootstrap
 from pe_validate.measure.memory import peak_memory
 from pe_validate.models.perception_encoder.vision.config import MODELS
-from pe_validate.models.weights import load_model
+from pe_validate.models.registry import load_model
 from pe_validate.targets.eager import EagerRuntime
 from pe_validate.targets.export import export
 

@@ -18,9 +18,10 @@ from pathlib import Path
 import torch
 
 from pe_validate.case import Case
-from pe_validate.models.weights import load_model
+from pe_validate.models.registry import load_model
 from pe_validate.system.process import Child
-from pe_validate.targets.recipes import calibration_images, lowered, recipe
+from pe_validate.targets.recipes import calibration_images, lowered
+from pe_validate.targets.registry import recipe
 from pe_validate.targets.xnnpack.write import lower_by_partitions, write_pte
 
 TIMEOUT = 1800.0

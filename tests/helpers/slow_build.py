@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 from pe_validate.case import Case
-from pe_validate.data.artifact import Artifact, digest, size
+from pe_validate.data.artifact import Artifact
+from pe_validate.system.files import digest, size
 
 
 def slow_build(case: Case, spec: str, sha256: str, folder: Path, images: tuple[object, ...]) -> Artifact:

@@ -15,7 +15,7 @@ import torch
 from pe_validate.case import MATRIX, Case
 from pe_validate.data.artifact import Artifact
 from pe_validate.models.perception_encoder.vision.config import MODELS
-from pe_validate.models.weights import load_weights
+from pe_validate.models.registry import load_weights
 from pe_validate.report.render import write
 
 Done = subprocess.CompletedProcess[str]

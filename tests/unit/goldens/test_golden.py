@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save
 
-from pe_validate.data.artifact import digest
+from pe_validate.system.files import digest
 from pe_validate.gates import limits as tolerance
 from pe_validate.goldens import golden, seals
 from pe_validate.inputs import images
 from pe_validate.measure import budget
 from pe_validate.models.perception_encoder.vision.config import MODELS
-from pe_validate.models.weights import load_weights
+from pe_validate.models.registry import load_weights
 from pe_validate.system.errors import GoldenError
 
 MODEL = "PE-Core-T16-384"
