@@ -1,9 +1,11 @@
 """Every artifact says what it is, in its own format's way, and holds together when opened with its own tools."""
 
+import json
 from pathlib import Path
 
 import onnx
 import pytest
+import torch
 from torch import nn
 
 from pe_validate.case import Case
@@ -15,6 +17,7 @@ from pe_validate.models.registry import model_named
 from pe_validate.reference.reference import Reference
 from pe_validate.system.files import digest
 from pe_validate.targets.coreml import CoreMLBase
+from pe_validate.targets.pt2.program import METADATA
 from pe_validate.targets.registry import recipe, target_of
 from pe_validate.walk.check import claimed
 
@@ -45,7 +48,20 @@ def mlpackage_metadata(path: Path) -> dict[str, str]:
     return said
 
 
-READ = {"onnx": onnx_metadata, "pte": pte_metadata, "mlpackage": mlpackage_metadata, "pte-coreml": pte_metadata}
+def pt2_metadata(path: Path) -> dict[str, str]:
+    extra = {METADATA: ""}
+    torch.export.load(path, extra_files=extra)
+    said: dict[str, str] = json.loads(extra[METADATA])
+    return said
+
+
+READ = {
+    "onnx": onnx_metadata,
+    "pte": pte_metadata,
+    "mlpackage": mlpackage_metadata,
+    "pte-coreml": pte_metadata,
+    "pt2": pt2_metadata,
+}
 
 
 def test_carries_its_model_weights_and_licence(pe_case: Case, pe_artifact: Artifact) -> None:

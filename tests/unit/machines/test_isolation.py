@@ -26,7 +26,7 @@ from pe_validate.system.allowance import BASE_MEMORY
 from pe_validate.system.errors import RunError, UsageError
 from pe_validate.targets.eager import EagerRuntime
 from pe_validate.targets.open import load
-from pe_validate.targets.registry import target_named
+from pe_validate.targets.registry import target_named, targets
 from pe_validate.targets.runtime import Runtime
 
 TARGETS = ("onnx", "pte", "pte-coreml")
@@ -212,7 +212,7 @@ def test_a_file_of_another_target_is_refused(tiny: Path, tmp_path: Path, content
 
 
 def test_an_unknown_target_is_a_mistake_of_the_caller(tiny: Path) -> None:
-    with pytest.raises(UsageError, match="There is no target 'tflite': choose one of onnx, pte, mlpackage, pte-coreml"):
+    with pytest.raises(UsageError, match=f"There is no target 'tflite': choose one of {', '.join(targets())}"):
         load(tiny / "tiny.onnx", "tflite")
 
 

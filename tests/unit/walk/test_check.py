@@ -12,6 +12,7 @@ from pe_validate.data.case import Case
 from pe_validate.reference.reference import reference
 from pe_validate.system.errors import RunError, UsageError
 from pe_validate.targets.onnx import ONNX
+from pe_validate.targets.pte_coreml.embedded import embedded
 from pe_validate.targets.registry import targets
 from pe_validate.walk.check import check, claimed
 
@@ -24,6 +25,19 @@ MODEL = "PE-Nano"
 )
 def test_a_file_says_itself_which_case_it_is(tiny: Path, file: str, kind: str) -> None:
     assert claimed(tiny / file, MODEL).case == Case(MODEL, *kind.split("/"))
+
+
+def test_a_package_says_by_its_weights_and_values_in_what_it_computes(tiny: Path) -> None:
+    with embedded(tiny / "tiny.coreml.pte") as package:
+        found = claimed(package, MODEL)
+    assert found.case == Case(MODEL, "mlpackage", "fp32")
+    assert found.structure.weights
+
+
+def test_a_file_whose_format_has_one_precision_is_claimed_unread(tmp_path: Path) -> None:
+    for target in ("onnx", "pt2"):
+        (tmp_path / f"model.{target}").touch()
+        assert claimed(tmp_path / f"model.{target}", MODEL).case == Case(MODEL, target, "fp32")
 
 
 @pytest.mark.parametrize("name", ["renamed.pte", "renamed.coreml.pte"])
@@ -60,7 +74,7 @@ def test_what_a_user_says_of_a_file_without_a_delegate_is_believed_unread(tmp_pa
 @pytest.mark.parametrize("name", ["model.tflite", "model", ".pte"])
 def test_a_suffix_that_no_target_has_is_refused_with_those_that_there_are(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
-    with pytest.raises(UsageError, match=r"is none of \.onnx, \.pte, \.mlpackage\.$"):
+    with pytest.raises(UsageError, match=r"is none of \.onnx, \.pte, \.mlpackage, \.pt2\.$"):
         claimed(tmp_path / name, MODEL)
 
 
