@@ -238,26 +238,25 @@ print([one != other for one, other in zip(before, after)])
 """
 
 
-@pytest.mark.parametrize(
-    ("changed", "of_onnx", "of_programs", "of_core_ml"),
-    [
-        ("models/perception_encoder/vision/deploy.py", True, True, True),
-        ("models/perception_encoder/vision/tower.py", True, True, True),
-        ("targets/recipes.py", True, True, True),
-        ("targets/xnnpack/write.py", False, True, False),
-        ("mil/inspection.py", False, False, True),
-    ],
-)
-def test_other_code_is_another_key(
-    tmp_path: Path, changed: str, of_onnx: bool, of_programs: bool, of_core_ml: bool
-) -> None:
+CHANGES: dict[str, tuple[bool, bool, bool]] = {
+    "models/perception_encoder/vision/deploy.py": (True, True, True),
+    "models/perception_encoder/vision/tower.py": (True, True, True),
+    "targets/recipes.py": (True, True, True),
+    "targets/xnnpack/write.py": (False, True, False),
+    "mil/inspection.py": (False, False, True),
+}
+"""Whether a change of a file is a change for ONNX, for XNNPACK's programs, and for Core ML's."""
+
+
+@pytest.mark.parametrize(("changed", "for_whom"), CHANGES.items(), ids=CHANGES)
+def test_other_code_is_another_key(tmp_path: Path, changed: str, for_whom: tuple[bool, bool, bool]) -> None:
     """So what other code has made is never looked at."""
     package = tmp_path / "pe_validate"
     shutil.copytree(Path(pe_validate.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     command = [sys.executable, "-c", ALTER, changed, "onnx/fp32", "pte/fp32", "pte-coreml/fp32"]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, env=environment)
-    assert done.stdout.strip() == str([of_onnx, of_programs, of_core_ml])
+    assert done.stdout.strip() == str(list(for_whom))
 
 
 def test_other_weights_are_another_key(case: Case, weights: Weights) -> None:
