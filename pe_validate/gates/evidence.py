@@ -34,6 +34,7 @@ class Evidence:
 
     ``artifact`` is known of what was made here. ``structure`` is given where it has been read before. ``output`` picks
     one of several. ``partner`` is what the same model answers in another form that an app may use in its place.
+    ``threads`` is how many the artifact's runtime uses, all by default.
     """
 
     native: Outputs | None = None
@@ -51,10 +52,11 @@ class Evidence:
         structure: Structure | None = None,
         output: str | None = None,
         partner: Outputs | None = None,
+        threads: int | None = None,
     ) -> None:
         self.subject, self.path, self.reference = subject, path, reference
         self.artifact, self.partner = artifact, partner
-        self._structure, self._output = structure, output
+        self._structure, self._output, self._threads = structure, output, threads
         self._child: Child | None = None
         self._opened: tuple[Reading, Runtime] | None = None
         self._answers: dict[Reading, Outputs | MisfitError] = {}
@@ -113,7 +115,13 @@ class Evidence:
         if self._opened is None or self._opened[0] != reading:
             self._child = self._child or Child(memory=memory_for(self.path), preload=self.target.preload)
             runtime = IsolatedRuntime(
-                self.path, self.case.target, reading, self._output, child=self._child, budget=BUDGET
+                self.path,
+                self.case.target,
+                reading,
+                self._output,
+                threads=self._threads,
+                child=self._child,
+                budget=BUDGET,
             )
             self._opened = reading, runtime
         return self._opened[1]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.metadata import version
@@ -122,15 +123,40 @@ class AnswerStore:
         tensors = list(answer.features.values())
         about = _ABOUT.dump_json(_About(answer.producer, question.asked, _sum(answer.producer, tensors))).decode()
         content = save({str(number): tensor for number, tensor in enumerate(tensors)}, {"about": about})
+        self._replace(self._path(question), content)
+
+    def read_digests(self, question: Question) -> dict[str, str] | None:
+        """Return stored digests by name; None where there are none, or none that are whole."""
         try:
-            replace_file(self._path(question), content)
+            about = json.loads(self._path(question, ".json").read_bytes())
+            found = {str(name): str(digest) for name, digest in about["digests"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+        return found if about.get("sha256") == _sum_of(found) else None
+
+    def write_digests(self, question: Question, digests: Mapping[str, str]) -> None:
+        """Store digests, whole or not at all.
+
+        Raises:
+            FileError: the folder cannot be written.
+        """
+        content = json.dumps({"digests": dict(digests), "sha256": _sum_of(digests)})
+        self._replace(self._path(question, ".json"), content.encode())
+
+    def _path(self, question: Question, suffix: str = ".safetensors") -> Path:
+        return self.folder / f"{question.key}{suffix}"
+
+    def _replace(self, path: Path, content: bytes) -> None:
+        try:
+            replace_file(path, content)
         except OSError as error:
             raise FileError(
                 f"Cannot write to '{self.folder}' ({error.strerror or error}): choose another or free some space."
             ) from error
 
-    def _path(self, question: Question) -> Path:
-        return self.folder / f"{question.key}.safetensors"
+
+def _sum_of(digests: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(dict(digests), sort_keys=True).encode()).hexdigest()
 
 
 def _sum(producer: str, tensors: list[np.ndarray]) -> str:

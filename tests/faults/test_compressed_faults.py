@@ -12,10 +12,11 @@ from functools import cache
 
 import pytest
 import torch
+from pe_validate.gates.verdicts import judge
 from torch import Tensor, nn
 
 from pe_validate.case import Case
-from pe_validate.gates.verdicts import judge
+from pe_validate.data.outputs import Outputs
 from pe_validate.inputs.images import default_pixels, samples
 from pe_validate.models.perception_encoder.vision.config import MODELS
 from pe_validate.models.registry import load_model

@@ -15,6 +15,7 @@ from planting import FAULTS, MODEL, SHARED, import_catalogue, planted
 from sound_and_sick import Exporter, References
 
 from pe_validate.case import Case
+from pe_validate.data.verdict import Verdict
 from pe_validate.explain.locate import explain
 from pe_validate.data.verdict import Verdict
 from pe_validate.goldens import golden

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 import torch
+from pe_validate.gates.verdicts import judge
 from torch import nn
 
 from pe_validate.case import Case
-from pe_validate.gates.verdicts import judge
+from pe_validate.data.outputs import Outputs
 from pe_validate.inputs.images import default_pixels, samples
 from pe_validate.models.registry import load_model
 from pe_validate.reference.reference import reference

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pe_validate.case import Case
+from pe_validate.data.verdict import Verdict
 from pe_validate.gates.identity import UNKNOWN
 from pe_validate.data.verdict import Verdict
 from pe_validate.models.perception_encoder.vision import tower as towers

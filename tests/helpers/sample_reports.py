@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from pe_validate.gates.verdicts import GateName, judge, judge_delegation
 from rich.console import Console
 
 from pe_validate.case import Case

@@ -42,7 +42,7 @@ _STATIC: Final = r"qai8_qai8\w*_qsi8cxp\w+"
 
 _BITS: Final = {
     "neon": (0, 1),
-    "fp16": (0, 10),
+    "fullfp16": (0, 10),
     "dotprod": (0, 20),
     "sve": (0, 22),
     "i8mm": (1, 13),
@@ -66,7 +66,7 @@ PROFILES: Final = {
             emulated=True,
             counts=True,
             cpu="cortex-a76",
-            features=frozenset({"neon", "fp16", "dotprod"}),
+            features=frozenset({"neon", "fullfp16", "dotprod"}),
             kernels={
                 "fp32 × fp32": _FP32,
                 "fp16 × fp16": _FP16,
@@ -81,7 +81,7 @@ PROFILES: Final = {
             emulated=True,
             counts=True,
             cpu="max,sve=off,sme=off",
-            features=frozenset({"neon", "fp16", "dotprod", "i8mm", "bf16"}),
+            features=frozenset({"neon", "fullfp16", "dotprod", "i8mm", "bf16"}),
             kernels={
                 "fp32 × fp32": _FP32,
                 "fp16 × fp16": _FP16,
@@ -95,7 +95,7 @@ PROFILES: Final = {
             rows=("iphone-16", ARM64),
             emulated=True,
             cpu="max,sve=off,sme512=on",
-            features=frozenset({"neon", "fp16", "dotprod", "i8mm", "bf16", "sme", "sme2", "512-bit streaming"}),
+            features=frozenset({"neon", "fullfp16", "dotprod", "i8mm", "bf16", "sme", "sme2", "512-bit streaming"}),
             # Debian's newer QEMU is static and takes no plugins, so that nothing is counted.
             emulator="emulator-sme",
             # KleidiAI's SME kernels for 4-bit weights take a scale for each channel; these programs have one for each

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -31,6 +33,12 @@ def dequantize(input: Tensor, scale: Tensor, zero_point: Tensor | None = None, a
     return _affine(input, scale, zero_point, axis)
 
 
+_RANGES: Final = {
+    str(t).removeprefix("torch."): (torch.iinfo(t).min, torch.iinfo(t).max) for t in (torch.int8, torch.uint8)
+}
+"""Least and largest value of the types that ``quantize`` gives."""
+
+
 @op("quantize")
 def quantize(
     input: Tensor,
@@ -40,7 +48,7 @@ def quantize(
     axis: Tensor | None = None,
 ) -> Tensor:
     """``clip(round(input / scale) + zero_point)``."""
-    low, high = choice("output_dtype", output_dtype, {"int8": (-128, 127), "uint8": (0, 255)})
+    low, high = choice("output_dtype", output_dtype, _RANGES)
     values = torch.round(input / _along(scale, input, axis))
     values = values if zero_point is None else values + _along(zero_point, input, axis)
     return values.clamp(low, high)

@@ -8,6 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from pe_validate.mil.dtypes import DATA_TYPES, FLOAT16
 from pe_validate.mil.ops.registry import choice, number, op
 
 _UNARY: Final[dict[str, Callable[[Tensor], Tensor]]] = {
@@ -58,16 +59,11 @@ _CHOOSING: Final[dict[str, Callable[[Tensor, Tensor], Tensor]]] = {
     "minimum": torch.minimum,
 }
 
+_CASTABLE: Final = (FLOAT16, 11, 1, 21, 31, 22, 32, 23, 24)
+"""Types that ``cast`` knows, by their number in ``MIL.proto``."""
+
 CAST_TYPES: Final[dict[str, torch.dtype]] = {
-    "fp16": torch.float32,
-    "fp32": torch.float32,
-    "bool": torch.bool,
-    "int8": torch.int8,
-    "uint8": torch.uint8,
-    "int16": torch.int16,
-    "uint16": torch.int32,
-    "int32": torch.int32,
-    "int64": torch.int64,
+    DATA_TYPES[number].name.replace("float", "fp"): DATA_TYPES[number].memory for number in _CASTABLE
 }
 """Type in memory for each type that ``cast`` names: float16 is float32 that the executor rounds."""
 

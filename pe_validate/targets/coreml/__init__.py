@@ -106,7 +106,7 @@ class CoreMLTarget(CoreMLBase):
         """Open a package."""
         from pe_validate.targets.coreml.runtime import CoreMLRuntime
 
-        return CoreMLRuntime(path, reading)
+        return CoreMLRuntime(path, reading, threads)
 
     def structure(self, path: Path) -> Structure:
         """Read how weights are stored, and in what is computed."""

@@ -56,7 +56,7 @@ class PteCoreMLTarget(CoreMLBase):
         """Open the package inside a program. Do it in a child: damaged programs abort the process."""
         from pe_validate.targets.pte_coreml.runtime import CoreMLProgramRuntime
 
-        return CoreMLProgramRuntime(path, reading)
+        return CoreMLProgramRuntime(path, reading, threads)
 
     def delegation(self, path: Path) -> Delegation:
         """See :func:`~pe_validate.targets.xnnpack.delegation.delegation`."""

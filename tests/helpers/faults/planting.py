@@ -19,6 +19,7 @@ from pe_validate.data.artifact import Artifact
 from pe_validate.system.files import digest, size
 from pe_validate.inputs.images import Sample
 from pe_validate.models.perception_encoder.vision.tower import VisionTower
+from pe_validate.system.files import digest, size
 from pe_validate.targets import worker
 from pe_validate.targets.coreml import write as to_mlpackage
 from pe_validate.targets.xnnpack import write as to_pte

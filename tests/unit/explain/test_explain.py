@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from pe_validate.explain.intermediates import intermediates
 
 from pe_validate.case import Case
 from pe_validate.data.artifact import Artifact

@@ -21,6 +21,7 @@ from pe_validate.goldens import golden
 from pe_validate.goldens.bundle import CLASSES, RECOMMENDED, bundle
 from pe_validate.models.perception_encoder.vision.config import MODELS
 from pe_validate.system.errors import ExportError, GoldenError, LoadError, PEValidateError, UsageError
+from pe_validate.system.files import digest, size
 from pe_validate.targets.export import default_cache_dir
 
 GOLDENS = Path(__file__).parents[2] / "golden"

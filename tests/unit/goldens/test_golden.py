@@ -21,6 +21,7 @@ from pe_validate.measure import budget
 from pe_validate.models.perception_encoder.vision.config import MODELS
 from pe_validate.models.registry import load_weights
 from pe_validate.system.errors import GoldenError
+from pe_validate.system.files import digest
 
 MODEL = "PE-Core-T16-384"
 Tensors = dict[str, np.ndarray]
