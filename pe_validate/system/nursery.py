@@ -129,6 +129,12 @@ def nursery(modules: Sequence[str]) -> Nursery:
         return _nurseries[key]
 
 
+def prepare(modules: Sequence[str]) -> None:
+    """Begin to import what children will need, and do not wait for it."""
+    if modules and AVAILABLE:
+        nursery(modules)
+
+
 @atexit.register
 def _end_all() -> None:
     """Leave no process behind that has not been waited for; Python would warn of it."""

@@ -26,7 +26,6 @@ from pe_validate.models.perception_encoder.vision import deploy
 from pe_validate.models.perception_encoder.vision.config import MODELS
 from pe_validate.models.perception_encoder.vision.synthetic import seeded
 from pe_validate.models.perception_encoder.vision.tower import VisionTower
-from pe_validate.models.perception_encoder.vision.synthetic import seeded
 from pe_validate.targets.onnx.write import write_onnx
 from pe_validate.targets.open import load
 from pe_validate.targets.recipes import lowered

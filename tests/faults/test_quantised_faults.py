@@ -24,7 +24,6 @@ from pe_validate.models.registry import load_model
 from pe_validate.reference.reference import reference
 from pe_validate.targets.eager import EagerRuntime
 from pe_validate.targets.open import run
-from pe_validate.data.outputs import Outputs
 from pe_validate.targets.recipes import lowered
 
 MODEL = "PE-Core-T16-384"

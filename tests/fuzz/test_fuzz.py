@@ -24,8 +24,8 @@ from pe_validate.goldens import golden
 from pe_validate.inputs.images import open_photograph
 from pe_validate.machines.isolation import IsolatedRuntime
 from pe_validate.models.perception_encoder.vision.config import NANO
-from pe_validate.models.registry import load_weights
 from pe_validate.models.perception_encoder.vision.synthetic import seeded
+from pe_validate.models.registry import load_weights
 from pe_validate.report import model as reports
 from pe_validate.system.errors import PEValidateError, RunError
 from pe_validate.system.process import Child

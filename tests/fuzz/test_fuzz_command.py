@@ -24,7 +24,6 @@ from pe_validate.system.errors import RunError
 from pe_validate.system.process import Child
 from pe_validate.targets.export import export
 from pe_validate.targets.open import run
-from pe_validate.data.outputs import Outputs
 
 MODEL = "PE-Nano"
 SECONDS = 300.0

@@ -24,11 +24,11 @@ import torch
 from pe_validate.case import Case
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.tensors import TensorSpec
-from pe_validate.system.files import digest, size
 from pe_validate.goldens import bundle as bundling
 from pe_validate.goldens import golden
 from pe_validate.inputs.images import Pixels, default_pixels
 from pe_validate.models.registry import load_weights
+from pe_validate.system.files import digest, size
 from pe_validate.targets import export as cache
 
 MODEL = "PE-Nano"

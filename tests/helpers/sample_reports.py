@@ -13,19 +13,18 @@ from rich.console import Console
 
 from pe_validate.case import Case
 from pe_validate.data.artifact import Artifact
-from pe_validate.data.structure import Delegation
-from pe_validate.data.tensors import TensorSpec
 from pe_validate.data.execution import Execution
 from pe_validate.data.explanation import Explanation, Step
-from pe_validate.gates.verdicts import GateName, judge, judge_delegation
-from pe_validate.data.verdict import Verdict
-from pe_validate.measure.latency import RIVALS
 from pe_validate.data.latency import Latency, Ratio
-from pe_validate.report.costs import to_cost_table
+from pe_validate.data.outputs import Outputs
 from pe_validate.data.report import Report
 from pe_validate.data.result import Result
+from pe_validate.data.structure import Delegation
+from pe_validate.data.tensors import TensorSpec
+from pe_validate.data.verdict import Verdict
+from pe_validate.measure.latency import RIVALS
+from pe_validate.report.costs import to_cost_table
 from pe_validate.report.render import FILES, to_terminal
-from pe_validate.data.outputs import Outputs
 
 ONNX = Case("PE-Core-T16-384", "onnx", "fp32")
 PTE = Case("PE-Core-T16-384", "pte", "fp32")

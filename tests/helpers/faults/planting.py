@@ -16,7 +16,6 @@ from torch import nn
 
 from pe_validate.case import MATRIX, Case
 from pe_validate.data.artifact import Artifact
-from pe_validate.system.files import digest, size
 from pe_validate.inputs.images import Sample
 from pe_validate.models.perception_encoder.vision.tower import VisionTower
 from pe_validate.system.files import digest, size

@@ -15,7 +15,6 @@ import pytest
 from safetensors.numpy import save_file
 
 from pe_validate.case import ON_PHONES, Case, select
-from pe_validate.system.files import digest, size
 from pe_validate.goldens import bundle as bundling
 from pe_validate.goldens import golden
 from pe_validate.goldens.bundle import CLASSES, RECOMMENDED, bundle

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save
 
-from pe_validate.system.files import digest
 from pe_validate.gates import limits as tolerance
 from pe_validate.goldens import golden, seals
 from pe_validate.inputs import images

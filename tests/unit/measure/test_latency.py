@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from pe_validate.case import MATRIX
+from pe_validate.data.latency import Budget, Latency, Ratio
 from pe_validate.measure.budget import budgets
-from pe_validate.data.latency import Budget
 from pe_validate.measure.latency import BASELINE, PAUSE, RIVALS, WARM_UP, _summary, _take_turns, bootstrap, to_table
-from pe_validate.data.latency import Latency, Ratio
 from pe_validate.models.perception_encoder.vision.config import MODELS
 
 Times = NDArray[np.float64]

@@ -6,12 +6,11 @@ from dataclasses import replace
 
 import sample_reports as sample
 
+from pe_validate.data.latency import Latency, Ratio
+from pe_validate.data.tasks import Accuracy, Agreement
 from pe_validate.data.verdict import Verdict
 from pe_validate.measure.latency import RIVALS
-from pe_validate.data.latency import Latency, Ratio
 from pe_validate.report.costs import COLUMNS, to_cost_table
-from pe_validate.data.tasks import Accuracy
-from pe_validate.data.tasks import Agreement
 
 TIMED = Latency("PE-Core-T16-384", "pte/fp32", 2, 30, 50.0, dict.fromkeys(RIVALS, Ratio(0.5, 0.4, 0.6)), 0.9)
 

@@ -20,7 +20,6 @@ from rich.console import Console
 
 from pe_validate.case import MATRIX, Case
 from pe_validate.data.execution import Execution
-from pe_validate.report.model import read
 from pe_validate.data.report import Report
 from pe_validate.report.page import to_html
 from pe_validate.report.render import (

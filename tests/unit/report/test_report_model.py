@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from pe_validate.report.model import FILE_NAME, read, to_json
 
 from pe_validate.case import MATRIX, Case
-from pe_validate.report.model import FILE_NAME, read, to_json
 from pe_validate.data.report import Report
 from pe_validate.data.result import Result
 from pe_validate.report.render import write

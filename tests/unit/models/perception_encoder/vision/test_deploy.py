@@ -13,7 +13,6 @@ from pe_validate.models.perception_encoder.vision.deploy import Gelu, Standardiz
 from pe_validate.models.perception_encoder.vision.synthetic import seeded
 from pe_validate.models.perception_encoder.vision.tower import VisionTower
 from pe_validate.models.registry import load_model
-from pe_validate.models.perception_encoder.vision.synthetic import seeded
 
 STYLES: list[Style] = ["fused", "linear"]
 
