@@ -7,6 +7,7 @@ libraries do not survive a fork.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
@@ -108,8 +109,13 @@ class Nursery:
         """Whether it can be asked for another child."""
         return self._process.poll() is None
 
+    def end(self) -> None:
+        """End it by force: it has nothing to lose, and its children follow it."""
+        self._process.kill()
+        self._process.wait()
 
-_nurseries: dict[object, Nursery] = {}
+
+_nurseries: dict[tuple[int, tuple[str, ...], frozenset[tuple[str, str]]], Nursery] = {}
 _guard = threading.Lock()
 
 
@@ -127,6 +133,14 @@ def prepare(modules: Sequence[str]) -> None:
     """Begin to import what children will need, and do not wait for it."""
     if modules and AVAILABLE:
         nursery(modules)
+
+
+@atexit.register
+def _end_all() -> None:
+    """Leave no process behind that has not been waited for; Python would warn of it."""
+    for (process, *_), each in _nurseries.items():
+        if process == os.getpid():
+            each.end()
 
 
 _NURSERY: Final = "import sys; from pe_validate.system.nursery import nurse; nurse(int(sys.argv[1]), sys.argv[2:])"
