@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from pe_validate.gates.verdicts import GateName, Verdict, judge, judge_delegation
+from pe_validate.report.model import Report, Result
 from rich.console import Console
 
 from pe_validate.case import Case
 from pe_validate.data.artifact import Artifact, Delegation, TensorSpec
 from pe_validate.data.execution import Execution
 from pe_validate.explain.locate import Explanation, Step
-from pe_validate.gates.verdicts import GateName, Verdict, judge, judge_delegation
 from pe_validate.measure.latency import RIVALS, Latency, Ratio
 from pe_validate.report.costs import to_cost_table
-from pe_validate.report.model import Report, Result
 from pe_validate.report.render import FILES, to_terminal
 from pe_validate.targets.runtime import Outputs
 
