@@ -34,8 +34,8 @@ Level = Literal["preprocessing", "weights", "rewrite", "graph", "exporter", "fil
 """Where a fault is planted.
 
 `preprocessing`: what makes a tensor of a photograph. `weights`: the checkpoint as it is loaded for the export.
-`rewrite`: the code of ``…/vision/deploy.py``, which the references of a validation use, too. `graph`: the module that is
-handed to the exporter. `exporter`: its options. `file`: the finished artifact.
+`rewrite`: the code of ``vision/deploy.py``, which the references of a validation use, too. `graph`: the module that
+is handed to the exporter. `exporter`: its options. `file`: the finished artifact.
 """
 
 Kinds = tuple[str, ...]
