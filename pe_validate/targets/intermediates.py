@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,13 +15,13 @@ TAKE_APART_TIMEOUT: Final = 600.0
 """Seconds to take a file apart and to run it once."""
 
 
-def in_a_child(read: Callable[..., Values], path: Path, *arguments: object) -> Values:
-    """Return ``read(path, *arguments)``, called in a child.
+def in_a_child(read: Callable[..., Values], path: Path, *arguments: object, preload: Sequence[str] = ()) -> Values:
+    """Return ``read(path, *arguments)``, called in a child; ``preload`` is what ``read`` imports when it is called.
 
     Raises:
         ExplainError: the file cannot be taken apart, or does not run any more when it is.
     """
-    with Child(memory=memory_for(path), preload=(read.__module__,)) as child:
+    with Child(memory=memory_for(path), preload=(read.__module__, *preload)) as child:
         try:
             return child.call(read, TAKE_APART_TIMEOUT, path, *arguments)
         except ChildError as error:
