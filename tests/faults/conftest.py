@@ -18,7 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
-    made = Exporter(tmp_path_factory.mktemp("exporter") / "export.log")
+    made = Exporter(tmp_path_factory.mktemp("exporter"))
     yield made
     made.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -140,9 +141,13 @@ def export_with(
     sha256: str,
     folder: Path,
     calibration: tuple[Sample, ...],
-    option: str | None = None,
+    option: str | None,
+    kept: Path,
 ) -> Artifact:
-    """Export ``case`` with a fault, or without and with an option of the tools; to be called in a child."""
+    """Export ``case`` with a fault, or without and with an option of the tools; to be called in a child.
+
+    ``kept`` is a folder of its own for files that more than one fault is planted in.
+    """
     import_catalogue()
     if name is None:
         with pytest.MonkeyPatch.context() as patch:
@@ -151,17 +156,27 @@ def export_with(
             if option == "exported_program":
                 patch.setattr(to_mlpackage, "convert", partial(convert, route="export"))
             return worker.build(case, weights, sha256, folder, calibration)
-    with planted(name, exporting=True):
-        artifact = worker.build(case, weights, sha256, folder, calibration)
     if FAULTS[name].level == "file":
-        FAULTS[name].plant(artifact.path)
-        artifact = replace(
-            artifact,
-            sha256=digest(artifact.path),
-            size=size(artifact.path),
-            delegation=target_of(case).delegation(artifact.path),
-        )
-    return artifact
+        if case not in _finished:
+            _finished[case] = worker.build(case, weights, sha256, kept, calibration)
+        return _spoilt(FAULTS[name], _finished[case], folder)
+    with planted(name, exporting=True):
+        return worker.build(case, weights, sha256, folder, calibration)
+
+
+_finished: Final[dict[Case, Artifact]] = {}
+"""Sound artifacts, of DEFAULT_WEIGHTS, that this process has exported; what becomes of a copy does not touch them."""
+
+
+def _spoilt(sick: Fault, sound: Artifact, folder: Path) -> Artifact:
+    path = folder / sound.path.name
+    if sound.path.is_dir():
+        shutil.copytree(sound.path, path)
+    else:
+        shutil.copyfile(sound.path, path)
+    sick.plant(path)
+    delegation = target_of(sound.case).delegation(path)
+    return replace(sound, path=path, sha256=digest(path), size=size(path), delegation=delegation)
 
 
 def import_catalogue() -> None:

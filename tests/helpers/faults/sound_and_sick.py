@@ -21,8 +21,8 @@ EXPORT_SECONDS = 600
 class Exporter:
     """Plants and exports; the libraries are imported once."""
 
-    def __init__(self, log: Path) -> None:
-        self._log = log
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._child: Child | None = None
 
     def __call__(
@@ -34,11 +34,20 @@ class Exporter:
         weights: str = DEFAULT_WEIGHTS,
         option: str | None = None,
     ) -> Artifact:
-        self._child = self._child or Child(self._log, preload=target_of(case).writers)
+        self._child = self._child or Child(self._folder / "export.log", preload=target_of(case).writers)
         images = calibration_images(case)
         try:
             return self._child.call(
-                export_with, EXPORT_SECONDS, fault, case, weights, model.weights.sha256, folder, images, option
+                export_with,
+                EXPORT_SECONDS,
+                fault,
+                case,
+                weights,
+                model.weights.sha256,
+                folder,
+                images,
+                option,
+                self._folder,
             )
         except ChildError:
             self.close()
