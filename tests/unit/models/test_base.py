@@ -92,9 +92,10 @@ def test_what_is_not_said_is_nothing(module: nn.Module) -> None:
 
 
 def test_a_value_at_a_place_is_that_value_in_float64() -> None:
-    found = Minimal().at_place("anywhere", np.float32([[0.1, -0.0], [np.nan, np.inf]]))
+    value = np.array([[0.1, -0.0], [np.nan, np.inf]], np.float32)
+    found = Minimal().at_place("anywhere", value)
     assert found.dtype == np.float64
-    np.testing.assert_array_equal(found, np.float32([[0.1, -0.0], [np.nan, np.inf]]).astype(np.float64))
+    np.testing.assert_array_equal(found, value.astype(np.float64))
 
 
 @pytest.mark.parametrize("gate", [REWRITE, FIDELITY, LOSS], ids=lambda gate: gate.name)
