@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 from mutations import is_sentence, mutation
+from pe_validate.gates.verdicts import judge
 
 from pe_validate.case import Case
 from pe_validate.cli.main import main
 from pe_validate.data.artifact import Artifact
 from pe_validate.gates.evidence import reading_for
-from pe_validate.gates.verdicts import judge
 from pe_validate.machines.isolation import IsolatedRuntime
 from pe_validate.reference.reference import reference
 from pe_validate.system.errors import RunError

@@ -19,7 +19,8 @@ from rich.console import Console
 
 from pe_validate.case import MATRIX, Case
 from pe_validate.data.execution import Execution
-from pe_validate.report.model import Report, read
+from pe_validate.data.report import Report
+from pe_validate.report import stored
 from pe_validate.report.page import to_html
 from pe_validate.report.render import (
     COLUMNS,
@@ -30,6 +31,7 @@ from pe_validate.report.render import (
     to_terminal,
     write,
 )
+from pe_validate.report.stored import make_report, read
 from pe_validate.system.errors import ReportError
 
 FILES = {"report.json", "report.md", "junit.xml", "report.html"}
@@ -261,10 +263,17 @@ ESCAPED = r"x\nPE-Nano/onnx/fp32 passes everything.\n\x1b[2Jü\u202e\udcff"
 
 
 @pytest.mark.parametrize("render", [printed, to_markdown, to_html, to_junit])
-def test_a_name_in_a_file_cannot_print_a_line_or_a_code_of_its_own(render: Callable[[Report], str]) -> None:
+def test_a_name_in_a_file_cannot_print_a_line_or_a_code_of_its_own(
+    render: Callable[[Report], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored.platform, "platform", lambda: NASTY)
+    monkeypatch.setattr(stored, "TOOLS", (NASTY,))
+    monkeypatch.setattr(stored, "version", lambda name: NASTY)
     named = Execution(NASTY, NASTY, {NASTY: 1})
     found = replace(sample.failing(producer=NASTY), profile=NASTY, again=NASTY, unexplained=NASTY, execution=named)
-    report = Report(NASTY, NASTY, (found, sample.erring(error=NASTY)), 1.0, machine=NASTY, tools={NASTY: NASTY})
+    report = make_report(NASTY, NASTY, (found, sample.erring(error=NASTY)), 1.0)
+    assert report.tools == {ESCAPED: ESCAPED}
+    assert report.machine.startswith(ESCAPED)
     shown = render(report)
     assert not {"\x1b", "\u202e", "\udcff"} & set(shown)
     assert not any(line.startswith("PE-Nano/onnx/fp32 passes") for line in shown.splitlines())

@@ -9,7 +9,7 @@ import sample_reports as sample
 from rich.console import Console
 
 from pe_validate.data.execution import Execution
-from pe_validate.report.model import Report
+from pe_validate.data.report import Report
 from pe_validate.report.page import to_html
 from pe_validate.report.render import to_junit, to_markdown, to_terminal
 
