@@ -9,13 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from places import FIXTURES
 import sample_reports as sample
 import torch
 
 from pe_validate.case import MATRIX, Case
 from pe_validate.data.artifact import Artifact
 from pe_validate.models.perception_encoder.vision.config import MODELS
-from pe_validate.models.weights import load_weights
+from pe_validate.models.registry import load_weights
 from pe_validate.report.render import write
 
 Done = subprocess.CompletedProcess[str]
@@ -197,7 +198,7 @@ def test_a_photograph_whose_name_is_not_utf_8_is_reported(
     pe_validate: Callable[..., Done], tmp_path: Path, artifact: Callable[[str], Artifact]
 ) -> None:
     (tmp_path / "photographs").mkdir()
-    photograph = next((Path(__file__).parents[2] / "fixtures" / "images").glob("*.jpg"))
+    photograph = next((FIXTURES / "images").glob("*.jpg"))
     shutil.copyfile(photograph, tmp_path / "photographs" / os.fsdecode(b"a\xff.jpg"))
     done = pe_validate("check", artifact("onnx").path, "--model", MODEL, "--images", "photographs")
     assert done.returncode == 0, done.stderr
