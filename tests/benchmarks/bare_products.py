@@ -24,8 +24,8 @@ from pe_validate.case import Case
 from pe_validate.measure.latency import _take_turns, bootstrap
 from pe_validate.models.perception_encoder.vision import deploy
 from pe_validate.models.perception_encoder.vision.config import MODELS
+from pe_validate.models.perception_encoder.vision.synthetic import seeded
 from pe_validate.models.perception_encoder.vision.tower import VisionTower
-from pe_validate.models.weights import seeded
 from pe_validate.targets.onnx.write import write_onnx
 from pe_validate.targets.open import load
 from pe_validate.targets.recipes import lowered
