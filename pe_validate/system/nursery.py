@@ -7,6 +7,7 @@ do not survive a fork.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
@@ -104,8 +105,14 @@ class Nursery:
         """Whether it can be asked for another child."""
         return self._process.poll() is None
 
+    def close(self) -> None:
+        """End it, and with it the children that still live."""
+        self._pipe.close()
+        self._process.kill()
+        self._process.wait()
 
-_nurseries: dict[object, Nursery] = {}
+
+_nurseries: dict[tuple[int, frozenset[tuple[str, str]]], Nursery] = {}
 _guard = threading.Lock()
 
 
@@ -117,6 +124,14 @@ def nursery() -> Nursery:
         if key not in _nurseries or not _nurseries[key].alive:
             _nurseries[key] = Nursery()
         return _nurseries[key]
+
+
+@atexit.register
+def _close_own() -> None:
+    """Leave no process behind; nurseries of the process that this one was forked from are not its own."""
+    for (owner, _), each in _nurseries.items():
+        if owner == os.getpid():
+            each.close()
 
 
 _NURSERY: Final = "import sys; from pe_validate.system.nursery import nurse; nurse(int(sys.argv[1]))"
