@@ -94,7 +94,7 @@ def test_little_time_is_taken(
     folder: Path, arguments: tuple[str, ...], variables: Mapping[str, str], code: int
 ) -> None:
     """The best of three runs: a machine that is busy now and then is none of ours."""
-    took = []
+    took: list[float] = []
     while len(took) < 3 and min(took, default=SECONDS) >= SECONDS:
         found, seconds = start(folder, MAIN, arguments, variables)
         assert found == code

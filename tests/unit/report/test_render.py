@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -99,7 +100,7 @@ def test_markdown_has_a_table_with_the_same_cells_in_every_row(report: Report) -
 
 def test_markdown_has_a_row_for_each_gate_and_one_for_each_case_without() -> None:
     report = sample.mixed()
-    expected = [
+    expected: list[tuple[str, str, str]] = [
         row
         for result in report.results
         for row in (
@@ -266,7 +267,7 @@ ESCAPED = r"x\nPE-Nano/onnx/fp32 passes everything.\n\x1b[2Jü\u202e\udcff"
 def test_a_name_in_a_file_cannot_print_a_line_or_a_code_of_its_own(
     render: Callable[[Report], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stored.platform, "platform", lambda: NASTY)
+    monkeypatch.setattr(platform, "platform", lambda: NASTY)
     monkeypatch.setattr(stored, "TOOLS", (NASTY,))
     monkeypatch.setattr(stored, "version", lambda name: NASTY)
     named = Execution(NASTY, NASTY, {NASTY: 1})
@@ -282,7 +283,9 @@ def test_a_name_in_a_file_cannot_print_a_line_or_a_code_of_its_own(
 
 def test_a_report_with_a_name_that_is_not_utf_8_is_written_and_read(tmp_path: Path) -> None:
     found = sample.passing()
-    verdict = replace(found.verdicts[0], comparisons={"a\udcff": found.verdicts[0].worst})
+    worst = found.verdicts[0].worst
+    assert worst
+    verdict = replace(found.verdicts[0], comparisons={"a\udcff": worst})
     write(sample.report(replace(found, verdicts=(verdict,))), tmp_path)
     assert list(read(tmp_path).results[0].verdicts[0].comparisons or ()) == [r"a\udcff"]
 
