@@ -1,8 +1,8 @@
 """Child processes that have imported their libraries before they are born.
 
 A nursery is a process that imports modules and does nothing else. A child is forked from it in milliseconds, where a
-new interpreter takes seconds to import torch, and knows nothing of the children before it. Linux only: elsewhere libraries
-do not survive a fork.
+new interpreter takes seconds to import torch, and knows nothing of the children before it. Linux only: elsewhere
+libraries do not survive a fork.
 """
 
 from __future__ import annotations

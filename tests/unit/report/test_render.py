@@ -104,7 +104,7 @@ def test_markdown_has_a_row_for_each_gate_and_one_for_each_case_without() -> Non
         row
         for result in report.results
         for row in (
-            [(str(result.case), verdict.gate, verdict.status) for verdict in result.verdicts]
+            [(str(result.case), verdict.gate, str(verdict.status)) for verdict in result.verdicts]
             or [(str(result.case), "–", "error")]
         )
     ]
