@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 import numpy as np
+from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
@@ -80,6 +82,18 @@ def _threads() -> int:
     return torch.get_num_threads()
 
 
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What a file says of the answer in it; ``sha256`` is of everything in the answer."""
+
+    producer: str
+    asked: str
+    sha256: str
+
+
+_ABOUT: Final = TypeAdapter(_About)
+
+
 class AnswerStore:
     """A folder of answers."""
 
@@ -90,14 +104,14 @@ class AnswerStore:
         """Return a stored answer; None where there is none, or none that is whole."""
         try:
             with safe_open(self._path(question), "np") as file:
-                about = json.loads((file.metadata() or {})["about"])
+                about = _ABOUT.validate_json((file.metadata() or {})["about"])
                 tensors = [file.get_tensor(str(number)) for number in range(len(question.inputs))]
         except (OSError, SafetensorError, KeyError, ValueError):
             return None
-        if about["sha256"] != _sum(tensors):
+        if about.sha256 != _sum(about.producer, tensors):
             return None
         names = [sample.name for sample in question.inputs]
-        return Outputs(about["producer"], dict(zip(names, tensors, strict=True)))
+        return Outputs(about.producer, dict(zip(names, tensors, strict=True)))
 
     def write(self, question: Question, answer: Outputs) -> None:
         """Store an answer, whole or not at all.
@@ -106,7 +120,7 @@ class AnswerStore:
             FileError: the folder cannot be written.
         """
         tensors = list(answer.features.values())
-        about = json.dumps({"producer": answer.producer, "sha256": _sum(tensors), "asked": question.asked})
+        about = _ABOUT.dump_json(_About(answer.producer, question.asked, _sum(answer.producer, tensors))).decode()
         content = save({str(number): tensor for number, tensor in enumerate(tensors)}, {"about": about})
         try:
             replace_file(self._path(question), content)
@@ -119,8 +133,8 @@ class AnswerStore:
         return self.folder / f"{question.key}.safetensors"
 
 
-def _sum(tensors: list[np.ndarray]) -> str:
-    total = hashlib.sha256()
+def _sum(producer: str, tensors: list[np.ndarray]) -> str:
+    total = hashlib.sha256(f"{producer}\0".encode())
     for tensor in tensors:
         total.update(f"{tensor.dtype}{tensor.shape}".encode())
         total.update(np.ascontiguousarray(tensor).data)

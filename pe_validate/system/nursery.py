@@ -64,25 +64,29 @@ class Forked:
 
 
 class Nursery:
-    """One process that children are forked from. Use :func:`nursery`."""
+    """One process that has imported ``modules`` and that children are forked from. Use :func:`nursery`."""
 
-    def __init__(self) -> None:
+    def __init__(self, modules: Sequence[str]) -> None:
         self._pipe, theirs = Pipe()
-        command = [sys.executable, "-c", _NURSERY, str(theirs.fileno())]
+        command = [sys.executable, "-c", _NURSERY, str(theirs.fileno()), *modules]
         quiet = subprocess.DEVNULL
-        self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=quiet, stdout=quiet, stderr=quiet)
+        # OpenBLAS starts its threads when numpy is imported.
+        alone = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+        self._process = subprocess.Popen(
+            command, pass_fds=[theirs.fileno()], stdin=quiet, stdout=quiet, stderr=quiet, env=alone
+        )
         theirs.close()
         self._pipe.send(sys.path)
         self._lock = threading.Lock()
 
-    def fork(self, modules: Sequence[str], theirs: Connection, log: str, memory: int) -> Forked | None:
-        """Return a child that serves ``theirs``, all of ``modules`` imported; None if there can be none.
+    def fork(self, theirs: Connection, log: str, memory: int) -> Forked | None:
+        """Return a child that serves ``theirs``; None if there can be none.
 
-        There is none where importing them has started threads, which do not survive a fork.
+        There is none where importing the modules has started threads, which do not survive a fork.
         """
         try:
             with self._lock:
-                self._pipe.send(("fork", tuple(modules), log, memory, os.getcwd(), dict(os.environ)))
+                self._pipe.send(("fork", log, memory, os.getcwd(), dict(os.environ)))
                 if not self._pipe.recv():
                     return None
                 send_handle(self._pipe, theirs.fileno(), self._process.pid)
@@ -105,53 +109,52 @@ class Nursery:
         """Whether it can be asked for another child."""
         return self._process.poll() is None
 
-    def close(self) -> None:
-        """End it, and with it the children that still live."""
-        self._pipe.close()
+    def end(self) -> None:
+        """End it by force: it has nothing to lose, and its children follow it."""
         self._process.kill()
         self._process.wait()
 
 
-_nurseries: dict[tuple[int, frozenset[tuple[str, str]]], Nursery] = {}
+_nurseries: dict[tuple[int, tuple[str, ...], frozenset[tuple[str, str]]], Nursery] = {}
 _guard = threading.Lock()
 
 
-def nursery() -> Nursery:
-    """Return this process's nursery for its environment as it is now."""
+def nursery(modules: Sequence[str]) -> Nursery:
+    """Return this process's nursery for ``modules``, in its environment as it is now."""
     telling = {name: value for name, value in os.environ.items() if name.startswith(READ_AT_IMPORT)}
-    key = os.getpid(), frozenset(telling.items())
+    key = os.getpid(), tuple(modules), frozenset(telling.items())
     with _guard:
         if key not in _nurseries or not _nurseries[key].alive:
-            _nurseries[key] = Nursery()
+            _nurseries[key] = Nursery(modules)
         return _nurseries[key]
 
 
 @atexit.register
-def _close_own() -> None:
-    """Leave no process behind; nurseries of the process that this one was forked from are not its own."""
-    for (owner, _), each in _nurseries.items():
-        if owner == os.getpid():
-            each.close()
+def _end_all() -> None:
+    """Leave no process behind that has not been waited for; Python would warn of it."""
+    for (process, *_), each in _nurseries.items():
+        if process == os.getpid():
+            each.end()
 
 
-_NURSERY: Final = "import sys; from pe_validate.system.nursery import nurse; nurse(int(sys.argv[1]))"
+_NURSERY: Final = "import sys; from pe_validate.system.nursery import nurse; nurse(int(sys.argv[1]), sys.argv[2:])"
 
 Serve = Callable[[int, str, str], None]
 
 
-def nurse(descriptor: int) -> None:
-    """Import what is asked for and fork children, until the other end of the pipe is closed."""
+def nurse(descriptor: int, modules: Sequence[str]) -> None:
+    """Import ``modules`` and fork children, until the other end of the pipe is closed."""
     from pe_validate.system.process import serve
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     pipe: Connection = Connection(descriptor)
     sys.path[:] = pipe.recv()
+    ready = _import(modules)
     ended: dict[int, int] = {}
     while True:
         try:
             match pipe.recv():
-                case ("fork", modules, log, memory, folder, environment):
-                    ready = _import(modules)
+                case ("fork", log, memory, folder, environment):
                     pipe.send(ready)
                     if ready:
                         pipe.send(_fork(pipe, serve, log, memory, folder, environment))

@@ -60,7 +60,7 @@ class Child:
     ) -> None:
         self._pipe, theirs = Pipe()
         where, limit = str(log or os.devnull), memory or 0
-        born = nursery().fork(preload, theirs, where, limit) if preload and AVAILABLE else None
+        born = nursery(preload).fork(theirs, where, limit) if preload and AVAILABLE else None
         self._process: Forked | subprocess.Popen[bytes]
         if born is not None:
             self._process = born

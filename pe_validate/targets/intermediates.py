@@ -15,13 +15,13 @@ TAKE_APART_TIMEOUT: Final = 600.0
 """Seconds to take a file apart and to run it once."""
 
 
-def in_a_child(read: Callable[..., Values], path: Path, *arguments: object) -> Values:
+def in_a_child(read: Callable[..., Values], path: Path, *arguments: object, preload: tuple[str, ...] = ()) -> Values:
     """Return ``read(path, *arguments)``, called in a child.
 
     Raises:
         ExplainError: the file cannot be taken apart, or does not run any more when it is.
     """
-    with Child(memory=memory_for(path), preload=(read.__module__,)) as child:
+    with Child(memory=memory_for(path), preload=preload) as child:
         try:
             return child.call(read, TAKE_APART_TIMEOUT, path, *arguments)
         except ChildError as error:

@@ -13,6 +13,7 @@ from pe_validate.system.registry import registered
 from pe_validate.targets.base import Target
 from pe_validate.targets.coreml import COREML
 from pe_validate.targets.onnx import ONNX
+from pe_validate.targets.pt2 import PT2
 from pe_validate.targets.pte_coreml import PTE_COREML
 from pe_validate.targets.xnnpack import XNNPACK
 
@@ -27,7 +28,7 @@ def targets() -> Mapping[str, Target]:
     Raises:
         UsageError: another distribution's cannot be loaded.
     """
-    built_in = (ONNX, XNNPACK, COREML, PTE_COREML)
+    built_in = (ONNX, XNNPACK, COREML, PTE_COREML, PT2)
     return registered(GROUP, Target, built_in)  # type: ignore[type-abstract]  # only instances are taken
 
 

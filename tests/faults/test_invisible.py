@@ -14,7 +14,7 @@ from pe_validate.data.comparison import compare
 from pe_validate.models.perception_encoder.vision import tower as towers
 from pe_validate.models.perception_encoder.vision.config import ModelConfig
 from pe_validate.models.perception_encoder.vision.tower import VisionTower, rope_angles
-from pe_validate.models.weights import load_model
+from pe_validate.models.registry import load_model
 
 Plant = Callable[[VisionTower, pytest.MonkeyPatch], None]
 FLOAT64_DB = 240.0

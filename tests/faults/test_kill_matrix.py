@@ -16,7 +16,7 @@ from sound_and_sick import Exporter, References
 
 from pe_validate.case import Case
 from pe_validate.explain.locate import explain
-from pe_validate.gates.verdicts import Verdict
+from pe_validate.data.verdict import Verdict
 from pe_validate.goldens import golden
 from pe_validate.system.errors import GoldenError, RunError
 from pe_validate.walk.walk import check, examine

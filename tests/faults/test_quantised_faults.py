@@ -19,10 +19,11 @@ from torch import nn
 from pe_validate.case import Case
 from pe_validate.gates.verdicts import judge
 from pe_validate.inputs.images import default_pixels, samples
-from pe_validate.models.weights import load_model
+from pe_validate.models.registry import load_model
 from pe_validate.reference.reference import reference
 from pe_validate.targets.eager import EagerRuntime
-from pe_validate.targets.open import Outputs, run
+from pe_validate.targets.open import run
+from pe_validate.data.outputs import Outputs
 from pe_validate.targets.recipes import lowered
 
 MODEL = "PE-Core-T16-384"

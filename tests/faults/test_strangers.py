@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from pe_validate.case import Case
 from pe_validate.gates.identity import UNKNOWN
-from pe_validate.gates.verdicts import Verdict
+from pe_validate.data.verdict import Verdict
 from pe_validate.models.perception_encoder.vision import tower as towers
 from pe_validate.models.perception_encoder.vision.config import ModelConfig
 from pe_validate.models.perception_encoder.vision.deploy import deploy

@@ -13,7 +13,7 @@ import json, sys
 from pathlib import Path
 from pe_validate.case import select
 from pe_validate.targets.export import export
-from pe_validate.models.weights import load_weights
+from pe_validate.models.registry import load_weights
 if __name__ == "__main__":
     (case,) = select([sys.argv[1]])
     artifact = export(case, load_weights(case.model, "seed:7"), Path(sys.argv[2]))

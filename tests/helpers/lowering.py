@@ -1,4 +1,4 @@
-"""What the tests of ``to_pte.py`` ask a child process to do: lower one block of PE-Nano in two ways."""
+"""What the tests of ``xnnpack/write.py`` ask a child process to do: lower one block of PE-Nano in two ways."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from nano import case as case_of
 
-from pe_validate.case import Case
 from pe_validate.models.perception_encoder.vision.config import NANO
+from pe_validate.models.perception_encoder.vision.synthetic import seeded
 from pe_validate.models.perception_encoder.vision.tower import VisionTower
-from pe_validate.models.weights import seeded
 
 
 def lower_both_ways(precision: str) -> list[dict[str, Any]]:
@@ -19,16 +19,17 @@ def lower_both_ways(precision: str) -> list[dict[str, Any]]:
     from executorch.exir._serialize._program import deserialize_pte_binary
     from executorch.extension.pybindings import _portable_lib
 
-    from pe_validate.targets.recipes import calibration_images, lowered, recipe
+    from pe_validate.targets.recipes import calibration_images, lowered
+    from pe_validate.targets.registry import recipe
     from pe_validate.targets.xnnpack.delegation import graph_of
     from pe_validate.targets.xnnpack.write import lower_by_partitions, lower_whole
 
     tower = VisionTower(replace(NANO, layers=1)).eval().requires_grad_(False)
     tower.load_state_dict(seeded(tower.config, 7))
-    case = Case(NANO.name, "pte", precision)
+    case = case_of(precision)
     module = lowered(tower, case, calibration_images(case))
     image = torch.rand(NANO.input_shape, generator=torch.Generator().manual_seed(0))
-    image = image.to(getattr(torch, recipe(case).dtype))
+    image = image.to(getattr(torch, recipe(case).scheme.dtype))
     found = []
     for lower in (lower_by_partitions, lower_whole):
         program = lower(torch.export.export(module, (image,)), {"pe_a": "b"}).to_executorch().buffer

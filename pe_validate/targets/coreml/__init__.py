@@ -92,7 +92,7 @@ class CoreMLTarget(CoreMLBase):
     }
     recommended = ("fp16", "fp32")
     preload = ("pe_validate.targets.coreml.runtime",)
-    writers = ("pe_validate.targets.coreml.write",)
+    writers = ("pe_validate.targets.coreml.write", "coremltools")
     tools = ("torch", "coremltools")
     storage = STORAGE
 
@@ -120,7 +120,7 @@ class CoreMLTarget(CoreMLBase):
         from pe_validate.targets.coreml.intermediates import intermediates
         from pe_validate.targets.intermediates import in_a_child
 
-        return in_a_child(intermediates, path, reading, image, sizes)
+        return in_a_child(intermediates, path, reading, image, sizes, preload=self.preload)
 
     def rounds_sums(self, precision: str) -> bool:
         """Float16 sums may be kept in float16."""

@@ -27,7 +27,6 @@ class OnnxTarget(Target):
     title = "ONNX"
     precisions: ClassVar[Mapping[str, Recipe]] = {"fp32": Recipe(FUSED)}
     recommended = ("fp32",)
-    preload = ("pe_validate.targets.onnx.runtime",)
     writers = ("pe_validate.targets.onnx.write", "onnxscript")
     tools = ("torch", "onnx", "onnx-ir", "onnxscript")
     replayed = True

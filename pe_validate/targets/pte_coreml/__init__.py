@@ -35,7 +35,7 @@ class PteCoreMLTarget(CoreMLBase):
     precisions: ClassVar[Mapping[str, Recipe]] = {"fp16": Recipe(FUSED, ROUNDED), "fp32": Recipe(FUSED)}
     recommended = ("fp16",)
     preload = ("pe_validate.targets.pte_coreml.runtime",)
-    writers = ("pe_validate.targets.pte_coreml.write", "executorch.exir")
+    writers = ("pe_validate.targets.pte_coreml.write", "executorch.exir", "coremltools")
     tools = ("torch", "executorch", "coremltools")
     modules = (
         "pe_validate.targets.xnnpack.delegation",

@@ -117,7 +117,7 @@ class XnnpackTarget(Target):
         from pe_validate.targets.intermediates import in_a_child
         from pe_validate.targets.xnnpack.programs import intermediates
 
-        return in_a_child(intermediates, path, image, sizes)
+        return in_a_child(intermediates, path, image, sizes, preload=self.preload)
 
     def precision_of(self, path: Path, structure: Structure) -> str:
         """Return the precision in which a program computes most of its linear layers; fp32 where it has none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import struct
 import tempfile
 from collections import Counter
@@ -71,8 +72,12 @@ def graph_of(payload: bytes) -> dict[str, Any]:
         schema.write_bytes((resources.files(serialization) / "schema.fbs").read_bytes())
         graph.write_bytes(payload[offset : offset + size])
         _flatc_decompile(folder, str(schema), str(graph), ["--raw-binary"])
-        decoded: dict[str, Any] = json.loads(graph.with_suffix(".json").read_text())
+        decoded: dict[str, Any] = json.loads(_UNBOUNDED.sub(r"\1Infinity", graph.with_suffix(".json").read_text()))
     return decoded
+
+
+_UNBOUNDED: Final = re.compile(r"(?<=: )(-?)inf(?=,?\n)")
+"""A bound that an activation such as ReLU does not have, as flatc writes it; Python reads another word."""
 
 
 def _products(graph: dict[str, Any]) -> Counter[str]:

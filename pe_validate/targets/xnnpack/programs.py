@@ -114,7 +114,7 @@ def _with_graph(payload: bytes, graph: dict[str, Any]) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         schema, source = Path(folder) / "schema.fbs", Path(folder) / "graph.json"
         schema.write_bytes((resources.files(serialization) / "schema.fbs").read_bytes())
-        source.write_text(json.dumps(graph))
+        source.write_text(json.dumps(graph).replace("Infinity", "inf"))  # as flatc reads it
         _flatc_compile(folder, str(schema), str(source))
         made = next(p for p in Path(folder).iterdir() if p.suffix not in (".fbs", ".json")).read_bytes()
     start, _, constants, count = LAYOUT.unpack_from(payload, LAYOUT_PLACE)

@@ -12,7 +12,7 @@ from planting import fault
 from torch import nn
 
 from pe_validate.case import Case
-from pe_validate.data.artifact import OUTPUT_NAME
+from pe_validate.data.tensors import OUTPUT_NAME
 from pe_validate.models.perception_encoder.vision.deploy import deploy
 from pe_validate.models.perception_encoder.vision.tower import VisionTower
 from pe_validate.targets import worker

@@ -15,7 +15,7 @@ from planting import MODEL, fault
 
 from pe_validate.case import Case
 from pe_validate.mil.package import Package
-from pe_validate.models.weights import load_model
+from pe_validate.models.registry import load_model
 from pe_validate.targets.recipes import lowered
 
 ONNX, PROGRAM, PACKAGE = ("onnx/fp32",), ("pte/fp32",), ("mlpackage/fp16",)

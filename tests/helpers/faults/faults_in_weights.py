@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pe_validate.models.perception_encoder.vision.tower import AttentionPool, ResidualBlock, VisionTower
-from pe_validate.models.weights import load_model
+from pe_validate.models.registry import load_model
 
 
 def block(tower: VisionTower, number: int) -> ResidualBlock:

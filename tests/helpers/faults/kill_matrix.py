@@ -11,8 +11,9 @@ from planting import FAULTS, MODEL, Level, import_catalogue
 
 from pe_validate.case import Case
 from pe_validate.data.comparison import Comparison
-from pe_validate.gates.limits import Limits, Tolerance, of_rewrite, tolerance
-from pe_validate.gates.verdicts import Verdict
+from pe_validate.gates.limits import of_rewrite, tolerance
+from pe_validate.data.limits import Limits, Tolerance
+from pe_validate.data.verdict import Verdict
 
 INVISIBLE = {
     "bias of the pooling's keys missing": "it adds the same to every score, and softmax takes that out; in a "

@@ -15,7 +15,8 @@ import torch
 from torch import nn
 
 from pe_validate.case import MATRIX, Case
-from pe_validate.data.artifact import Artifact, digest, size
+from pe_validate.data.artifact import Artifact
+from pe_validate.system.files import digest, size
 from pe_validate.inputs.images import Sample
 from pe_validate.models.perception_encoder.vision.tower import VisionTower
 from pe_validate.targets import worker

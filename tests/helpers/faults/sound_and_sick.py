@@ -8,7 +8,7 @@ from planting import export_with
 
 from pe_validate.case import Case
 from pe_validate.data.artifact import Artifact
-from pe_validate.models.weights import DEFAULT_WEIGHTS
+from pe_validate.models.registry import DEFAULT_WEIGHTS
 from pe_validate.reference.reference import Reference, reference
 from pe_validate.system.process import Child, ChildError
 from pe_validate.targets.recipes import calibration_images

@@ -14,7 +14,8 @@ from pe_validate.case import Case
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.comparison import compare
 from pe_validate.explain.intermediates import intermediates
-from pe_validate.explain.locate import Explanation, Step, explain, first_departure, place_of_layer, steepest
+from pe_validate.explain.locate import explain, first_departure, place_of_layer, steepest
+from pe_validate.data.explanation import Explanation, Step
 from pe_validate.models.perception_encoder.vision.places import places_of
 from pe_validate.reference.reference import Reference, reference
 from pe_validate.report.explained import to_chart

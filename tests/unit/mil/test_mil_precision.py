@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pe_validate.data.artifact import TensorSpec
+from pe_validate.data.tensors import TensorSpec
 from pe_validate.mil import Mode, Trace, load
 from pe_validate.system.errors import RunError
 

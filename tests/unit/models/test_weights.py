@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pe_validate.models.weights import load_model, load_weights
+from pe_validate.models.registry import load_model, load_weights
 from pe_validate.system.errors import LoadError, UsageError
 from pe_validate.system.process import Child
 

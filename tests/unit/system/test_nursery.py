@@ -15,7 +15,8 @@ import errands
 import pytest
 from processes import PATIENCE, is_alive, wait_until
 
-from pe_validate.system.nursery import AVAILABLE, Forked, nursery
+from pe_validate.system import nursery as nurseries
+from pe_validate.system.nursery import AVAILABLE, Forked
 from pe_validate.system.process import Child, ChildError
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="libraries survive a fork on Linux only")
@@ -30,12 +31,22 @@ def child() -> Iterator[Child]:
 
 
 @pytest.fixture
-def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder of a module that nobody has imported, of a nursery that knows it."""
+def fresh() -> Iterator[None]:
+    """Whatever nurseries a test asks for, other tests have others."""
+    others = dict(nurseries._nurseries)
+    nurseries._nurseries.clear()
+    yield
+    for each in nurseries._nurseries.values():
+        each.end()
+    nurseries._nurseries.clear()
+    nurseries._nurseries.update(others)
+
+
+@pytest.fixture
+def module(fresh: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a module that nobody has imported."""
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("PYTHONHASHSEED", "1")  # which asks for a nursery that is new, and finds the folder
-    yield tmp_path
-    nursery().close()
+    return tmp_path
 
 
 def is_forked(child: Child) -> bool:
@@ -172,7 +183,8 @@ def test_a_module_that_cannot_be_imported_leaves_a_child_that_is_a_new_interpret
         assert is_forked(child)
 
 
-def test_a_nursery_that_has_died_is_replaced(module: Path) -> None:
+@pytest.mark.usefixtures("fresh")
+def test_a_nursery_that_has_died_is_replaced() -> None:
     with Child(preload=PRELOAD) as child:
         first = child.call(errands.parent_id, PATIENCE)
     os.kill(first, signal.SIGKILL)
@@ -204,6 +216,20 @@ def test_a_folder_that_is_gone_is_none_to_the_child(tmp_path: Path, monkeypatch:
         assert child.call(errands.echo, PATIENCE, 7) == ((7,), {})
 
 
+def test_other_modules_ask_for_another_nursery(child: Child) -> None:
+    with Child(preload=("errands", "fractions")) as other:
+        assert other.call(errands.parent_id, PATIENCE) != child.call(errands.parent_id, PATIENCE)
+        assert "fractions" in other.call(errands.modules, PATIENCE)
+    assert "fractions" not in child.call(errands.modules, PATIENCE)
+
+
+def test_numpy_starts_no_threads_in_a_nursery_and_is_left_as_many_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    with Child(preload=("numpy",)) as child:
+        assert is_forked(child)
+        assert child.call(errands.surroundings, PATIENCE, "OPENBLAS_NUM_THREADS")[1] is None
+
+
 def test_variables_that_libraries_read_once_ask_for_another_nursery(
     child: Child, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,7 +239,6 @@ def test_variables_that_libraries_read_once_ask_for_another_nursery(
         with Child(preload=PRELOAD) as other:
             assert other.call(errands.parent_id, PATIENCE) != usual
             assert other.call(errands.surroundings, PATIENCE, "OMP_NUM_THREADS")[1] == "3"
-        nursery().close()
     with Child(preload=PRELOAD) as again:
         assert again.call(errands.parent_id, PATIENCE) == usual
 

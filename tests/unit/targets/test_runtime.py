@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from arrays import float32
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pe_validate.data.artifact import TensorSpec
+from pe_validate.data.outputs import Array
+from pe_validate.data.tensors import TensorSpec
 from pe_validate.inputs.images import Sample
 from pe_validate.system.errors import RunError
 from pe_validate.targets.open import run
-from pe_validate.targets.runtime import Array, Runtime
+from pe_validate.targets.runtime import Runtime
 
 IMAGE = TensorSpec("image", (1, 3, 4, 6), "float32")
 FEATURES = TensorSpec("features", (1, 2), "float32")
@@ -33,9 +35,9 @@ class Recorder(Runtime):
         self.producer = "Recorder 1.0"
         self.inputs, self.outputs = inputs, outputs
         self.answer = np.zeros(FEATURES.shape, np.float32) if answer is None else answer
-        self.received: list[Array] = []
+        self.received: list[NDArray[np.generic]] = []
 
-    def _run(self, image: Array) -> NDArray[np.generic]:
+    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
         self.received.append(image)
         return self.answer
 
@@ -159,7 +161,7 @@ def test_the_answer_is_float32(dtype: str) -> None:
 
 
 def test_the_answer_is_a_copy_that_the_next_run_does_not_overwrite() -> None:
-    runtime = Recorder(answer=np.float32([[1, 2]]))
+    runtime = Recorder(answer=float32([[1, 2]]))
     first = runtime.run(counting(IMAGE.shape))
     runtime.answer[...] = 9
     np.testing.assert_array_equal(first, [[1, 2]])

@@ -20,8 +20,8 @@ from pe_validate.mil import load
 from pe_validate.mil.inspection import inspect
 from pe_validate.models.perception_encoder.vision.config import NANO
 from pe_validate.models.perception_encoder.vision.deploy import deploy
+from pe_validate.models.perception_encoder.vision.synthetic import seeded
 from pe_validate.models.perception_encoder.vision.tower import VisionTower
-from pe_validate.models.weights import seeded
 from pe_validate.system.quiet import quiet_libraries
 from pe_validate.targets.coreml.routes import (
     ROUTES,
@@ -128,7 +128,8 @@ class OneColumn(nn.Module):
         self.mean = nn.Linear(4, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.mean(x) + 1e-5
+        mean: Tensor = self.mean(x)
+        return mean + 1e-5
 
 
 def test_without_its_cure_a_scalar_after_one_column_is_taken_for_a_vector() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from pe_validate.data.artifact import Delegation
+from pe_validate.data.structure import Delegation
 from pe_validate.system.errors import RunError
 from pe_validate.targets.xnnpack.delegation import isolated_delegation
 

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from pe_validate.models.perception_encoder.vision.config import MODELS, ModelConfig
 from pe_validate.models.perception_encoder.vision.deploy import Gelu, Standardize, Style, deploy
 from pe_validate.models.perception_encoder.vision.tower import VisionTower
-from pe_validate.models.weights import load_model, seeded
+from pe_validate.models.registry import load_model
+from pe_validate.models.perception_encoder.vision.synthetic import seeded
 
 STYLES: list[Style] = ["fused", "linear"]
 

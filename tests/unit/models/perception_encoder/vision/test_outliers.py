@@ -7,7 +7,8 @@ import torch
 
 from pe_validate.models.perception_encoder.vision.config import MODELS
 from pe_validate.models.perception_encoder.vision.outliers import CHANNELS, GAIN, UNITS
-from pe_validate.models.weights import load_weights, seeded
+from pe_validate.models.registry import load_weights
+from pe_validate.models.perception_encoder.vision.synthetic import seeded
 from pe_validate.system.errors import UsageError
 
 MODEL = "PE-Core-T16-384"

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 
 from pe_validate.models.perception_encoder.vision.config import MODELS, NANO
 from pe_validate.models.perception_encoder.vision.tower import VisionTower, position_table, rope_angles
-from pe_validate.models.weights import load_model, load_weights
+from pe_validate.models.registry import load_model, load_weights
 
 REFERENCE = Path(__file__).parents[3] / "fixtures" / "reference"
 INDEX = json.loads((REFERENCE / "index.json").read_text())

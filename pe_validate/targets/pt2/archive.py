@@ -1,0 +1,99 @@
+"""Is a ``.pt2`` archive plain data? ``torch.export.load`` (torch 2.13) runs what it finds in one that is not.
+
+It unpickles weights, constants and sample inputs without restriction if the archive says so, evaluates symbolic shapes
+as Python, calls whatever function of torch a node names, and loads compiled libraries. Nothing of that is in what
+``torch.export.save`` writes of a model with static shapes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from pe_validate.system.errors import RunError
+
+MEMBERS: Final = re.compile(
+    r"archive_format|archive_version|byteorder|\.data/\w+|\.format_version|\.storage_alignment"
+    r"|models/model\.json|data/sample_inputs/model\.pt|extra/[\w.]+"
+    r"|data/weights/(model_weights_config\.json|weight_\d+)|data/constants/(model_constants_config\.json|tensor_\d+)"
+)
+"""Files of an archive of one program, below its root folder."""
+
+OPERATORS: Final = re.compile(r"torch\.ops\.(aten|prims)\.\w+\.\w+|_operator\.(getitem|add|sub|mul|floordiv|mod|neg)")
+"""What a node may call."""
+
+LARGEST_LISTING: Final = 2**28
+"""Bytes of one of the archive's JSON files; a large model's has a few millions."""
+
+
+def check_plain(path: Path) -> None:
+    """Look through an archive before anything of it is loaded.
+
+    Raises:
+        RunError: it is damaged, or would run code of its own.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            fault = next(_faults(archive), None)
+    except (OSError, zipfile.BadZipFile, ValueError, KeyError, RecursionError, NotImplementedError) as error:
+        raise RunError(f"'{path}' is not an exported program, or truncated: {_first_line(error)}.") from error
+    if fault:
+        raise RunError(
+            f"'{path}' {fault}, which loading it would run as code: save the program again with torch.export.save."
+        )
+
+
+def _faults(archive: zipfile.ZipFile) -> Iterator[str]:
+    members = {info.filename.partition("/")[2]: info for info in archive.infolist()}
+    for name, info in members.items():
+        if not MEMBERS.fullmatch(name):
+            yield f"holds '{info.filename}'"
+        if info.compress_type != zipfile.ZIP_STORED:
+            yield f"holds a compressed '{info.filename}'"
+        if name.endswith(".json") and info.file_size > LARGEST_LISTING:
+            yield f"holds {info.file_size:,} bytes of '{info.filename}'"
+    for name in ("data/weights/model_weights_config.json", "data/constants/model_constants_config.json"):
+        for key, payload in json.loads(archive.read(members[name]))["config"].items():
+            if payload["use_pickle"] is not False or not re.fullmatch(r"(weight|tensor)_\d+", payload["path_name"]):
+                yield f"holds a pickled '{key}'"
+    if not _is_plain_pickle(archive.read(members["data/sample_inputs/model.pt"])):
+        yield "holds sample inputs that are not tensors"
+    program = json.loads(archive.read(members["models/model.json"]))
+    for key, value in _pairs(program):
+        if key == "target" and isinstance(value, str) and not OPERATORS.fullmatch(value):
+            yield f"calls '{value}'"
+        if key in ("as_expr", "expr_str", "as_custom_obj", "as_operator", "as_graph"):
+            yield f"holds a value of kind '{key}'"
+
+
+def _is_plain_pickle(content: bytes) -> bool:
+    if not content:
+        return True
+    try:
+        torch.load(io.BytesIO(content), weights_only=True)
+    except Exception:  # noqa: BLE001 - whatever its reader raises, torch.export would then read it as code
+        return False
+    return True
+
+
+def _pairs(value: Any) -> Iterator[tuple[str, Any]]:
+    """Every key with its value, at any depth, without recursion."""
+    waiting = [value]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, dict):
+            yield from found.items()
+            waiting += found.values()
+        elif isinstance(found, list):
+            waiting += found
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

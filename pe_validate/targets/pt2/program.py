@@ -1,0 +1,108 @@
+"""Exported programs: written, read from the file alone, run, and interpreted node by node."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, fx, nn
+from torch.export import ExportedProgram
+
+from pe_validate.data.tensors import INPUT_NAME, OUTPUT_NAME, TensorSpec
+from pe_validate.system.errors import RunError
+from pe_validate.targets.base import Values
+from pe_validate.targets.intermediates import is_wanted
+from pe_validate.targets.pt2.archive import check_plain
+from pe_validate.targets.runtime import Runtime
+
+METADATA: Final = "pe_validate.json"
+"""The file of the archive's ``extra/`` that says what it is."""
+
+
+def write_pt2(module: nn.Module, image: Tensor, path: Path, metadata: dict[str, str]) -> None:
+    """Export ``module`` for inputs of ``image``'s shape and save the program.
+
+    Raises:
+        Exception: whatever ``torch.export`` raises; the caller names the stage.
+    """
+    program = torch.export.export(module, (image,))
+    torch.export.save(program, path, extra_files={METADATA: json.dumps(metadata)})
+
+
+def read_pt2(path: Path) -> ExportedProgram:
+    """Load a program; do it in a child, for the reader of archives is C++.
+
+    Raises:
+        RunError: the file is damaged, or would run code of its own.
+    """
+    check_plain(path)
+    try:
+        return torch.export.load(path)
+    except Exception as error:
+        raise RunError(f"'{path}' cannot be loaded by PyTorch, it is damaged: {type(error).__name__}.") from error
+
+
+class Pt2Runtime(Runtime):
+    """A ``.pt2`` file, run by PyTorch."""
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        if threads:
+            torch.set_num_threads(threads)
+        program = read_pt2(path)
+        self.producer = f"PyTorch {torch.__version__} exported program"
+        self.inputs = _specs(program, program.graph_signature.user_inputs, INPUT_NAME)
+        self.outputs = _specs(program, program.graph_signature.user_outputs, OUTPUT_NAME)
+        self._module = program.module()
+
+    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
+        with torch.inference_mode():
+            answer = self._module(torch.from_numpy(image))
+        answers = answer if isinstance(answer, (tuple, list)) else (answer,)
+        features: NDArray[np.generic] = answers[self.outputs.index(self.features_spec())].numpy()
+        return features
+
+
+def _specs(program: ExportedProgram, names: tuple[object, ...], called: str) -> tuple[TensorSpec, ...]:
+    """Return what a program declares; the only input, or output, goes by this project's name for it."""
+    nodes = {node.name: node for node in program.graph.nodes}
+    found = []
+    for number, name in enumerate(names):
+        value = nodes[str(name)].meta["val"] if str(name) in nodes else None
+        if not isinstance(value, Tensor):
+            raise RunError(f"The exported program takes or gives '{name}', which is no tensor.")
+        shape = tuple(size if isinstance(size, int) else -1 for size in value.shape)
+        dtype = str(value.dtype).removeprefix("torch.")
+        found.append(TensorSpec(called if len(names) == 1 else f"{called}{number}", shape, dtype))
+    return tuple(found)
+
+
+class _Recorder(fx.Interpreter):
+    """Keeps floating-point values of some sizes."""
+
+    def __init__(self, module: fx.GraphModule, sizes: frozenset[int]) -> None:
+        super().__init__(module)
+        self._sizes = sizes
+        self.values: Values = {}
+
+    def run_node(self, n: fx.Node) -> Any:
+        """Run a node as ever, and look at what comes of it."""
+        result = super().run_node(n)
+        if n.op == "call_function" and isinstance(result, Tensor):
+            array = result.detach().numpy()
+            if is_wanted(array, self._sizes):
+                self.values[n.name] = array.astype(np.float32)
+        return result
+
+
+def intermediates(path: Path, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:
+    """Return the floating-point values of so many elements, by name, in order; called in a child."""
+    module = read_pt2(path).module()
+    assert isinstance(module, fx.GraphModule)
+    recorder = _Recorder(module, sizes)
+    with torch.inference_mode():
+        recorder.run(torch.from_numpy(image))
+    return recorder.values
