@@ -30,6 +30,14 @@ COMMAND: Final = (
     "pe_validate.targets.eager",
     "pe_validate.walk.check",
 )
+SUITE: Final = (
+    *LIBRARIES,
+    "hypothesis.extra.numpy",
+    "pe_validate.inputs.strategies",
+    "pe_validate.targets.eager",
+    "pe_validate.walk.check",
+)
+"""What conversion tests import; pytest itself, and the plugin, are imported by each run."""
 
 
 def pe_validate(*arguments: object, folder: Path, environment: Mapping[str, str] | None = None) -> Done:
@@ -41,7 +49,7 @@ def pytest(*arguments: object, folder: Path) -> Done:
     """``pytest ARGUMENTS`` in ``folder``."""
     # An installed package would be rewritten by pytest, were a part of it not imported already.
     quiet = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
-    return _typed(_pytest, LIBRARIES, (*arguments, *quiet), folder, None)
+    return _typed(_pytest, SUITE, (*arguments, *quiet), folder, None)
 
 
 def _pe_validate() -> None:
