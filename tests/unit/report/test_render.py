@@ -16,7 +16,6 @@ import pytest
 import sample_reports as sample
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from pe_validate.report.model import read
 from rich.console import Console
 
 from pe_validate.case import MATRIX, Case

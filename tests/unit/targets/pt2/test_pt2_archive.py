@@ -57,7 +57,7 @@ class Touch:
 
 
 def edited(
-    path: Path, out: Path, edit: Callable[[dict[str, bytes]], None], compression: int = zipfile.ZIP_STORED
+    path: Path, out: Path, edit: Callable[[dict[str, bytes]], object], compression: int = zipfile.ZIP_STORED
 ) -> Path:
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
