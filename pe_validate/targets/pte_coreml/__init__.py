@@ -40,6 +40,7 @@ class PteCoreMLTarget(CoreMLBase):
         "pe_validate.targets.xnnpack.constants",
         "pe_validate.mil.inspection",
         "pe_validate.mil.package",
+        "pe_validate.mil.blob",
         "pe_validate.mil.proto",
         "pe_validate.mil.dtypes",
     )
