@@ -68,7 +68,9 @@ def digest_of(samples: tuple[Sample, ...]) -> str:
     """Return the sha256 of the names and values of inputs."""
     total = hashlib.sha256()
     for sample in samples:
-        total.update(f"{sample.name}\0{_digest(sample)}\n".encode())
+        total.update(
+            f"{sample.name}\0{_digest(sample)}\n".encode(errors="surrogateescape")
+        )  # files have names in bytes
     return total.hexdigest()
 
 
