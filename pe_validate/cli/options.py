@@ -23,7 +23,9 @@ Images = Annotated[Path | None, typer.Option(help="Folder of photographs to use 
 Calibration = Annotated[
     Path | None, typer.Option(help="Folder of photographs to calibrate int8-static on instead of the built-in ones.")
 ]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Number of exports to run in parallel.")]
+Jobs = Annotated[
+    int, typer.Option("--jobs", "-j", min=1, help="Number of exports, and then of artifacts, to run in parallel.")
+]
 
 
 def case_argument(metavar: str, text: str) -> Any:

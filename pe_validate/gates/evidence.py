@@ -34,7 +34,7 @@ class Evidence:
 
     ``artifact`` is known if it was exported here. ``structure`` is given if it has already been read. ``output`` names
     one of several outputs. ``partner`` holds the outputs of the same model on a partner target, which an app may use
-    instead.
+    instead. ``threads`` is the number that the artifact's runtime uses, by default one per core.
     """
 
     native: Outputs | None = None
@@ -52,10 +52,11 @@ class Evidence:
         structure: Structure | None = None,
         output: str | None = None,
         partner: Outputs | None = None,
+        threads: int | None = None,
     ) -> None:
         self.subject, self.path, self.reference = subject, path, reference
         self.artifact, self.partner = artifact, partner
-        self._structure, self._output = structure, output
+        self._structure, self._output, self._threads = structure, output, threads
         self._child: Child | None = None
         self._opened: tuple[Reading, Runtime] | None = None
         self._answers: dict[Reading, Outputs | MisfitError] = {}
@@ -114,7 +115,13 @@ class Evidence:
         if self._opened is None or self._opened[0] != reading:
             self._child = self._child or Child(memory=memory_for(self.path), preload=self.target.preload)
             runtime = IsolatedRuntime(
-                self.path, self.case.target, reading, self._output, child=self._child, budget=BUDGET
+                self.path,
+                self.case.target,
+                reading,
+                self._output,
+                threads=self._threads,
+                child=self._child,
+                budget=BUDGET,
             )
             self._opened = reading, runtime
         return self._opened[1]

@@ -45,6 +45,7 @@ class IsolatedRuntime(Runtime):
         reading: Reading,
         output: str | None = None,
         *,
+        threads: int | None = None,
         child: Child | None = None,
         timeout: float = RUN_TIMEOUT,
         budget: float = inf,
@@ -54,7 +55,7 @@ class IsolatedRuntime(Runtime):
         self._child = child or Child(memory=memory_for(path), preload=target_named(target).preload)
         self._borrowed = child is not None
         try:
-            opened = self._call(_open, path, target, reading, output)
+            opened = self._call(_open, path, target, reading, output, threads)
         except ChildError as error:
             self.close()
             raise RunError(f"'{path}' cannot be loaded: {error}.") from error
@@ -96,11 +97,11 @@ _runtime: Runtime | None = None  # the child's own, set by _open
 
 
 def _open(
-    path: Path, target: str, reading: Reading, output: str | None
+    path: Path, target: str, reading: Reading, output: str | None, threads: int | None
 ) -> tuple[str, tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
     global _runtime
     _runtime = None  # freed first: two runtimes at once may exceed the child's memory limit
-    _runtime = load(path, target, reading)
+    _runtime = load(path, target, reading, threads)
     _runtime.output_name = output
     return _runtime.producer, _runtime.inputs, _runtime.outputs
 

@@ -5,6 +5,19 @@
 reference, https://apple.github.io/coremltools/source/coremltools.converters.mil.mil.ops.defs.html
 """
 
-from pe_validate.mil.program import Mode, Program, Trace, load
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pe_validate.mil.program import Mode, Program, Trace, load
 
 __all__ = ["Mode", "Program", "Trace", "load"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:  # reading a package without running it should not load the operators
+        raise AttributeError(f"module 'pe_validate.mil' has no attribute '{name}'")
+    from pe_validate.mil import program
+
+    return getattr(program, name)

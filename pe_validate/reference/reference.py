@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Final
 
 from pe_validate.data.case import Case
@@ -45,6 +46,7 @@ class Reference:
     calibration: Path | None = None
     store: AnswerStore | None = field(default=None, repr=False)
     _graphs: dict[Recipe, EagerRuntime] = field(default_factory=dict, init=False, repr=False)
+    _lock: RLock = field(default_factory=RLock, init=False, repr=False, compare=False)
     _answers: dict[object, Outputs] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
@@ -112,7 +114,15 @@ class Reference:
     def constants(self, case: Case) -> Mapping[str, str]:
         """Return the digests of the constants of :meth:`graph` by name; empty if the target does not keep them."""
         target = target_of(case)
-        return target.constants(self.graph(case).module) if target.keeps_constants else {}
+        if not target.keeps_constants:
+            return {}
+        question = self._question("constants", (), case)
+        found = self.store.read_digests(question) if self.store else None
+        if found is None:
+            found = dict(target.constants(self.graph(case).module))
+            if self.store:
+                self.store.write_digests(question, found)
+        return found
 
     def _of_model(self, inputs: tuple[Sample, ...]) -> Outputs:
         from pe_validate.targets.eager import EagerRuntime
@@ -120,6 +130,10 @@ class Reference:
         return self._answer(self._question("model", inputs), lambda: EagerRuntime(self.module, self.model))
 
     def _answer(self, question: Question, runtime: Callable[[], EagerRuntime]) -> Outputs:
+        with self._lock:  # cases that are judged in parallel ask for the same outputs
+            return self._stored_or_computed(question, runtime)
+
+    def _stored_or_computed(self, question: Question, runtime: Callable[[], EagerRuntime]) -> Outputs:
         from pe_validate.targets.open import run
 
         if question not in self._answers:

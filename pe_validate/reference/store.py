@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 import numpy as np
+from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
@@ -65,7 +68,8 @@ def digest_of(samples: tuple[Sample, ...]) -> str:
     """Return the sha256 of the names and values of the inputs."""
     total = hashlib.sha256()
     for sample in samples:
-        total.update(f"{sample.name}\0{_digest(sample)}\n".encode())
+        # File names may hold bytes that are not UTF-8.
+        total.update(f"{sample.name}\0{_digest(sample)}\n".encode(errors="surrogateescape"))
     return total.hexdigest()
 
 
@@ -80,6 +84,18 @@ def _threads() -> int:
     return torch.get_num_threads()
 
 
+@dataclass(frozen=True, slots=True)
+class _About:
+    """The description of stored outputs in their file; ``sha256`` covers the producer and all tensors."""
+
+    producer: str
+    asked: str
+    sha256: str
+
+
+_ABOUT: Final = TypeAdapter(_About)
+
+
 class AnswerStore:
     """A folder of stored outputs."""
 
@@ -90,14 +106,14 @@ class AnswerStore:
         """Return the stored outputs, or None if there are none or they are damaged."""
         try:
             with safe_open(self._path(question), "np") as file:
-                about = json.loads((file.metadata() or {})["about"])
+                about = _ABOUT.validate_json((file.metadata() or {})["about"])
                 tensors = [file.get_tensor(str(number)) for number in range(len(question.inputs))]
         except (OSError, SafetensorError, KeyError, ValueError):
             return None
-        if about["sha256"] != _sum(tensors):
+        if about.sha256 != _sum(about.producer, tensors):
             return None
         names = [sample.name for sample in question.inputs]
-        return Outputs(about["producer"], dict(zip(names, tensors, strict=True)))
+        return Outputs(about.producer, dict(zip(names, tensors, strict=True)))
 
     def write(self, question: Question, answer: Outputs) -> None:
         """Store outputs atomically.
@@ -106,21 +122,46 @@ class AnswerStore:
             FileError: the folder cannot be written.
         """
         tensors = list(answer.features.values())
-        about = json.dumps({"producer": answer.producer, "sha256": _sum(tensors), "asked": question.asked})
+        about = _ABOUT.dump_json(_About(answer.producer, question.asked, _sum(answer.producer, tensors))).decode()
         content = save({str(number): tensor for number, tensor in enumerate(tensors)}, {"about": about})
+        self._replace(self._path(question), content)
+
+    def read_digests(self, question: Question) -> dict[str, str] | None:
+        """Return stored digests by name, or None if there are none or they are damaged."""
         try:
-            replace_file(self._path(question), content)
+            about = json.loads(self._path(question, ".json").read_bytes())
+            found = {str(name): str(digest) for name, digest in about["digests"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+        return found if about.get("sha256") == _sum_of(found) else None
+
+    def write_digests(self, question: Question, digests: Mapping[str, str]) -> None:
+        """Store digests atomically.
+
+        Raises:
+            FileError: the folder cannot be written.
+        """
+        content = json.dumps({"digests": dict(digests), "sha256": _sum_of(digests)})
+        self._replace(self._path(question, ".json"), content.encode())
+
+    def _path(self, question: Question, suffix: str = ".safetensors") -> Path:
+        return self.folder / f"{question.key}{suffix}"
+
+    def _replace(self, path: Path, content: bytes) -> None:
+        try:
+            replace_file(path, content)
         except OSError as error:
             raise FileError(
                 f"Cannot write to '{self.folder}' ({error.strerror or error}): choose another or free some space."
             ) from error
 
-    def _path(self, question: Question) -> Path:
-        return self.folder / f"{question.key}.safetensors"
+
+def _sum_of(digests: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(dict(digests), sort_keys=True).encode()).hexdigest()
 
 
-def _sum(tensors: list[np.ndarray]) -> str:
-    total = hashlib.sha256()
+def _sum(producer: str, tensors: list[np.ndarray]) -> str:
+    total = hashlib.sha256(f"{producer}\0".encode())
     for tensor in tensors:
         total.update(f"{tensor.dtype}{tensor.shape}".encode())
         total.update(np.ascontiguousarray(tensor).data)

@@ -7,6 +7,7 @@ survive a fork.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
@@ -111,8 +112,13 @@ class Nursery:
         """True while the nursery can fork another child."""
         return self._process.poll() is None
 
+    def end(self) -> None:
+        """Kill the nursery, which has nothing to clean up; its children end with it."""
+        self._process.kill()
+        self._process.wait()
 
-_nurseries: dict[object, Nursery] = {}
+
+_nurseries: dict[tuple[int, tuple[str, ...], frozenset[tuple[str, str]]], Nursery] = {}
 _guard = threading.Lock()
 
 
@@ -124,6 +130,20 @@ def nursery(modules: Sequence[str]) -> Nursery:
         if key not in _nurseries or not _nurseries[key].alive:
             _nurseries[key] = Nursery(modules)
         return _nurseries[key]
+
+
+def prepare(modules: Sequence[str]) -> None:
+    """Start to import the modules that children will need, without waiting."""
+    if modules and AVAILABLE:
+        nursery(modules)
+
+
+@atexit.register
+def _end_all() -> None:
+    """End every nursery of this process and wait for it; Python would warn about processes that still run."""
+    for (process, *_), each in _nurseries.items():
+        if process == os.getpid():
+            each.end()
 
 
 _NURSERY: Final = "import sys; from pe_validate.system.nursery import nurse; nurse(int(sys.argv[1]), sys.argv[2:])"

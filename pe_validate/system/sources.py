@@ -26,7 +26,7 @@ def code_digest(modules: tuple[str, ...]) -> str:
 
 def _sources(module: str) -> Iterator[Path]:
     spec = find_spec(module)
-    if spec is None or spec.origin is None:
+    if spec is None or spec.origin is None or not spec.has_location:  # built-in modules have no source
         raise ModuleNotFoundError(f"No source of module '{module}' was found.", name=module)
     if spec.submodule_search_locations is None:
         yield Path(spec.origin)

@@ -20,7 +20,7 @@ from pe_validate.targets.export import export
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Elsewhere arm64 is not emulated; tests/unit/arm64 says what is asked of a machine that is one."""
+    """Elsewhere arm64 is not emulated; tests/unit/machines/arm64 says what is asked of a machine that is one."""
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
         for item in items:
             if Path(__file__).parent in item.path.parents:

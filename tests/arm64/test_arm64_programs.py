@@ -9,19 +9,23 @@ from pathlib import Path
 
 import pytest
 from nano import IMAGES, case, write_undelegated
-from pe_validate.machines.arm64.examination import execution_of, judge_cost, judge_kernels, stored_costs
-from pe_validate.machines.arm64.walk import validate_all
+from places import GOLDENS
 
-from pe_validate.case import PRECISIONS
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.execution import Execution
 from pe_validate.data.result import Result
+from pe_validate.gates.cost import judge_cost
+from pe_validate.gates.kernels import judge_kernels
+from pe_validate.machines.arm64.costs import stored_costs
 from pe_validate.machines.arm64.profiles import PROFILES, Profile
-from pe_validate.machines.arm64.runtime import Arm64Runtime, Guest
+from pe_validate.machines.arm64.runtime import Arm64Runtime, Guest, execution_of
 from pe_validate.system.errors import RunError
 from pe_validate.system.process import Child
+from pe_validate.targets.xnnpack import XNNPACK
+from pe_validate.walk.arm64 import validate_on_arm64
 
-COSTS = stored_costs(Path(__file__).parents[2] / "golden" / "arm64-costs.json")
+COSTS = stored_costs(GOLDENS / "arm64-costs.json")
+PRECISIONS = tuple(XNNPACK.precisions)
 COUNTED = [name for name, profile in PROFILES.items() if profile.counts]
 
 pytestmark = pytest.mark.xdist_group("programs")
@@ -30,12 +34,12 @@ pytestmark = pytest.mark.xdist_group("programs")
 @pytest.fixture(scope="module")
 def results() -> Mapping[tuple[str, str], Result]:
     """PE-Nano in every precision on every profile."""
-    cases = [case(precision) for precision in PRECISIONS["pte"]]
-    found = validate_all(cases, list(PROFILES.values()), costs=COSTS)
+    cases = [case(precision) for precision in PRECISIONS]
+    found = validate_on_arm64(cases, list(PROFILES.values()), costs=COSTS)
     return {(str(result.profile), result.case.precision): result for result in found}
 
 
-@pytest.mark.parametrize("precision", PRECISIONS["pte"])
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_program_passes_every_gate_on_every_profile(
     profile: str, precision: str, results: Mapping[tuple[str, str], Result]

@@ -19,9 +19,9 @@ from pe_validate.data.artifact import Artifact
 from pe_validate.machines.arm64.environment import Environment
 from pe_validate.machines.arm64.profiles import PROFILES, Profile
 from pe_validate.machines.arm64.runtime import Arm64Runtime, Guest
-from pe_validate.machines.arm64.walk import validate_all
 from pe_validate.machines.isolation import IsolatedRuntime
 from pe_validate.system.errors import RunError
+from pe_validate.walk.arm64 import validate_on_arm64
 
 PHONE = PROFILES["iphone-14"]
 
@@ -69,7 +69,7 @@ def test_an_inference_that_takes_too_long_is_ended(
 
 
 def test_a_case_that_takes_too_long_is_an_error_and_not_a_pass() -> None:
-    (result,) = validate_all([case("fp16")], [PHONE], timeout=0.01)
+    (result,) = validate_on_arm64([case("fp16")], [PHONE], timeout=0.01)
     assert result.status == "error"
     assert "did not finish within 0.01 s" in str(result.error)
 

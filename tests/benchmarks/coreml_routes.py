@@ -16,11 +16,10 @@ from tempfile import TemporaryDirectory
 import torch
 
 from pe_validate.data.comparison import compare
-from pe_validate.inputs.images import default_pixels, samples
+from pe_validate.data.recipe import FUSED
 from pe_validate.mil import load
 from pe_validate.mil.inspection import inspect
-from pe_validate.models.perception_encoder.vision.deploy import deploy
-from pe_validate.models.registry import load_model
+from pe_validate.models.registry import load_model, model_named
 from pe_validate.targets.coreml.routes import ROUTES, convert
 
 COLUMNS = ("model", "form", "route", "iOS", "operators", "whole attentions", "file", "exact", "declared")
@@ -29,10 +28,10 @@ COLUMNS = ("model", "form", "route", "iOS", "operators", "whole attentions", "fi
 def rows(model: str) -> Iterator[tuple[str, ...]]:
     """One for each form, route and target, in float16."""
     tower = load_model(model, "seed:7")
-    image = samples(default_pixels(tower.config.image_size))[0].image
+    image = model_named(model).feed.samples()[0].image
     with torch.no_grad():
         expected = tower(torch.from_numpy(image)).numpy()
-    for form, module in (("tower", tower), ("rewrite", deploy(tower, style="fused"))):
+    for form, module in (("tower", tower), ("rewrite", model_named(model).deployable(tower, FUSED))):
         for route in ROUTES:
             for ios in (17, 18):
                 with TemporaryDirectory() as folder:

@@ -23,8 +23,7 @@ from pe_validate import mil
 from pe_validate.case import Case
 from pe_validate.measure.latency import _take_turns, bootstrap
 from pe_validate.measure.memory import peak_memory
-from pe_validate.models.perception_encoder.vision.config import MODELS
-from pe_validate.models.registry import load_model
+from pe_validate.models.registry import load_model, model_named
 from pe_validate.targets.eager import EagerRuntime
 from pe_validate.targets.export import export
 
@@ -52,7 +51,7 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
-    eager = EagerRuntime(load_model(options.model, "seed:7"), MODELS[options.model])
+    eager = EagerRuntime(load_model(options.model, "seed:7"), model_named(options.model))
     shape = eager.image_spec().shape
     image = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
     artifacts = {p: export(Case(options.model, "mlpackage", p), "seed:7") for p in ("fp16", "fp32")}

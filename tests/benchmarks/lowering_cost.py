@@ -18,10 +18,10 @@ from pathlib import Path
 import torch
 
 from pe_validate.case import Case
-from pe_validate.models.registry import load_model
+from pe_validate.models.registry import load_model, model_named
 from pe_validate.system.process import Child
 from pe_validate.targets.recipes import calibration_images, lowered
-from pe_validate.targets.registry import recipe
+from pe_validate.targets.registry import file_name, recipe
 from pe_validate.targets.xnnpack.write import lower_by_partitions, write_pte
 
 TIMEOUT = 1800.0
@@ -34,9 +34,9 @@ def lower(case: Case, documented: bool) -> tuple[float, float, str]:
     import executorch.exir  # noqa: F401  # not to be timed
 
     module = lowered(load_model(case.model), case, calibration_images(case))
-    image = torch.zeros(case.config.input_shape, dtype=getattr(torch, recipe(case).dtype))
+    image = torch.zeros(model_named(case.model).input.shape, dtype=getattr(torch, recipe(case).scheme.dtype))
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / case.file_name
+        path = Path(folder) / file_name(case)
         cpu, wall = time.process_time(), time.perf_counter()
         if documented:
             constants = {f"pe_{key}": value for key, value in METADATA.items()}

@@ -1,21 +1,25 @@
 """Every artifact says what it is, in its own format's way, and holds together when opened with its own tools."""
 
+import json
 from pathlib import Path
 
 import onnx
 import pytest
-from pe_validate.gates.verdicts import judge_arithmetic
+import torch
 from torch import nn
 
-from pe_validate.case import CORE_ML, Case
+from pe_validate.case import Case
 from pe_validate.data.artifact import Artifact
+from pe_validate.gates.arithmetic import judge_arithmetic
 from pe_validate.mil.package import Package
 from pe_validate.models.perception_encoder.vision.config import LICENCE
-from pe_validate.models.perception_encoder.vision.deploy import deploy
+from pe_validate.models.registry import model_named
 from pe_validate.reference.reference import Reference
 from pe_validate.system.files import digest
-from pe_validate.targets.registry import recipe
-from pe_validate.walk.walk import claimed
+from pe_validate.targets.coreml import CoreMLBase
+from pe_validate.targets.pt2.program import METADATA
+from pe_validate.targets.registry import recipe, target_of
+from pe_validate.walk.check import claimed
 
 IOS_17, IOS_18 = 8, 9
 """Core ML specification versions, by the system that introduced them."""
@@ -44,7 +48,20 @@ def mlpackage_metadata(path: Path) -> dict[str, str]:
     return said
 
 
-READ = {"onnx": onnx_metadata, "pte": pte_metadata, "mlpackage": mlpackage_metadata, "pte-coreml": pte_metadata}
+def pt2_metadata(path: Path) -> dict[str, str]:
+    extra = {METADATA: ""}
+    torch.export.load(path, extra_files=extra)
+    said: dict[str, str] = json.loads(extra[METADATA])
+    return said
+
+
+READ = {
+    "onnx": onnx_metadata,
+    "pte": pte_metadata,
+    "mlpackage": mlpackage_metadata,
+    "pte-coreml": pte_metadata,
+    "pt2": pt2_metadata,
+}
 
 
 def test_carries_its_model_weights_and_licence(pe_case: Case, pe_artifact: Artifact) -> None:
@@ -56,7 +73,7 @@ def test_carries_its_model_weights_and_licence(pe_case: Case, pe_artifact: Artif
 
 
 def test_is_recognised_as_its_case(pe_case: Case, pe_artifact: Artifact) -> None:
-    assert claimed(pe_artifact.path, pe_case.model) == pe_case
+    assert claimed(pe_artifact.path, pe_case.model).case == pe_case
 
 
 def test_is_the_file_that_was_exported(pe_artifact: Artifact) -> None:
@@ -75,7 +92,7 @@ def test_a_program_multiplies_as_often_as_the_model_needs_and_as_its_precision_s
 ) -> None:
     if pe_artifact.delegation:
         assert judge_arithmetic(pe_case, pe_artifact.delegation).status == "pass"
-        assert sum(pe_artifact.delegation.products.values()) == pytest.approx(pe_case.config.macs, rel=0.01)
+        assert sum(pe_artifact.delegation.products.values()) == pytest.approx(model_named(pe_case.model).macs, rel=0.01)
 
 
 BITS = {
@@ -91,20 +108,24 @@ BITS = {
 """Of one weight of a linear layer, with its share of a scale: for a channel of 192 or more, or for a group of 32."""
 
 
+TEXTS = {"pte-coreml": 400_000, "pt2": 600_000}
+"""Bytes of names of operators: ExecuTorch keeps them beside the package, PyTorch writes its graph as JSON."""
+
+
 def bits(case: Case) -> float:
-    return BITS.get(f"{case.target}/{case.precision}", BITS.get(case.precision, 0))
+    return BITS.get(case.kind, BITS.get(case.precision, 0))
 
 
 def test_an_artifact_is_as_large_as_its_weights(pe_case: Case, pe_artifact: Artifact, pe_reference: Reference) -> None:
     if pe_case.target != "onnx":
-        module = deploy(pe_reference.tower, style=recipe(pe_case).style)
+        module = pe_reference.model.deployable(pe_reference.module, recipe(pe_case).form)
         floating = "encoder.projection" if pe_case.precision == "int8-static" else None  # see docs/decisions.md
         layers = {name: m for name, m in module.named_modules() if isinstance(m, nn.Linear) and name != floating}
         linear = sum(layer.weight.numel() for layer in layers.values())
         others = sum({t.data_ptr(): t.numel() for t in module.state_dict().values()}.values()) - linear
-        half = pe_case.precision == "fp16" or (pe_case.target in CORE_ML and pe_case.precision != "fp32")
+        half = pe_case.precision == "fp16" or (
+            isinstance(target_of(pe_case), CoreMLBase) and pe_case.precision != "fp32"
+        )
         expected = linear * bits(pe_case) / 8 + others * (2 if half else 4)
-        names_of_operators = (
-            400_000 if pe_case.target == "pte-coreml" else 0
-        )  # ExecuTorch keeps them beside the package
-        assert pe_artifact.size == pytest.approx(expected, rel=0.06, abs=200_000 + names_of_operators)
+        texts = TEXTS.get(pe_case.target, 0)
+        assert pe_artifact.size == pytest.approx(expected, rel=0.06, abs=200_000 + texts)

@@ -6,22 +6,21 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
-from pe_validate.gates.verdicts import judge
 
 from pe_validate.case import Case
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.comparison import compare
 from pe_validate.data.outputs import Outputs
 from pe_validate.data.verdict import Verdict
-from pe_validate.gates.evidence import reading_for
-from pe_validate.gates.limits import Gate
+from pe_validate.gates.numbers import judge_numbers
+from pe_validate.gates.registry import tolerance
 from pe_validate.inputs.strategies import KINDS, LAYOUTS, Drawn, Kind, layouts
 from pe_validate.machines.isolation import IsolatedRuntime
 from pe_validate.reference.reference import Reference
 from pe_validate.targets.eager import EagerRuntime
 from pe_validate.targets.export import export
 from pe_validate.targets.open import Runtime, run
-from pe_validate.targets.registry import recipe
+from pe_validate.targets.registry import recipe, target_of
 
 
 @pytest.fixture
@@ -40,7 +39,9 @@ def test_every_gate_passes_on_photographs_and_structured_images(pe_verdicts: tup
 
 @pytest.fixture(scope="module")
 def graph_runtime(pe_case: Case, pe_artifact: Artifact) -> Iterator[Runtime]:
-    with IsolatedRuntime(pe_artifact.path, pe_case.target, reading_for(pe_case, "fidelity")) as runtime:
+    with IsolatedRuntime(
+        pe_artifact.path, pe_case.target, target_of(pe_case).reading(pe_case.precision, "graph")
+    ) as runtime:
         yield runtime
 
 
@@ -50,17 +51,19 @@ def test_agrees_on_generated_images(
 ) -> None:
     """With the trained model; a quantised one with its own graph: scales may not fit what no photograph shows."""
     quantised = not pe_case.precision.startswith("fp")
-    gate: Gate = "fidelity" if quantised else "loss"
-    eager = pe_reference.graph(pe_case) if quantised else EagerRuntime(pe_reference.tower, pe_case.config)
+    gate = "fidelity" if quantised else "loss"
+    eager = pe_reference.graph(pe_case) if quantised else EagerRuntime(pe_reference.module, pe_reference.model)
     runtime: Runtime = request.getfixturevalue("graph_runtime" if quantised else "pe_runtime")
 
+    assert settings.default
+
     @settings(max_examples=max(1, settings.default.max_examples // 4))
-    @given(drawn=kind(pe_case.config.image_size), layout=layouts())
+    @given(drawn=kind(pe_reference.model.feed.size), layout=layouts())
     def agrees(drawn: Drawn, layout: str) -> None:
         name = f"{drawn!r} in {layout} memory"
         expected = Outputs(eager.producer, {name: eager.run(drawn.image)})
         actual = Outputs(runtime.producer, {name: runtime.run(LAYOUTS[layout](drawn.image))})
-        verdict = judge(pe_case, gate, expected, actual)
+        verdict = judge_numbers(pe_case, gate, expected, actual, tolerance(pe_case, gate))
         assert verdict.status == "pass", verdict.sentence + see_it_again
 
     agrees()
@@ -72,9 +75,12 @@ def test_both_backends_of_executorch_agree(
     if pe_case.target == "pte-coreml":
         partner = replace(pe_case, target="pte")
         made = export(partner, pe_reference.weights, request.config.getoption("--pe-cache-dir"))
-        with IsolatedRuntime(made.path, partner.target, reading_for(partner, "loss")) as xnnpack:
+        with IsolatedRuntime(
+            made.path, partner.target, target_of(partner).reading(partner.precision, "model")
+        ) as xnnpack:
             expected = run(xnnpack, pe_reference.inputs)
-        verdict = judge(pe_case, "backends", expected, run(pe_runtime, pe_reference.inputs))
+        actual = run(pe_runtime, pe_reference.inputs)
+        verdict = judge_numbers(pe_case, "backends", expected, actual, tolerance(pe_case, "backends"))
         assert verdict.status == "pass", verdict.sentence
 
 
@@ -90,7 +96,7 @@ def test_tells_images_apart(pe_reference: Reference, pe_runtime: Runtime) -> Non
     assert compare(first, second).snr_db < 40
 
 
-def test_declares_the_promised_names_and_shapes(pe_case: Case, pe_runtime: Runtime) -> None:
-    dtype = recipe(pe_case).dtype
-    assert str(pe_runtime.image_spec()) == f"image: {dtype}{list(pe_case.config.input_shape)}"
-    assert str(pe_runtime.features_spec()) == f"features: {dtype}{list(pe_case.config.output_shape)}"
+def test_declares_the_promised_names_and_shapes(pe_case: Case, pe_reference: Reference, pe_runtime: Runtime) -> None:
+    dtype, model = recipe(pe_case).scheme.dtype, pe_reference.model
+    assert str(pe_runtime.image_spec()) == f"image: {dtype}{list(model.input.shape)}"
+    assert str(pe_runtime.features_spec()) == f"features: {dtype}{list(model.output.shape)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,14 +18,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
-    made = Exporter(tmp_path_factory.mktemp("exporter") / "export.log")
+    made = Exporter(tmp_path_factory.mktemp("exporter"))
     yield made
     made.close()
 
 
 @pytest.fixture(scope="session")
-def references() -> References:
-    return References()
+def references(tmp_path_factory: pytest.TempPathFactory) -> References:
+    base = tmp_path_factory.getbasetemp()
+    # What sound models answer is computed once for all workers.
+    return References((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "sound-answers")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -7,26 +7,19 @@ sees any of these. Loss sees a compression that is coarser than the one promised
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
-from functools import cache
+from functools import partial
 
 import pytest
 import torch
-from pe_validate.gates.verdicts import judge
+from in_graphs import fidelity, judged, shown
 from torch import Tensor, nn
 
 from pe_validate.case import Case
-from pe_validate.data.outputs import Outputs
-from pe_validate.inputs.images import default_pixels, samples
-from pe_validate.models.perception_encoder.vision.config import MODELS
-from pe_validate.models.registry import load_model
+from pe_validate.reference.reference import Reference
 from pe_validate.targets.coreml.compression import BLOCK
-from pe_validate.targets.eager import EagerRuntime
-from pe_validate.targets.open import run
-from pe_validate.targets.recipes import lowered
 
 MODEL = "PE-Nano"
-INPUTS = tuple(samples(default_pixels(MODELS[MODEL].image_size))[:4])
+case = partial(Case, MODEL, "mlpackage")
 LAYER = "encoder.block2.expand"
 
 Fault = Callable[[nn.Linear], Tensor]
@@ -45,8 +38,9 @@ def scales_of_the_next_block(layer: nn.Linear) -> Tensor:
 
 
 def palette_moved_by_one(layer: nn.Linear) -> Tensor:
-    palette, places = layer.weight.unique(return_inverse=True)
-    return palette.roll(1)[places]
+    palette, places = torch.unique(layer.weight, return_inverse=True)
+    moved: Tensor = palette.roll(1)[places]
+    return moved
 
 
 def columns_exchanged(layer: nn.Linear) -> Tensor:
@@ -67,32 +61,19 @@ def scales(layer: nn.Linear) -> Tensor:
     return scale.repeat_interleave(layer.in_features // scale.shape[1], 1)
 
 
-def case(precision: str) -> Case:
-    return Case(MODEL, "mlpackage", precision)
-
-
-@cache
-def compressed(precision: str) -> nn.Module:
-    return lowered(load_model(MODEL), case(precision))
-
-
-@cache
-def answers(precision: str) -> Outputs:
-    return answer(compressed(precision))
-
-
-def answer(graph: nn.Module) -> Outputs:
-    return run(EagerRuntime(graph, MODELS[MODEL]), INPUTS)
+@pytest.fixture(scope="module")
+def model() -> Reference:
+    return shown(MODEL, "china", "flower", "grace_hopper", "gradient")
 
 
 @pytest.mark.parametrize(("precision", "fault"), [(p, fault) for p, faults in FAULTS.items() for fault in faults])
-def test_fidelity_catches_it(precision: str, fault: Fault) -> None:
-    graph = deepcopy(compressed(precision))
-    layer = graph.get_submodule(LAYER)
-    assert isinstance(layer, nn.Linear)
-    with torch.no_grad():
+def test_fidelity_catches_it(precision: str, fault: Fault, model: Reference) -> None:
+    def plant(graph: nn.Module) -> None:
+        layer = graph.get_submodule(LAYER)
+        assert isinstance(layer, nn.Linear)
         layer.weight.copy_(fault(layer))
-    verdict = judge(case(precision), "fidelity", answers(precision), answer(graph))
+
+    verdict = fidelity(model, case(precision), plant)
     assert verdict.status == "fail", verdict.sentence
 
 
@@ -100,6 +81,6 @@ def test_fidelity_catches_it(precision: str, fault: Fault) -> None:
     ("promised", "given"),
     [("int8", "int4"), ("int8", "int6-palette"), ("int8-palette", "int6-palette"), ("int6-palette", "int4")],
 )
-def test_loss_catches_a_coarser_compression(promised: str, given: str) -> None:
-    verdict = judge(case(promised), "loss", answers("fp32"), answers(given))
+def test_loss_catches_a_coarser_compression(promised: str, given: str, model: Reference) -> None:
+    verdict = judged(case(promised), "loss", model.lowered(case("fp32")), model.lowered(case(given)))
     assert verdict.status == "fail", verdict.sentence

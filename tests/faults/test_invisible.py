@@ -9,12 +9,12 @@ import torch
 from faults_in_weights import block, pool
 from kill_matrix import INVISIBLE
 from torch import Tensor
+from towers import load_tower
 
 from pe_validate.data.comparison import compare
 from pe_validate.models.perception_encoder.vision import tower as towers
 from pe_validate.models.perception_encoder.vision.config import ModelConfig
 from pe_validate.models.perception_encoder.vision.tower import VisionTower, rope_angles
-from pe_validate.models.registry import load_model
 
 Plant = Callable[[VisionTower, pytest.MonkeyPatch], None]
 FLOAT64_DB = 240.0
@@ -34,7 +34,7 @@ def all_positions_moved(tower: VisionTower, patch: pytest.MonkeyPatch) -> None:
 
 
 def stream_raised(tower: VisionTower, patch: pytest.MonkeyPatch) -> None:
-    block(tower, 2).mlp.c_proj.bias += 3.0  # type: ignore[operator]
+    block(tower, 2).mlp.c_proj.bias.add_(3.0)
 
 
 def heads_in_another_order(tower: VisionTower, patch: pytest.MonkeyPatch) -> None:
@@ -46,9 +46,9 @@ def heads_in_another_order(tower: VisionTower, patch: pytest.MonkeyPatch) -> Non
 
 def hidden_units_in_another_order(tower: VisionTower, patch: pytest.MonkeyPatch) -> None:
     mlp = block(tower, 4).mlp
-    mlp.c_fc.weight.copy_(mlp.c_fc.weight.roll(7, dims=0))  # type: ignore[operator, union-attr]
-    mlp.c_fc.bias.copy_(mlp.c_fc.bias.roll(7))  # type: ignore[operator, union-attr]
-    mlp.c_proj.weight.copy_(mlp.c_proj.weight.roll(7, dims=1))  # type: ignore[operator, union-attr]
+    mlp.c_fc.weight.copy_(mlp.c_fc.weight.roll(7, dims=0))
+    mlp.c_fc.bias.copy_(mlp.c_fc.bias.roll(7))
+    mlp.c_proj.weight.copy_(mlp.c_proj.weight.roll(7, dims=1))
 
 
 def queries_doubled_and_keys_halved(tower: VisionTower, patch: pytest.MonkeyPatch) -> None:
@@ -75,7 +75,7 @@ def test_every_fault_that_is_listed_is_planted_but_for_those_of_integers() -> No
 @pytest.mark.parametrize("name", PLANTS)
 def test_an_invisible_fault_changes_no_answer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     image = torch.rand((1, 3, 64, 64), generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 2 - 1
-    sound, sick = (load_model("PE-Nano").double() for _ in range(2))
+    sound, sick = (load_tower("PE-Nano").double() for _ in range(2))
     with torch.no_grad():
         expected = sound(image).numpy()
         before = {key: value.clone() for key, value in sick.state_dict().items()}

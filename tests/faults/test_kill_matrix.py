@@ -10,30 +10,34 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 from kill_matrix import WANTED, Cell, margin, words
+from places import GOLDENS, ROOT
 from planting import FAULTS, MODEL, SHARED, import_catalogue, planted
 from sound_and_sick import Exporter, References
 
 from pe_validate.case import Case
+from pe_validate.data.structure import Structure
 from pe_validate.data.verdict import Verdict
-from pe_validate.explain.locate import explain
 from pe_validate.goldens import golden
 from pe_validate.system.errors import GoldenError, RunError
-from pe_validate.walk.walk import check, examine
+from pe_validate.walk.check import Claim, check
+from pe_validate.walk.walk import evidence_of, examine
 
 import_catalogue()
-CELLS = [
-    # The first kind of each fault is tried by default, and every kind by `tox -e faults`.
-    pytest.param(name, case, id=f"{name}-{case.target}-{case.precision}", marks=[pytest.mark.full] * bool(number))
-    for name, fault in FAULTS.items()
-    for number, case in enumerate(fault.cases)
-]
 
 
-GOLDENS = Path(__file__).parents[2] / "golden"
+def cells(*, eager: bool) -> list[ParameterSet]:
+    return [
+        # The first kind of each fault is tried by default, and every kind by `tox -e faults`.
+        pytest.param(name, case, id=f"{name}-{case.target}-{case.precision}", marks=[pytest.mark.full] * bool(number))
+        for name, fault in FAULTS.items()
+        for number, case in enumerate(fault.cases)
+        if (case.target == "eager") == eager
+    ]
 
 
-@pytest.mark.parametrize(("name", "case"), [param for param in CELLS if param.values[1].target != "eager"])
+@pytest.mark.parametrize(("name", "case"), cells(eager=False))
 def test_the_fault_is_caught_and_its_place_named(
     name: str,
     case: Case,
@@ -46,14 +50,14 @@ def test_the_fault_is_caught_and_its_place_named(
     sound = references.sound(case.model)
     artifact = exporter(name, case, sound, tmp_path)
     shared = fault.level in SHARED
+    model = references.sick(case.model) if shared else sound
     verdicts: tuple[Verdict, ...] = ()
     error, found = "", None
     with planted(name, exporting=False) if shared else nullcontext():
-        model = references.sick(case.model) if shared else sound
         try:
-            verdicts = examine(artifact, model)
-            explanation = explain(case, artifact.path, model, verdicts) if fault.place else None
-            found = explanation.place if explanation else None
+            result = examine(evidence_of(artifact, model))
+            verdicts = result.verdicts
+            found = result.explanation.place if result.explanation and fault.place else None
         except RunError as raised:
             if not fault.refused:
                 raise
@@ -64,7 +68,7 @@ def test_the_fault_is_caught_and_its_place_named(
     assert killed or error, "\n".join([fault.story, *(verdict.sentence for verdict in verdicts)])
 
 
-@pytest.mark.parametrize(("name", "case"), [param for param in CELLS if param.values[1].target == "eager"])
+@pytest.mark.parametrize(("name", "case"), cells(eager=True))
 def test_a_fault_of_preprocessing_is_caught_by_the_goldens(
     name: str, case: Case, record_property: Callable[[str, object], None]
 ) -> None:
@@ -75,13 +79,13 @@ def test_a_fault_of_preprocessing_is_caught_by_the_goldens(
             killed = {"golden": margin(verdict)} if verdict.status == "fail" else {}
         except GoldenError as error:
             (levels,) = re.findall(r"differs by (\d+) of 255", str(error))
-            killed = {"golden": int(levels) / golden.ROUNDING}
+            killed = {"golden": int(levels) / golden.PIXEL_TOLERANCE}
     record_property("cell", json.dumps(asdict(Cell(name, str(case), killed))))
     assert killed, FAULTS[name].story
 
 
 def test_the_committed_matrix_is_of_this_catalogue() -> None:
-    page = (GOLDENS.parent / "docs" / "kill-matrix.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "kill-matrix.md").read_text(encoding="utf-8")
     planted_there = set(re.findall(r"^\| (.+?) \| (PE-.+?) \|", page, re.MULTILINE))
     assert planted_there == {(words(name), str(case)) for name, fault in FAULTS.items() for case in fault.cases}
     assert "**nothing**" not in page
@@ -116,5 +120,6 @@ def test_a_strangers_half_precision_package_hides_none_of_them(
 ) -> None:
     """``pe-validate check`` is not told of what the file was made, and knows it by the matrices that it stores."""
     case, model = Case(MODEL, "mlpackage", "fp16"), references.sound(MODEL)
-    verdicts = check(exporter(name, case, model, tmp_path).path, case, model)
+    claim = Claim(exporter(name, case, model, tmp_path).path, case, Structure())
+    verdicts = check(claim, model).verdicts
     assert any(verdict.status == "fail" for verdict in verdicts), verdicts

@@ -8,13 +8,13 @@ import pytest
 from sound_and_sick import Exporter, References
 
 from pe_validate.case import MATRIX, Case
-from pe_validate.walk.walk import examine
+from pe_validate.walk.walk import evidence_of, examine
 
 MODEL = "PE-Nano"
 WEIGHTS = ["seed:1", "seed:2", "trained"]
 CASES = [case for case in MATRIX if case.model == MODEL]
 
-SOUND = [(case, weights, None) for case in CASES for weights in WEIGHTS]
+SOUND: list[tuple[Case, str, str | None]] = [(case, weights, None) for case in CASES for weights in WEIGHTS]
 SOUND += [(Case(MODEL, "pte", precision), "seed:1", "by_partitions") for precision in ("fp32", "fp16", "int8", "int4")]
 SOUND += [(Case(MODEL, "mlpackage", precision), "seed:1", "exported_program") for precision in ("fp16", "fp32")]
 SOUND += [(Case(MODEL, target, "fp32"), "seed:1", "four_threads") for target in ("onnx", "pte")]
@@ -54,5 +54,7 @@ def test_a_correct_conversion_passes_every_gate(
         monkeypatch.setenv("OMP_NUM_THREADS", "4")  # of the child that runs it
     model = references.sound(case.model, weights)
     artifact = exporter(None, case, model, tmp_path, weights, option)
-    alarms = [verdict.sentence for verdict in examine(artifact, model) if verdict.status != "pass"]
+    result = examine(evidence_of(artifact, model))
+    alarms = [verdict.sentence for verdict in result.verdicts if verdict.status != "pass"]
     assert not alarms
+    assert result.status == "pass", result.missing

@@ -8,28 +8,21 @@ than 30 dB hides in the fidelity of a quantised program; what is smaller is caug
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
-from functools import cache
+from functools import partial
 from typing import Any
 
 import pytest
-import torch
-from pe_validate.gates.verdicts import judge
-from torch import nn
+from in_graphs import fidelity, judged, shown
 
 from pe_validate.case import Case
-from pe_validate.data.outputs import Outputs
-from pe_validate.inputs.images import default_pixels, samples
 from pe_validate.models.registry import load_model
-from pe_validate.reference.reference import reference
-from pe_validate.targets.eager import EagerRuntime
-from pe_validate.targets.open import run
+from pe_validate.reference.reference import Reference, reference
 from pe_validate.targets.recipes import lowered
 
 MODEL = "PE-Core-T16-384"
-INPUTS = samples({name: p for name, p in default_pixels(384).items() if name in ("china", "hot-pixel")})
+case = partial(Case, MODEL, "pte")
 
-Fault = Callable[[Any, str], None]
+Fault = Callable[..., None]
 """Of a graph, in the precision that is named."""
 
 FAULTS: dict[str, Fault] = {}
@@ -53,7 +46,7 @@ def one_scale_for_all_channels(graph: Any, precision: str) -> None:
 
 @fault
 def one_layer_of_other_weights(graph: Any, precision: str) -> None:
-    other: Any = lowered(load_model(MODEL, "seed:8"), Case(MODEL, "pte", precision))
+    other: Any = lowered(load_model(MODEL, "seed:8"), case(precision))
     graph.encoder.block3.contract.weight.qdata.copy_(other.encoder.block3.contract.weight.qdata)
 
 
@@ -68,38 +61,25 @@ def two_halves_of_a_layer_exchanged(graph: Any, precision: str) -> None:
     weight.copy_(weight.roll(len(weight) // 2, dims=0))
 
 
-@cache
-def sound(precision: str) -> nn.Module:
-    return lowered(load_model(MODEL), Case(MODEL, "pte", precision))
-
-
-@cache
-def answers(precision: str) -> Outputs:
-    return answer(sound(precision))
-
-
-def answer(graph: nn.Module) -> Outputs:
-    return run(EagerRuntime(graph, load_model(MODEL).config), INPUTS)
+@pytest.fixture(scope="module")
+def model() -> Reference:
+    return shown(MODEL, "china", "hot-pixel")
 
 
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("precision", ["int8", "int4"])
-def test_fidelity_catches_it(precision: str, name: str) -> None:
-    case = Case(MODEL, "pte", precision)
-    graph = deepcopy(sound(precision))
-    with torch.no_grad():
-        FAULTS[name](graph, precision)
-    verdict = judge(case, "fidelity", answers(precision), answer(graph))
+def test_fidelity_catches_it(precision: str, name: str, model: Reference) -> None:
+    verdict = fidelity(model, case(precision), partial(FAULTS[name], precision=precision))
     assert verdict.status == "fail", verdict.sentence
 
 
-def test_loss_catches_four_bits_in_place_of_eight() -> None:
-    verdict = judge(Case(MODEL, "pte", "int8"), "loss", answers("fp32"), answers("int4"))
+def test_loss_catches_four_bits_in_place_of_eight(model: Reference) -> None:
+    verdict = judged(case("int8"), "loss", model.lowered(case("fp32")), model.lowered(case("int4")))
     assert verdict.status == "fail", verdict.sentence
 
 
 def test_loss_catches_scales_for_whole_tensors_under_outliers() -> None:
     """What a static program does to massive activations: ``pe-validate run`` shows the same of the real one."""
-    model, case = reference("PE-Nano", "seed:7+outliers"), Case("PE-Nano", "pte", "int8-static")
-    verdict = judge(case, "loss", model.trained, model.lowered(case))
+    model, static = reference("PE-Nano", "seed:7+outliers"), Case("PE-Nano", "pte", "int8-static")
+    verdict = judged(static, "loss", model.trained, model.lowered(static))
     assert verdict.status == "fail", verdict.sentence

@@ -17,6 +17,7 @@ import sample_reports as sample
 import torch
 from mutations import is_sentence, mutation
 from PIL import Image
+from places import GOLDENS
 from safetensors.torch import save_file
 from tiny_artifacts import CONFIG
 
@@ -26,7 +27,7 @@ from pe_validate.machines.isolation import IsolatedRuntime
 from pe_validate.models.perception_encoder.vision.config import NANO
 from pe_validate.models.perception_encoder.vision.synthetic import seeded
 from pe_validate.models.registry import load_weights
-from pe_validate.report import model as reports
+from pe_validate.report import stored as reports
 from pe_validate.system.errors import PEValidateError, RunError
 from pe_validate.system.process import Child
 from pe_validate.targets import export as cache
@@ -35,6 +36,9 @@ FEW, MANY = 40, 2000
 SECONDS = 30.0
 """For one mutation; most take a hundredth of one."""
 ROOM = 4 * 2**30
+PRELOAD = ("torch", __name__, "pe_validate.targets.onnx.runtime", "pe_validate.targets.xnnpack.runtime")
+"""What every child that a mutation has killed is replaced with."""
+
 OF_THE_KILLED = ("pe_validate-", "tmp", "torchinductor_")
 """Temporary folders of a child that a mutation has killed, and of torch."""
 
@@ -50,7 +54,7 @@ class Lasting:
     def __call__(self) -> Child:
         if self._child is None or not self._child.alive:
             self.close()
-            self._child = Child(memory=ROOM)
+            self._child = Child(memory=ROOM, preload=PRELOAD)
         return self._child
 
     def close(self) -> None:
@@ -134,7 +138,7 @@ def write_checkpoint(path: Path) -> None:
 
 
 def write_golden(path: Path) -> None:
-    shutil.copytree(Path(__file__).parents[2] / "golden", path.parent, dirs_exist_ok=True)
+    shutil.copytree(GOLDENS, path.parent, dirs_exist_ok=True)
 
 
 def write_entry(path: Path) -> None:

@@ -10,20 +10,22 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+from commands import COMMAND
 from mutations import is_sentence, mutation
-from pe_validate.gates.verdicts import judge
 
 from pe_validate.case import Case
 from pe_validate.cli.main import main
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.outputs import Outputs
-from pe_validate.gates.evidence import reading_for
+from pe_validate.gates.numbers import judge_numbers
+from pe_validate.gates.registry import tolerance
 from pe_validate.machines.isolation import IsolatedRuntime
 from pe_validate.reference.reference import reference
 from pe_validate.system.errors import RunError
 from pe_validate.system.process import Child
 from pe_validate.targets.export import export
 from pe_validate.targets.open import run
+from pe_validate.targets.registry import target_of
 
 MODEL = "PE-Nano"
 SECONDS = 300.0
@@ -44,18 +46,18 @@ def typed(folder: Path, *arguments: str) -> tuple[int, str]:
 @pytest.fixture(scope="module")
 def command() -> Iterator[Child]:
     """The process that a user's shell would start, once for all mutations."""
-    with Child() as child:
+    with Child(preload=COMMAND) as child:
         yield child
 
 
 def still_computes_the_model(artifact: Artifact, path: Path) -> bool:
     case, model = artifact.case, reference(MODEL)
     try:
-        with IsolatedRuntime(path, case.target, reading_for(case, "loss")) as runtime:
+        with IsolatedRuntime(path, case.target, target_of(case).reading(case.precision, "model")) as runtime:
             found: Outputs = run(runtime, model.inputs)
     except RunError:
         return False
-    return judge(case, "loss", model.trained, found).status == "pass"
+    return judge_numbers(case, "loss", model.trained, found, tolerance(case, "loss")).status == "pass"
 
 
 @pytest.mark.parametrize("count", [3, pytest.param(60, marks=pytest.mark.full)])

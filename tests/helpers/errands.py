@@ -90,3 +90,47 @@ def print_and_crash() -> None:
 def print_and_hang() -> None:
     print("the last words")
     loop_forever()
+
+
+def parent_id() -> int:
+    return os.getppid()
+
+
+def modules() -> set[str]:
+    return set(sys.modules)
+
+
+def surroundings(variable: str) -> tuple[str, str | None]:
+    return os.getcwd(), os.environ.get(variable)
+
+
+_calls = 0
+
+
+def count() -> int:
+    """How often it has been called in this process."""
+    global _calls
+    _calls += 1
+    return _calls
+
+
+def import_numpy() -> str:
+    import numpy
+
+    return numpy.__version__
+
+
+def nursery_of_a_fork(preload: tuple[str, ...]) -> tuple[int, int]:
+    """The nurseries of this process, and of a fork of it."""
+    from pe_validate.system.process import Child
+
+    with Child(preload=preload) as child:
+        own = child.call(parent_id, 60)
+    reader, writer = os.pipe()
+    fork = os.fork()
+    if not fork:
+        with Child(preload=preload) as child:
+            os.write(writer, str(child.call(parent_id, 60)).encode())
+        os._exit(0)
+    os.waitpid(fork, 0)
+    return own, int(os.read(reader, 100))

@@ -20,25 +20,28 @@ from pathlib import Path
 import pytest
 import slow_build
 import torch
+from places import GOLDENS
 
 from pe_validate.case import Case
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.tensors import TensorSpec
 from pe_validate.goldens import bundle as bundling
 from pe_validate.goldens import golden
+from pe_validate.inputs.feed import ImageFeed
 from pe_validate.inputs.images import Pixels, default_pixels
 from pe_validate.models.registry import load_weights
 from pe_validate.system.files import digest, size
 from pe_validate.targets import export as cache
+from pe_validate.targets.registry import file_name, target_of
 
 MODEL = "PE-Nano"
 CASE = Case(MODEL, "mlpackage", "fp16")
-GOLDENS = Path(__file__).parents[2] / "golden"
 
 
 def export(folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cache, "build", slow_build.slow_build)
+        patch.setattr(type(target_of(CASE)), "writers", ())  # the stand-in needs none of them
         cache.export(CASE, load_weights(MODEL, "seed:7"), folder)
 
 
@@ -65,7 +68,7 @@ def place(folder: Path) -> None:
 
 
 def placed(folder: Path) -> str:
-    target = folder / "out" / CASE.file_name
+    target = folder / "out" / file_name(CASE)
     states = {digest(folder / "made" / f"{name}.mlpackage"): name for name in ("source", "old")}
     found = states.get(digest(target))
     assert found, "neither the old package nor the new one"
@@ -78,11 +81,11 @@ def update(folder: Path) -> None:
     """Other answers than those that are stored: each call adds a pixel to the images."""
     turn = int((folder / "turn").read_text()) if (folder / "turn").exists() else 0
 
-    def brighter(size: int) -> dict[str, Pixels]:
-        return {name: image // 2 + turn % 100 for name, image in default_pixels(size).items()}
+    def brighter(feed: ImageFeed, photographs: Path | None = None) -> dict[str, Pixels]:
+        return {name: image // 2 + turn % 100 for name, image in default_pixels(feed.size, photographs).items()}
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(golden, "default_pixels", brighter)
+        patch.setattr(ImageFeed, "pixels", brighter)
         golden.update(folder / "golden", [MODEL])
 
 

@@ -1,4 +1,4 @@
-"""What the tests of ``to_pte.py`` ask a child process to do: lower one block of PE-Nano in two ways."""
+"""What the tests of ``xnnpack/write.py`` ask a child process to do: lower one block of PE-Nano in two ways."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from nano import case as case_of
 
-from pe_validate.case import Case
 from pe_validate.models.perception_encoder.vision.config import NANO
 from pe_validate.models.perception_encoder.vision.synthetic import seeded
 from pe_validate.models.perception_encoder.vision.tower import VisionTower
@@ -26,10 +26,10 @@ def lower_both_ways(precision: str) -> list[dict[str, Any]]:
 
     tower = VisionTower(replace(NANO, layers=1)).eval().requires_grad_(False)
     tower.load_state_dict(seeded(tower.config, 7))
-    case = Case(NANO.name, "pte", precision)
+    case = case_of(precision)
     module = lowered(tower, case, calibration_images(case))
     image = torch.rand(NANO.input_shape, generator=torch.Generator().manual_seed(0))
-    image = image.to(getattr(torch, recipe(case).dtype))
+    image = image.to(getattr(torch, recipe(case).scheme.dtype))
     found = []
     for lower in (lower_by_partitions, lower_whole):
         program = lower(torch.export.export(module, (image,)), {"pe_a": "b"}).to_executorch().buffer

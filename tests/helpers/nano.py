@@ -1,4 +1,4 @@
-"""What the tests on emulated cores show to which programs."""
+"""PE-Nano, the model that is small enough to be exported, and run on emulated cores, in a test."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from typing import Final
 import torch
 
 from pe_validate.case import Case
-from pe_validate.inputs.images import default_pixels, samples
-from pe_validate.models.perception_encoder.vision.config import MODELS
-from pe_validate.models.registry import load_model
+from pe_validate.models.registry import load_model, model_named
 from pe_validate.targets.xnnpack.write import write_pte
 
-IMAGES: Final = samples(default_pixels(MODELS["PE-Nano"].image_size))
+IMAGES: Final = model_named("PE-Nano").feed.samples()
 
 
-def case(precision: str) -> Case:
+def case(precision: str, target: str = "pte") -> Case:
     """PE-Nano: its inference takes a second on an emulated core."""
-    return Case("PE-Nano", "pte", precision)
+    return Case("PE-Nano", target, precision)
 
 
 def write_undelegated(path: Path) -> None:

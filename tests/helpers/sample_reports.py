@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from pe_validate.gates.verdicts import GateName, judge, judge_delegation
 from rich.console import Console
 
 from pe_validate.case import Case
@@ -22,16 +21,23 @@ from pe_validate.data.result import Result
 from pe_validate.data.structure import Delegation
 from pe_validate.data.tensors import TensorSpec
 from pe_validate.data.verdict import Verdict
-from pe_validate.measure.latency import RIVALS
+from pe_validate.gates.delegation import judge_delegation
+from pe_validate.gates.numbers import judge_numbers
+from pe_validate.gates.registry import tolerance
 from pe_validate.report.costs import to_cost_table
 from pe_validate.report.render import FILES, to_terminal
+from pe_validate.report.stored import make_report
+from pe_validate.targets.registry import file_name
 
 ONNX = Case("PE-Core-T16-384", "onnx", "fp32")
 PTE = Case("PE-Core-T16-384", "pte", "fp32")
 CORE_ML = Case("PE-Core-T16-384", "mlpackage", "fp16")
 
-REQUIRED: Final[tuple[GateName, ...]] = ("fidelity", "loss")
+REQUIRED: Final = ("fidelity", "loss")
 AGAIN = "pe-validate run THIS --weights seed:7"
+RIVALS: Final = ("onnx/fp32", "onnx/int8", "eager/fp32")
+"""What programs are timed beside, the baseline first."""
+
 GOOD = np.random.default_rng(0).standard_normal((1, 512)).astype(np.float32)
 BAD = {"off": GOOD * np.float32(1.5), "nan": np.where(GOOD > 1, np.float32(np.nan), GOOD)}
 
@@ -39,7 +45,7 @@ BAD = {"off": GOOD * np.float32(1.5), "nan": np.where(GOOD > 1, np.float32(np.na
 def artifact(case: Case) -> Artifact:
     return Artifact(
         case=case,
-        path=Path("/cache") / case.file_name,
+        path=Path("/cache") / file_name(case),
         sha256="a" * 64,
         size=22_600_000,
         inputs=(TensorSpec("image", (1, 3, 384, 384), "float32"),),
@@ -52,12 +58,16 @@ def artifact(case: Case) -> Artifact:
     )
 
 
+def judged(case: Case, gate: str, reference: Outputs, found: Outputs) -> Verdict:
+    return judge_numbers(case, gate, reference, found, tolerance(case, gate))
+
+
 def verdicts(case: Case, fault: str | None = None, producer: str = "some runtime 1.0") -> tuple[Verdict, ...]:
     answer = GOOD if fault is None else BAD[fault]
     model = Outputs("PyTorch eager", {"china": GOOD, "hot-pixel": GOOD})
     found = Outputs(producer, {"china": GOOD, "hot-pixel": answer})
-    judged = tuple(judge(case, gate, model, found) for gate in ("fidelity", "loss"))
-    return (*judged, judge_delegation(case, Delegation(1, ()))) if case.target == "pte" else judged
+    numbers = tuple(judged(case, gate, model, found) for gate in ("fidelity", "loss"))
+    return (*numbers, judge_delegation(case, Delegation(1, ()))) if case.target == "pte" else numbers
 
 
 def passing(case: Case = ONNX, **about: str) -> Result:
@@ -75,7 +85,7 @@ def failing(case: Case = ONNX, fault: str = "off", **about: str) -> Result:
 def misshapen(case: Case = ONNX) -> Result:
     """Features of another size: a failure without numbers."""
     model, found = Outputs("PyTorch eager", {"china": GOOD}), Outputs("some runtime 1.0", {"china": GOOD[:, :8]})
-    return Result(case, {"run": 3.25}, "b" * 64, AGAIN, REQUIRED, verdicts=(judge(case, "identity", model, found),))
+    return Result(case, {"run": 3.25}, "b" * 64, AGAIN, REQUIRED, verdicts=(judged(case, "identity", model, found),))
 
 
 def erring(case: Case = ONNX, error: str = "Exporting failed: it did.") -> Result:
@@ -87,7 +97,7 @@ def unjudged(case: Case = ONNX) -> Result:
 
 
 def report(*results: Result, command: str = "pe-validate run PE-Core-T16-384", weights: str = "seed:7") -> Report:
-    return Report(command, weights, results, 20.0)
+    return make_report(command, weights, results, 20.0)
 
 
 def measured() -> Result:

@@ -8,11 +8,12 @@ from pathlib import Path
 from pe_validate.case import Case
 from pe_validate.data.artifact import Artifact
 from pe_validate.system.files import digest, size
+from pe_validate.targets.registry import file_name
 
 
 def slow_build(case: Case, spec: str, sha256: str, folder: Path, images: tuple[object, ...]) -> Artifact:
     """In the place of an exporter, which takes seconds before it writes: a package of many files."""
-    path = folder / case.file_name
+    path = folder / file_name(case)
     for number in range(20):
         member = path / f"part {number % 4}" / f"{number}.bin"
         member.parent.mkdir(parents=True, exist_ok=True)

@@ -5,17 +5,22 @@ They take ``image`` float32 [1, 3, 32, 32] and give ``features`` float32 [1, 8].
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
+from typing import Final
 
 import torch
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from pe_validate.data.structure import Delegation
+from pe_validate.models.base import Model
 from pe_validate.models.perception_encoder.vision.config import ModelConfig
+from pe_validate.models.perception_encoder.vision.model import VisionModel
+from pe_validate.models.weights import Weights, weights_digest
 
-CONFIG = ModelConfig("tiny", image_size=32, patch_size=8, width=8, layers=1, heads=1)
-"""Declares the same input and output, for the eager runtime."""
+CONFIG: Final = ModelConfig("tiny", image_size=32, patch_size=8, width=8, layers=1, heads=1)
+"""Has the same input and output."""
 
 METADATA = {"model": "tiny", "precision": "fp32", "weights": "seed:0", "weights_sha256": "0" * 64, "licence": "none"}
 
@@ -24,6 +29,25 @@ def tiny_module() -> nn.Module:
     """A convolution and a linear layer: every pixel has its own influence, so a wrong layout shows."""
     torch.manual_seed(0)
     return nn.Sequential(nn.Conv2d(3, 4, 8, stride=8), nn.Flatten(), nn.Linear(4 * 16, 8)).eval()
+
+
+class TinyModel(Model):
+    """The module as a model under test, with inputs and outputs of ``config``; it is not rewritten."""
+
+    modules = (__name__,)
+
+    def __init__(self, config: ModelConfig = CONFIG, module: nn.Module | None = None) -> None:
+        vision = VisionModel(config)
+        self.name, self.input, self.output = vision.name, vision.input, vision.output
+        self.feed, self.answer = vision.feed, vision.answer
+        self._module = module or tiny_module()
+
+    def load_weights(self, spec: str) -> Weights:
+        tensors = self._module.state_dict()
+        return Weights(spec, weights_digest(tensors), tensors)
+
+    def load(self, weights: Weights) -> nn.Module:
+        return deepcopy(self._module).requires_grad_(False)
 
 
 class CumulativeSum(nn.Module):

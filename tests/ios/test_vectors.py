@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from places import ROOT
 from safetensors.numpy import load_file
 
 from pe_validate.data.comparison import Comparison, compare
 
-VECTORS = Path(__file__).parents[2] / "ios_xctest" / "Vectors"
+VECTORS = ROOT / "ios_xctest" / "Vectors"
 COMPARISONS = json.loads((VECTORS / "comparison_vectors.json").read_text())
 PICTURES = json.loads((VECTORS / "preprocessing" / "manifest.json").read_text())
 RELATIVE = ("max_abs", "max_rel")

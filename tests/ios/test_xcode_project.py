@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import openstep_plist
+import places
 import pytest
 import yaml
 
-IOS = Path(__file__).parents[2] / "ios_xctest"
+IOS = places.ROOT / "ios_xctest"
 SPEC: dict[str, Any] = yaml.safe_load((IOS / "project.yml").read_text())
 PROJECT = IOS / "PEValidate.xcodeproj"
 FILE: dict[str, Any] = openstep_plist.loads((PROJECT / "project.pbxproj").read_text(), use_numbers=False)

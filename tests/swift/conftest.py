@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from apple_check import check
-from swift_package import PACKAGE, ROOT, Swift
+from places import GOLDENS
+from swift_package import PACKAGE, Swift
 from swift_toolchain import Toolchain, toolchain
 
 from pe_validate.case import select
@@ -50,7 +51,7 @@ def bundled(swift: Swift) -> Callable[..., Path]:
 
     def make(*cases: str) -> Path:
         out = swift.builds / "Resources"
-        bundle.bundle(select(cases), out, ROOT / "golden")
+        bundle.bundle(select(cases), out, GOLDENS)
         return out
 
     return make

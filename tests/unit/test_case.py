@@ -9,9 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pe_validate.case import DEFAULT, MATRIX, PRECISIONS, RECOMMENDED, SUFFIXES, Case, model_config, select
+from pe_validate.case import MATRIX, RECOMMENDED, Case, default_cases, select
 from pe_validate.models.perception_encoder.vision.config import MODELS
+from pe_validate.models.perception_encoder.vision.model import VisionModel
+from pe_validate.models.registry import model_named
 from pe_validate.system.errors import UsageError
+from pe_validate.targets.registry import file_name, targets
+
+PRECISIONS = {name: tuple(target.precisions) for name, target in targets().items()}
 
 prefixes = st.sampled_from(MATRIX).flatmap(lambda case: st.integers(1, len(str(case))).map(lambda n: str(case)[:n]))
 """The beginning of a case's name, of one character at least."""
@@ -22,7 +27,7 @@ def test_the_matrix_has_every_model_on_every_target_in_every_precision() -> None
     assert {(case.model, case.target, case.precision) for case in MATRIX} == wanted
 
 
-@pytest.mark.parametrize("identity", [str, hash, lambda case: case.file_name], ids=["name", "hash", "file name"])
+@pytest.mark.parametrize("identity", [str, hash, file_name], ids=["name", "hash", "file name"])
 def test_no_two_cases_share(identity: Callable[[Case], object]) -> None:
     assert len({identity(case) for case in MATRIX}) == len(MATRIX)
 
@@ -34,27 +39,32 @@ def test_the_name_of_a_case_selects_that_case_alone(case: Case) -> None:
 
 @pytest.mark.parametrize("case", MATRIX, ids=str)
 def test_a_file_name_says_model_precision_and_target(case: Case) -> None:
-    assert case.file_name == f"{case.model}-{case.precision}{SUFFIXES[case.target]}"
-    assert Path(case.file_name).suffix in (".onnx", ".pte", ".mlpackage")
-    assert "/" not in case.file_name
+    assert file_name(case) == f"{case.model}-{case.precision}{targets()[case.target].suffix}"
+    assert Path(file_name(case)).suffix in (".onnx", ".pte", ".mlpackage", ".pt2")
+    assert "/" not in file_name(case)
 
 
 @pytest.mark.parametrize("case", MATRIX, ids=str)
 def test_a_case_knows_the_configuration_of_its_model(case: Case) -> None:
-    assert case.config is MODELS[case.model]
+    model, config = model_named(case.model), MODELS[case.model]
+    assert isinstance(model, VisionModel)
+    assert model.config is config
+    assert (model.input.shape, model.output.shape) == (config.input_shape, config.output_shape)
+    assert (model.feed.size, model.macs) == (config.image_size, config.macs)
 
 
 def test_the_recommended_deployment_is_on_every_target_and_quantised_where_that_pays() -> None:
-    assert {case.target for case in select(DEFAULT)} == set(PRECISIONS)
-    assert Case(RECOMMENDED, "pte", "int8") in select(DEFAULT)
-    assert {case.model for case in select(DEFAULT)} == {RECOMMENDED}
+    deployed = {name for name, target in targets().items() if target.on_phones or target.timed}
+    assert {case.target for case in default_cases()} == deployed == set(PRECISIONS) - {"pt2"}
+    assert Case(RECOMMENDED, "pte", "int8") in default_cases()
+    assert {case.model for case in default_cases()} == {RECOMMENDED}
 
 
 def test_a_whole_name_is_not_the_beginning_of_another() -> None:
     assert [case.precision for case in select(["PE-Nano/pte/int8"])] == ["int8"]
     assert [case.precision for case in select(["PE-Nano/pte/int"])] == ["int8", "int8-static", "int4"]
     assert {case.target for case in select(["PE-Nano/pte"])} == {case.target for case in select(["*/pte"])} == {"pte"}
-    assert {case.target for case in select(["PE-Nano/pt"])} == {"pte", "pte-coreml"}
+    assert {case.target for case in select(["PE-Nano/pt"])} == {"pte", "pte-coreml", "pt2"}
 
 
 @pytest.mark.parametrize(
@@ -101,11 +111,11 @@ def test_a_pattern_that_matches_nothing_is_named_with_the_choices(pattern: str, 
 
 
 def test_a_known_model_has_its_published_configuration() -> None:
-    assert model_config("PE-Core-S16-384").input_shape == (1, 3, 384, 384)
+    assert model_named("PE-Core-S16-384").input.shape == (1, 3, 384, 384)
 
 
 @pytest.mark.parametrize("name", ["", "PE-Core-S16", "pe-core-s16-384", "PE-Core-S16-384/pte"])
 def test_an_unknown_model_is_named_with_the_choices(name: str) -> None:
     with pytest.raises(UsageError, match=f"Unknown model '{name}'") as refusal:
-        model_config(name)
+        model_named(name)
     assert all(choice in str(refusal.value) for choice in MODELS)

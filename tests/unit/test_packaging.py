@@ -6,7 +6,6 @@ import re
 import tomllib
 from collections.abc import Iterator
 from configparser import ConfigParser
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -14,8 +13,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+from places import ROOT
 
-ROOT: Final = Path(__file__).parents[2]
 PYPROJECT: Final[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT: Final[dict[str, Any]] = PYPROJECT["project"]
 EXTRAS: Final[dict[str, list[str]]] = PROJECT["optional-dependencies"]

@@ -109,7 +109,7 @@ class CoreMLTarget(CoreMLBase):
         """Open a package."""
         from pe_validate.targets.coreml.runtime import CoreMLRuntime
 
-        return CoreMLRuntime(path, reading)
+        return CoreMLRuntime(path, reading, threads)
 
     def structure(self, path: Path) -> Structure:
         """Read the storage of weights and the types of results."""

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from pe_validate import mil
@@ -18,7 +19,9 @@ from pe_validate.targets.runtime import Runtime
 class CoreMLRuntime(Runtime):
     """An ``.mlpackage``, executed according to ``reading``."""
 
-    def __init__(self, path: Path, reading: Reading) -> None:
+    def __init__(self, path: Path, reading: Reading, threads: int | None = None) -> None:
+        if threads:
+            torch.set_num_threads(threads)
         self._program: mil.Program | None = None
         program = mil.load(path, mode="exact" if reading == "native" else reading)
         self.inputs: tuple[TensorSpec, ...] = program.inputs

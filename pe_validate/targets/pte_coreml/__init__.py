@@ -14,6 +14,7 @@ from pe_validate.data.recipe import FUSED, Recipe
 from pe_validate.data.structure import Delegation, Structure
 from pe_validate.targets.base import Values
 from pe_validate.targets.coreml import CoreMLBase
+from pe_validate.targets.programs import COREML_BACKEND
 from pe_validate.targets.schemes import ROUNDED
 from pe_validate.targets.xnnpack import OPERANDS, XNNPACK
 
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from pe_validate.targets.runtime import Runtime
-
-BACKEND: Final = "CoreMLBackend"
-"""ExecuTorch's name for the delegate."""
 
 
 class PteCoreMLTarget(CoreMLBase):
@@ -42,6 +40,9 @@ class PteCoreMLTarget(CoreMLBase):
         "pe_validate.targets.xnnpack.constants",
         "pe_validate.mil.inspection",
         "pe_validate.mil.package",
+        "pe_validate.mil.blob",
+        "pe_validate.mil.proto",
+        "pe_validate.mil.dtypes",
     )
     operands = OPERANDS
     partners = (XNNPACK.name,)
@@ -56,7 +57,7 @@ class PteCoreMLTarget(CoreMLBase):
         """Open the package inside a program; call it in a child process, because damaged programs abort the process."""
         from pe_validate.targets.pte_coreml.runtime import CoreMLProgramRuntime
 
-        return CoreMLProgramRuntime(path, reading)
+        return CoreMLProgramRuntime(path, reading, threads)
 
     def delegation(self, path: Path) -> Delegation:
         """See :func:`~pe_validate.targets.xnnpack.delegation.delegation`."""
@@ -84,7 +85,7 @@ class PteCoreMLTarget(CoreMLBase):
     def claims(self, path: Path, structure: Structure | None) -> bool:
         """Return whether a program delegates to Core ML, whatever its file name."""
         program = path.name.endswith(XNNPACK.suffix)
-        return bool(program and structure and structure.delegation and structure.delegation.backend == BACKEND)
+        return bool(program and structure and structure.delegation and structure.delegation.backend == COREML_BACKEND)
 
     def precision_of(self, path: Path, structure: Structure) -> str:
         """Return the precision in which the package computes most of its linear layers."""

@@ -19,14 +19,7 @@ from pe_validate.system.allowance import memory_for
 from pe_validate.system.errors import RunError
 from pe_validate.system.process import Child, ChildError
 from pe_validate.system.quiet import quiet_libraries
-from pe_validate.targets.pte_coreml import BACKEND
-
-READERS: Final = (__name__, "executorch.exir._serialize._program")
-"""Modules that a child imports in advance to read programs."""
-
-READ_TIMEOUT = 120.0
-"""In seconds; importing ExecuTorch's program reader takes most of it on a cold machine."""
-
+from pe_validate.targets.programs import COREML_BACKEND, READ_TIMEOUT, READERS
 
 _UNREADABLE: Final = (ValueError, AssertionError, struct.error, OSError, subprocess.CalledProcessError)
 """What the reader of programs raises for a file that it cannot read."""
@@ -46,7 +39,7 @@ def unpack(path: Path, folder: Path) -> Path:
         except _UNREADABLE as error:
             raise RunError(f"'{path}' is not an ExecuTorch program, or truncated: {type(error).__name__}.") from error
     plans = [plan for plan in program.execution_plan if plan.name == "forward"]
-    found = [delegate for plan in plans for delegate in plan.delegates if delegate.id == BACKEND]
+    found = [delegate for plan in plans for delegate in plan.delegates if delegate.id == COREML_BACKEND]
     if len(found) != 1:
         raise RunError(f"'{path}' has {len(found)} Core ML delegates where one is wanted; export it again.")
     try:

@@ -23,7 +23,7 @@ class CoreMLProgramRuntime(Runtime):
     Load it in a child process, because damaged programs abort the process.
     """
 
-    def __init__(self, path: Path, reading: Reading) -> None:
+    def __init__(self, path: Path, reading: Reading, threads: int | None = None) -> None:
         with TemporaryDirectory(prefix="pe_validate-") as folder:
             try:
                 self.inputs, self.outputs = declared(executorch._load_program(str(path)))
@@ -31,7 +31,7 @@ class CoreMLProgramRuntime(Runtime):
                 raise RunError(f"'{path}' cannot be loaded by ExecuTorch: {error}.") from error
             package = unpack(path, Path(folder))
             try:
-                self._package = CoreMLRuntime(package, reading)
+                self._package = CoreMLRuntime(package, reading, threads)
             except RunError as error:
                 raise RunError(str(error).replace(str(package), f"{path}:{package.name}")) from error
         self.producer = f"{self._package.producer}, from an ExecuTorch program"

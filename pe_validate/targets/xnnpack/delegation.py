@@ -14,12 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from pe_validate.data.structure import Delegation
-from pe_validate.mil.inspection import inspect
 from pe_validate.system.allowance import memory_for
 from pe_validate.system.errors import RunError
 from pe_validate.system.process import Child, ChildError
-from pe_validate.targets.pte_coreml import BACKEND
-from pe_validate.targets.pte_coreml.embedded import READ_TIMEOUT, READERS, write_package
+from pe_validate.targets.programs import COREML_BACKEND, READ_TIMEOUT, READERS, XNNPACK_BACKEND
 from pe_validate.targets.xnnpack.constants import stored
 
 LAYOUT: Final = struct.Struct("<IIIQ")
@@ -46,10 +44,12 @@ def delegation(path: Path) -> Delegation:
     products: Counter[str] = Counter()
     for delegate in plan.delegates:
         payload = program.backend_delegate_data[delegate.processed.index].data
-        if delegate.id == "XnnpackBackend":
+        if delegate.id == XNNPACK_BACKEND:
             products += _products(graph_of(payload))
-        elif delegate.id == BACKEND:
-            products += _package_products(payload)
+        elif delegate.id == COREML_BACKEND:
+            from pe_validate.targets.pte_coreml.products import package_products  # it loads the evaluator's reader
+
+            products += package_products(payload)
     constants, altered = stored(file)
     return Delegation(
         delegate_calls=sum(isinstance(call, DelegateCall) for call in calls),
@@ -95,14 +95,6 @@ def _products(graph: dict[str, Any]) -> Counter[str]:
         types = " × ".join(value["datatype"].removeprefix("xnn_datatype_") for value in (left, right))
         found[f"{name} {types}"] += math.prod(values[ends["output_id"]]["dims"]) * inner(right["dims"])
     return found
-
-
-def _package_products(payload: bytes) -> Counter[str]:
-    """Return the same for the Core ML package in a payload, whose operands have the type of the result."""
-    with tempfile.TemporaryDirectory() as folder:
-        found = inspect(write_package(payload, Path(folder))).products
-    pairs = {tuple(key.replace("float", "fp").split()): count for key, count in found.items()}
-    return Counter({f"{operator} {dtype} × {dtype}": count for (operator, dtype), count in pairs.items()})
 
 
 _MACS: Final[dict[str, tuple[str, Callable[[list[int]], int]]]] = {

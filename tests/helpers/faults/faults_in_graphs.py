@@ -92,7 +92,7 @@ def one_call_late(module: nn.Module) -> nn.Module:
 
 
 @fault("graph", "block 5 attention")
-def activations_clipped_at_6(module: Any) -> nn.Module:
+def activations_clipped_at_6(module: Any) -> Any:
     """The residual stream enters a block through a ReLU6's upper bound."""
 
     class Clipped(Wrapped):
@@ -101,7 +101,7 @@ def activations_clipped_at_6(module: Any) -> nn.Module:
             return clipped
 
     module.encoder.block5 = Clipped(module.encoder.block5)
-    return module  # type: ignore[no-any-return]
+    return module
 
 
 @fault("graph", kinds=("onnx/fp32",))
@@ -146,36 +146,36 @@ def rescale(layer: Any, scale: Tensor) -> None:
 
 
 @fault("graph", "block 2 MLP", kinds=CHANNELS)
-def one_channels_scale_doubled(module: Any) -> nn.Module:
+def one_channels_scale_doubled(module: Any) -> Any:
     """The scale of one output channel of one int8 layer is twice what it was."""
     layer = module.encoder.block2.contract
     doubled = scales(layer).clone()
     doubled[5] *= 2
     rescale(layer, doubled)
-    return module  # type: ignore[no-any-return]
+    return module
 
 
 @fault("graph", "block 3 MLP", kinds=CHANNELS)
-def one_scale_for_all_channels(module: Any) -> nn.Module:
+def one_scale_for_all_channels(module: Any) -> Any:
     """The channels of one layer share their mean scale."""
     layer = module.encoder.block3.expand
     rescale(layer, scales(layer).mean().expand_as(scales(layer)).clone())
-    return module  # type: ignore[no-any-return]
+    return module
 
 
 @fault("graph", "block 4 attention", kinds=INT8)
-def signs_of_one_layer_lost(module: Any) -> nn.Module:
+def signs_of_one_layer_lost(module: Any) -> Any:
     """The int8 weights of one layer were written as if they had no sign."""
     module.encoder.block4.attention.value.weight.qdata.abs_()
-    return module  # type: ignore[no-any-return]
+    return module
 
 
 @fault("graph", "block 1 attention", kinds=INT8)
-def halves_of_an_int8_layer_exchanged(module: Any) -> nn.Module:
+def halves_of_an_int8_layer_exchanged(module: Any) -> Any:
     """A packed layer was unpacked in the wrong order."""
     weight = module.encoder.block1.attention.even.weight.qdata
     weight.copy_(weight.roll(len(weight) // 2, dims=0))
-    return module  # type: ignore[no-any-return]
+    return module
 
 
 def quantizers(module: Any) -> list[Any]:
@@ -184,19 +184,19 @@ def quantizers(module: Any) -> list[Any]:
 
 
 @fault("graph", kinds=STATIC, refused=True)
-def zero_point_off_by_one(module: Any) -> nn.Module:
+def zero_point_off_by_one(module: Any) -> Any:
     """Every activation is read with a zero point that is one too high."""
     for node in quantizers(module):
         if "dequantize" in str(node.target):
             node.args = (*node.args[:2], node.args[2] + 1, *node.args[3:])
     module.recompile()
-    return module  # type: ignore[no-any-return]
+    return module
 
 
 @fault("graph", kinds=STATIC)
-def calibrated_on_half_the_range(module: Any) -> nn.Module:
+def calibrated_on_half_the_range(module: Any) -> Any:
     """The scales of activations come from images with half the contrast, so that what is larger is clipped."""
     for node in quantizers(module):
         node.args = (node.args[0], node.args[1] / 4, *node.args[2:])
     module.recompile()
-    return module  # type: ignore[no-any-return]
+    return module

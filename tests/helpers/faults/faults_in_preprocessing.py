@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from pe_validate.inputs import images
 from pe_validate.inputs.images import Pixels, Tensor
 
-MEAN, STD = np.float32([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
+MEAN, STD = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]], np.float32)
 
 
 @fault("preprocessing", kinds=EAGER)

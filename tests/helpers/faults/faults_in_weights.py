@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from planting import MODEL, fault
 from torch import Tensor, nn
 from torch.nn import functional as F
+from towers import load_tower
 
 from pe_validate.models.perception_encoder.vision.tower import AttentionPool, ResidualBlock, VisionTower
-from pe_validate.models.registry import load_model
 
 
 def block(tower: VisionTower, number: int) -> ResidualBlock:
@@ -24,7 +26,7 @@ def pool(tower: VisionTower) -> AttentionPool:
 
 def stranger() -> VisionTower:
     """The same model from another checkpoint."""
-    return load_model(MODEL, "seed:8")
+    return load_tower(MODEL, "seed:8")
 
 
 @fault("weights", "block 3 attention")
@@ -54,7 +56,7 @@ def one_head_permuted(tower: VisionTower) -> None:
 @fault("weights", "block 2 MLP")
 def one_stale_bias(tower: VisionTower) -> None:
     """One bias is left over from an earlier checkpoint."""
-    block(tower, 2).mlp.c_proj.bias.copy_(stranger().transformer.resblocks[2].mlp.c_proj.bias)  # type: ignore[union-attr, arg-type]
+    block(tower, 2).mlp.c_proj.bias.copy_(block(stranger(), 2).mlp.c_proj.bias)
 
 
 @fault("weights", "block 1 MLP")
@@ -157,11 +159,11 @@ def positions_transposed(tower: VisionTower) -> None:
     table[1:] = table[1:].view(grid, grid, -1).transpose(0, 1).reshape(grid * grid, -1).clone()
 
 
-def resampled(tower: VisionTower, **how: object) -> None:
+def resampled(tower: VisionTower, **how: Any) -> None:
     grid = tower.config.grid
     square = tower.positional_embedding[1:].T.reshape(1, -1, grid, grid)
     smaller = F.interpolate(square, size=(grid // 2, grid // 2), mode="area")
-    larger: Tensor = F.interpolate(smaller, size=(grid, grid), **how)  # type: ignore[arg-type]
+    larger: Tensor = F.interpolate(smaller, size=(grid, grid), **how)
     tower.positional_embedding[1:] = larger.flatten(2)[0].T
 
 

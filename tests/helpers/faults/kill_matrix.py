@@ -13,7 +13,10 @@ from pe_validate.case import Case
 from pe_validate.data.comparison import Comparison
 from pe_validate.data.limits import Limits, Tolerance
 from pe_validate.data.verdict import Verdict
-from pe_validate.gates.limits import of_rewrite, tolerance
+from pe_validate.gates.base import Subject
+from pe_validate.gates.registry import GATES, tolerance
+from pe_validate.gates.rewrite import FormGate
+from pe_validate.models.base import DEFAULT_WEIGHTS
 
 INVISIBLE = {
     "bias of the pooling's keys missing": "it adds the same to every score, and softmax takes that out; in a "
@@ -119,7 +122,7 @@ def to_markdown(cells: Sequence[Cell]) -> str:
         "## Headroom",
         "",
         "How many times the worst of the sound conversions a limit is, and how many times the limit the nearest fault "
-        "that no other gate sees as well; `pe_validate/gates/tolerances.toml` has both in dB. Where the gap is wide "
+        "that no other gate sees as well; `pe_validate/gates/limits/` has both in dB. Where the gap is wide "
         "enough "
         f"each side has {WIDE:g} times; the others are marked. Most of what quantisation "
         "costs is the same on every CPU, so sound conversions need less room there; float16 has a fault at 45 dB, and "
@@ -164,7 +167,7 @@ def headroom(cells: Sequence[Cell]) -> list[str]:
     for kind in sorted({cell.case.partition("/")[2] for cell in cells} - {"eager/fp32"}):
         mine = [cell for cell in cells if cell.case.endswith(f"/{kind}")]
         case = Case(MODEL, *kind.split("/"))
-        for gate in (*of_rewrite(case), "fidelity", "loss"):
+        for gate in (*of_form(case), "fidelity", "loss"):
             row = tolerance(case, gate)
             needed = [(cell.killed[gate], words(cell.fault)) for cell in mine if _needs(cell, gate)]
             nearest, name = min(needed, default=(inf, "none that others do not see as well"))
@@ -172,6 +175,12 @@ def headroom(cells: Sequence[Cell]) -> list[str]:
             wide = "" if min(sides) >= WIDE else f"less than {WIDE:g}"
             lines.append(f"| {kind} | {gate} | {' | '.join(_capped(side) for side in sides)}, {name} | {wide} |")
     return lines
+
+
+def of_form(case: Case) -> list[str]:
+    """The gates of the form that the case's graph is made of."""
+    subject = Subject(case, DEFAULT_WEIGHTS)
+    return [gate.name for gate in GATES if isinstance(gate, FormGate) and gate.required(subject)]
 
 
 def over_measured(row: Tolerance) -> float:

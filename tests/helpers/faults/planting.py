@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -17,12 +18,15 @@ from torch import nn
 from pe_validate.case import MATRIX, Case
 from pe_validate.data.artifact import Artifact
 from pe_validate.inputs.images import Sample
-from pe_validate.models.perception_encoder.vision.tower import VisionTower
+from pe_validate.models.registry import load_model
+from pe_validate.models.weights import Weights
 from pe_validate.system.files import digest, size
 from pe_validate.targets import worker
 from pe_validate.targets.coreml import write as to_mlpackage
+from pe_validate.targets.coreml.routes import convert
+from pe_validate.targets.recipes import lowered
+from pe_validate.targets.registry import target_of
 from pe_validate.targets.xnnpack import write as to_pte
-from pe_validate.targets.xnnpack.delegation import delegation
 
 MODEL: Final = "PE-Nano"
 SPATIAL: Final = "PE-Spatial-T16-512"
@@ -31,8 +35,8 @@ Level = Literal["preprocessing", "weights", "rewrite", "graph", "exporter", "fil
 """Where a fault is planted.
 
 `preprocessing`: what makes a tensor of a photograph. `weights`: the checkpoint as it is loaded for the export.
-`rewrite`: the code of ``models/deploy.py``, which the references of a validation use, too. `graph`: the module that is
-handed to the exporter. `exporter`: its options. `file`: the finished artifact.
+`rewrite`: the code of ``vision/deploy.py``, which the references of a validation use, too. `graph`: the module that
+is handed to the exporter. `exporter`: its options. `file`: the finished artifact.
 """
 
 Kinds = tuple[str, ...]
@@ -106,24 +110,24 @@ def planted(name: str, *, exporting: bool) -> Iterator[None]:
         if sick.level in SHARED or (sick.level == "exporter" and exporting):
             sick.plant(patch)
         if sick.level == "weights" and exporting:
-            patch.setattr(worker, "load_model", _with_sick_weights(sick, worker.load_model))
+            patch.setattr(worker, "load_model", _with_sick_weights(sick))
         if sick.level == "graph" and exporting:
-            patch.setattr(worker, "lowered", _with_sick_graph(sick, worker.lowered))
+            patch.setattr(worker, "lowered", _with_sick_graph(sick))
         yield
 
 
-def _with_sick_weights(sick: Fault, load_model: Callable[..., VisionTower]) -> Callable[..., VisionTower]:
-    def load(*arguments: object) -> VisionTower:
-        tower = load_model(*arguments)
+def _with_sick_weights(sick: Fault) -> Callable[..., nn.Module]:
+    def load(name: str, weights: Weights) -> nn.Module:
+        tower = load_model(name, weights)
         sick.plant(tower)
         return tower
 
     return load
 
 
-def _with_sick_graph(sick: Fault, lowered: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
-    def lower(*arguments: object) -> nn.Module:
-        module = sick.plant(lowered(*arguments))
+def _with_sick_graph(sick: Fault) -> Callable[..., nn.Module]:
+    def lower(tower: nn.Module, case: Case, calibration: Sequence[Sample]) -> nn.Module:
+        module = sick.plant(lowered(tower, case, calibration))
         assert isinstance(module, nn.Module)
         return module
 
@@ -137,29 +141,42 @@ def export_with(
     sha256: str,
     folder: Path,
     calibration: tuple[Sample, ...],
-    option: str | None = None,
+    option: str | None,
+    kept: Path,
 ) -> Artifact:
-    """Export ``case`` with a fault, or without and with an option of the tools; to be called in a child."""
+    """Export ``case`` with a fault, or without and with an option of the tools; to be called in a child.
+
+    ``kept`` is a folder of its own for files that more than one fault is planted in.
+    """
     import_catalogue()
     if name is None:
         with pytest.MonkeyPatch.context() as patch:
             if option == "by_partitions":
                 patch.setattr(to_pte, "lower_whole", to_pte.lower_by_partitions)
             if option == "exported_program":
-                patch.setattr(to_mlpackage, "convert", partial(to_mlpackage.convert, route="export"))
+                patch.setattr(to_mlpackage, "convert", partial(convert, route="export"))
             return worker.build(case, weights, sha256, folder, calibration)
-    with planted(name, exporting=True):
-        artifact = worker.build(case, weights, sha256, folder, calibration)
     if FAULTS[name].level == "file":
-        FAULTS[name].plant(artifact.path)
-        program = artifact.path.suffix == ".pte"
-        artifact = replace(
-            artifact,
-            sha256=digest(artifact.path),
-            size=size(artifact.path),
-            delegation=delegation(artifact.path) if program else None,
-        )
-    return artifact
+        if case not in _finished:
+            _finished[case] = worker.build(case, weights, sha256, kept, calibration)
+        return _spoilt(FAULTS[name], _finished[case], folder)
+    with planted(name, exporting=True):
+        return worker.build(case, weights, sha256, folder, calibration)
+
+
+_finished: Final[dict[Case, Artifact]] = {}
+"""Sound artifacts, of DEFAULT_WEIGHTS, that this process has exported; what becomes of a copy does not touch them."""
+
+
+def _spoilt(sick: Fault, sound: Artifact, folder: Path) -> Artifact:
+    path = folder / sound.path.name
+    if sound.path.is_dir():
+        shutil.copytree(sound.path, path)
+    else:
+        shutil.copyfile(sound.path, path)
+    sick.plant(path)
+    delegation = target_of(sound.case).delegation(path)
+    return replace(sound, path=path, sha256=digest(path), size=size(path), delegation=delegation)
 
 
 def import_catalogue() -> None:

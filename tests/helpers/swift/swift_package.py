@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from places import ROOT
 from swift_toolchain import Toolchain
 
-ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "ios_xctest"
 
 

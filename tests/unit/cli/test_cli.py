@@ -6,11 +6,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import commands
 import pytest
 import sample_reports as sample
 import torch
+from commands import Done
+from places import FIXTURES
 
 from pe_validate.case import MATRIX, Case
 from pe_validate.data.artifact import Artifact
@@ -18,17 +22,25 @@ from pe_validate.models.perception_encoder.vision.config import MODELS
 from pe_validate.models.registry import load_weights
 from pe_validate.report.render import write
 
-Done = subprocess.CompletedProcess[str]
 MODEL = "PE-Core-T16-384"
 
 
 @pytest.fixture
 def pe_validate(tmp_path: Path) -> Callable[..., Done]:
-    def call(*arguments: object) -> Done:
-        command = [sys.executable, "-c", "from pe_validate.cli.main import main; main()", *map(str, arguments)]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+    return partial(commands.pe_validate, folder=tmp_path)
 
-    return call
+
+@pytest.mark.parametrize("start", [("-m", "pe_validate"), ("-c", "from pe_validate.cli.main import main; main()")])
+def test_an_interpreter_of_its_own_does_the_same_as_a_fork(
+    pe_validate: Callable[..., Done], tmp_path: Path, start: tuple[str, str]
+) -> None:
+    """What other tests here type is read by forks, for the time that a new interpreter takes."""
+    for arguments in (("list", "PE-Nano"), ("report",), ("fly",), ("check", "missing.onnx", "--model", MODEL)):
+        command = [sys.executable, *start, *arguments]
+        new = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+        fork = pe_validate(*arguments)
+        assert (fork.returncode, fork.stdout) == (new.returncode, new.stdout)
+        assert fork.stderr.splitlines()[-1:] == new.stderr.splitlines()[-1:]
 
 
 def assert_one_sentence(done: Done, code: int, *words: str) -> None:
@@ -197,7 +209,7 @@ def test_a_photograph_whose_name_is_not_utf_8_is_reported(
     pe_validate: Callable[..., Done], tmp_path: Path, artifact: Callable[[str], Artifact]
 ) -> None:
     (tmp_path / "photographs").mkdir()
-    photograph = next((Path(__file__).parents[2] / "fixtures" / "images").glob("*.jpg"))
+    photograph = next((FIXTURES / "images").glob("*.jpg"))
     shutil.copyfile(photograph, tmp_path / "photographs" / os.fsdecode(b"a\xff.jpg"))
     done = pe_validate("check", artifact("onnx").path, "--model", MODEL, "--images", "photographs")
     assert done.returncode == 0, done.stderr

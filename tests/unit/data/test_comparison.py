@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from arrays import float16, float32
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -14,9 +15,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from pe_validate.data.comparison import Comparison, compare, compare_outputs, worst
-from pe_validate.data.outputs import Outputs
-
-Array = NDArray[np.float32]
+from pe_validate.data.outputs import Array, Outputs
 
 HUGE, TINY = 3e38, 1e-45
 """Nearly the largest float32, and the smallest denormal one."""
@@ -68,9 +67,9 @@ def test_largest_difference_and_cosine_are_symmetric(pair: tuple[Array, Array]) 
 
 @many
 @given(pairs)
-@example((np.float32([HUGE, -HUGE]), np.float32([-HUGE, HUGE])))
-@example((np.float32([TINY, 0]), np.float32([0, TINY])))
-@example((np.float32([HUGE, TINY]), np.float32([HUGE, -TINY])))
+@example((float32([HUGE, -HUGE]), float32([-HUGE, HUGE])))
+@example((float32([TINY, 0]), float32([0, TINY])))
+@example((float32([HUGE, TINY]), float32([HUGE, -TINY])))
 def test_largest_difference_is_the_exact_one(pair: tuple[Array, Array]) -> None:
     r, a = map(exact, pair)
     assert compare(*pair).max_abs == pytest.approx(float(max(abs(x - y) for x, y in zip(r, a, strict=True))), rel=1e-12)
@@ -78,9 +77,9 @@ def test_largest_difference_is_the_exact_one(pair: tuple[Array, Array]) -> None:
 
 @many
 @given(pairs)
-@example((np.float32([HUGE, -HUGE]), np.float32([-HUGE, HUGE])))
-@example((np.float32([TINY, 0]), np.float32([0, TINY])))
-@example((np.float32([5, 5]), np.float32([5, 6])))
+@example((float32([HUGE, -HUGE]), float32([-HUGE, HUGE])))
+@example((float32([TINY, 0]), float32([0, TINY])))
+@example((float32([5, 5]), float32([5, 6])))
 def test_relative_difference_is_in_standard_deviations_of_the_reference(pair: tuple[Array, Array]) -> None:
     r, a = map(exact, pair)
     mean = sum(r, Fraction(0)) / len(r)
@@ -97,10 +96,10 @@ def test_relative_difference_is_in_standard_deviations_of_the_reference(pair: tu
 
 @many
 @given(pairs)
-@example((np.float32([HUGE, -HUGE]), np.float32([-HUGE, HUGE])))
-@example((np.float32([TINY, 0]), np.float32([0, TINY])))
-@example((np.float32([HUGE, TINY]), np.float32([HUGE, -TINY])))
-@example((np.float32([0, 0]), np.float32([0, 1])))
+@example((float32([HUGE, -HUGE]), float32([-HUGE, HUGE])))
+@example((float32([TINY, 0]), float32([0, TINY])))
+@example((float32([HUGE, TINY]), float32([HUGE, -TINY])))
+@example((float32([0, 0]), float32([0, 1])))
 def test_snr_is_the_ratio_of_energies_in_decibels(pair: tuple[Array, Array]) -> None:
     r, a = map(exact, pair)
     signal, noise = energy(r), energy([y - x for x, y in zip(r, a, strict=True)])
@@ -115,9 +114,9 @@ def test_snr_is_the_ratio_of_energies_in_decibels(pair: tuple[Array, Array]) -> 
 
 @many
 @given(pairs)
-@example((np.float32([HUGE, HUGE]), np.float32([HUGE, -HUGE])))
-@example((np.float32([TINY, TINY]), np.float32([TINY, TINY])))
-@example((np.float32([HUGE, HUGE]), np.float32([TINY, TINY])))
+@example((float32([HUGE, HUGE]), float32([HUGE, -HUGE])))
+@example((float32([TINY, TINY]), float32([TINY, TINY])))
+@example((float32([HUGE, HUGE]), float32([TINY, TINY])))
 def test_cosine_is_that_of_the_worst_token(pair: tuple[Array, Array]) -> None:
     expected = []
     for r, a in zip(*(map(exact, x.reshape(-1, x.shape[-1])) for x in pair), strict=True):
@@ -165,7 +164,7 @@ def test_one_value_that_is_not_finite_gives_the_worst_numbers(value: float, wher
 
 
 def test_the_two_zeros_are_equal() -> None:
-    assert compare(np.float32([0.0, -0.0, 1]), np.float32([-0.0, 0.0, 1])).snr_db == math.inf
+    assert compare(float32([0.0, -0.0, 1]), float32([-0.0, 0.0, 1])).snr_db == math.inf
 
 
 @many
@@ -208,8 +207,8 @@ def test_shapes_have_to_be_equal_and_are_never_broadcast(shape: tuple[int, ...])
 
 
 def test_low_precision_is_widened_before_it_is_subtracted() -> None:
-    largest = np.finfo(np.float16).max
-    assert compare(np.float16([largest, 1]), np.float16([-largest, 1])).max_abs == 2 * float(largest)
+    largest = float(np.finfo(np.float16).max)
+    assert compare(float16([largest, 1]), float16([-largest, 1])).max_abs == 2 * largest
 
 
 def test_inputs_are_left_as_they_were() -> None:
@@ -242,7 +241,7 @@ def test_there_is_no_worst_of_none() -> None:
 
 
 def test_outputs_are_compared_by_the_name_of_the_input_in_any_order() -> None:
-    x, y = np.float32([[1, 2]]), np.float32([[3, 4]])
+    x, y = float32([[1, 2]]), float32([[3, 4]])
     found = compare_outputs(Outputs("one", {"x": x, "y": y}), Outputs("two", {"y": y, "x": 2 * x}))
     assert found == {"x": compare(x, 2 * x), "y": compare(y, y)}
 

@@ -9,19 +9,20 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from pe_validate.explain.intermediates import intermediates
+from towers import tower_of
 
 from pe_validate.case import Case
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.comparison import compare
 from pe_validate.data.explanation import Explanation, Step
-from pe_validate.explain.locate import explain, first_departure, place_of_layer, steepest
-from pe_validate.models.perception_encoder.vision.places import places_of
+from pe_validate.explain.locate import explain, first_departure, steepest
+from pe_validate.models.perception_encoder.vision.places import place_of_layer, places_of
 from pe_validate.reference.reference import Reference, reference
 from pe_validate.report.explained import to_chart
 from pe_validate.system.errors import ExplainError
 from pe_validate.targets.export import export
-from pe_validate.walk.walk import examine
+from pe_validate.targets.registry import target_named
+from pe_validate.walk.walk import evidence_of, examine
 
 MODEL = "PE-Nano"
 PLACES = ["patches", "ln_pre"]
@@ -42,15 +43,15 @@ def made(kind: str, model: Reference) -> Artifact:
 def test_model_and_rewrite_pass_the_same_places(kind: str, model: Reference) -> None:
     image = model.inputs[0].image
     tower, rewrite = (
-        places_of(model.tower, image),
-        places_of(model.rewrite(Case(MODEL, *kind.split("/")), erf=True).module, image),
+        places_of(model.module, image),
+        places_of(model.rewrite(Case(MODEL, *kind.split("/")), exact=True).module, image),
     )
     assert list(tower) == list(rewrite) == PLACES
     assert min(compare(tower[place], rewrite[place]).snr_db for place in PLACES) > 107
 
 
 def test_a_module_without_structure_has_no_places(model: Reference) -> None:
-    assert places_of(model.tower.ln_pre, model.inputs[0].image) == {}
+    assert places_of(tower_of(model).ln_pre, model.inputs[0].image) == {}
 
 
 @pytest.mark.parametrize("kind", ["onnx/fp32", "pte/fp32", "pte/int8", "mlpackage/fp16"])
@@ -70,9 +71,11 @@ def test_a_file_that_someone_spoilt_is_explained_by_its_block(model: Reference, 
     weight.raw_data = weight.raw_data[::-1][:4000] + weight.raw_data[4000:]
     path = tmp_path / artifact.path.name
     onnx.save(file, path)
-    verdicts = examine(replace(artifact, path=path), model)
-    found = explain(artifact.case, path, model, verdicts)
+    result = examine(evidence_of(replace(artifact, path=path), model))
+    found = explain(artifact.case, path, model, result.verdicts)
     assert found is not None
+    assert result.explanation == found
+    assert result.unexplained is None
     assert found.place == "block 4 MLP"
     assert "in block 4 MLP" in found.sentence
     assert to_chart(found).splitlines()[PLACES.index("block 4 MLP")].endswith("← here")
@@ -80,14 +83,18 @@ def test_a_file_that_someone_spoilt_is_explained_by_its_block(model: Reference, 
 
 def test_what_passed_has_nothing_to_explain(model: Reference) -> None:
     artifact = made("onnx/fp32", model)
-    assert explain(artifact.case, artifact.path, model, examine(artifact, model)) is None
+    result = examine(evidence_of(artifact, model))
+    assert result.status == "pass"
+    assert explain(artifact.case, artifact.path, model, result.verdicts) is None
+    assert result.explanation is None
+    assert result.unexplained is None
 
 
 def test_what_cannot_be_taken_apart_is_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "broken.onnx"
     path.write_bytes(b"no model")
     with pytest.raises(ExplainError, match=r"intermediate values of '.*broken\.onnx' cannot be read"):
-        intermediates(path, "onnx", "exact", np.zeros((1, 3, 64, 64), np.float32), frozenset({1}))
+        target_named("onnx").intermediates(path, "exact", np.zeros((1, 3, 64, 64), np.float32), frozenset({1}))
 
 
 @pytest.mark.parametrize(

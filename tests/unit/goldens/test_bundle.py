@@ -5,28 +5,28 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import commands
 import numpy as np
 import pytest
+from commands import Done
+from places import GOLDENS
 from safetensors.numpy import save_file
 
-from pe_validate.case import ON_PHONES, Case, select
+from pe_validate.case import Case, default_cases
 from pe_validate.goldens import bundle as bundling
 from pe_validate.goldens import golden
-from pe_validate.goldens.bundle import CLASSES, RECOMMENDED, bundle
-from pe_validate.models.perception_encoder.vision.config import MODELS
+from pe_validate.goldens.bundle import CLASSES, bundle
+from pe_validate.models.registry import model_named
 from pe_validate.system.errors import ExportError, GoldenError, LoadError, PEValidateError, UsageError
 from pe_validate.system.files import digest, size
 from pe_validate.targets.export import default_cache_dir
+from pe_validate.targets.registry import file_name, targets
 
-GOLDENS = Path(__file__).parents[2] / "golden"
 MODEL = "PE-Nano"
 CASES = (Case(MODEL, "onnx", "fp32"), Case(MODEL, "mlpackage", "fp16"))
-Done = subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +49,8 @@ def goldens(tmp_path: Path) -> Path:
 @pytest.fixture
 def ios_bundle(tmp_path: Path) -> Callable[..., Done]:
     def call(*arguments: object) -> Done:
-        command = [sys.executable, "-c", "from pe_validate.cli.main import main; main()", "ios", "bundle", "--quiet"]
-        command += ["--cache-dir", str(default_cache_dir()), *map(str, arguments)]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+        options = ("--quiet", "--cache-dir", default_cache_dir())
+        return commands.pe_validate("ios", "bundle", *options, *arguments, folder=tmp_path)
 
     return call
 
@@ -69,7 +68,7 @@ def manifest_of(folder: Path) -> dict[str, dict[str, object]]:
 
 def test_everything_that_the_manifest_names_is_there_and_nothing_else(made: Path) -> None:
     entry = golden.read_manifest(GOLDENS).goldens[MODEL]
-    named = {case.file_name for case in CASES} | {"manifest.json", MODEL}
+    named = {file_name(case) for case in CASES} | {"manifest.json", MODEL}
     assert {path.name for path in made.iterdir()} == named
     assert [path.name for path in (made / MODEL).iterdir()] == [Path(entry.file).name]
     assert [path.name for path in made.parent.iterdir()] == [made.name], "no scratch is left"
@@ -80,7 +79,7 @@ def test_artifacts_are_what_the_manifest_says_of_them(made: Path) -> None:
     assert [row["case"] for row in section["artifacts"]] == [str(case) for case in CASES]
     for row, case in zip(section["artifacts"], CASES, strict=True):
         path = made / row["file"]
-        assert path.name == case.file_name
+        assert path.name == file_name(case)
         assert (row["sha256"], row["bytes"]) == (digest(path), size(path))
         assert (row["model"], row["target"], row["precision"]) == (case.model, case.target, case.precision)
         assert row["input"] == {"name": "image", "shape": [1, 3, 64, 64], "dtype": "float32"}
@@ -102,12 +101,13 @@ def test_goldens_limits_and_budgets_are_those_of_the_repository(made: Path) -> N
 
 
 def test_what_is_recommended_runs_on_a_phone() -> None:
-    assert {case.target for case in select(RECOMMENDED)} == ON_PHONES
+    on_phones = {target.name for target in targets().values() if target.on_phones}
+    assert {case.target for case in default_cases(on_phones=True)} == on_phones
 
 
 def test_another_bundle_replaces_the_old_one_whole(out: Path) -> None:
     bundle(CASES[1:], out, GOLDENS, cache_dir=default_cache_dir())
-    assert {path.name for path in out.iterdir()} == {CASES[1].file_name, "manifest.json", MODEL}
+    assert {path.name for path in out.iterdir()} == {file_name(CASES[1]), "manifest.json", MODEL}
     assert [path.name for path in out.parent.iterdir()] == [out.name]
 
 
@@ -143,7 +143,7 @@ def loosen_a_limit(goldens: Path) -> None:
 
 
 def loosen_a_budget(goldens: Path) -> None:
-    rewrite(goldens, lambda m: m["budgets"][MODEL][0].update(milliseconds=1e9))  # type: ignore[index, attr-defined]
+    rewrite(goldens, lambda m: m["budgets"][MODEL][0].update(milliseconds=1e9))  # type: ignore[index]
 
 
 def change_a_seal(goldens: Path) -> None:
@@ -157,7 +157,7 @@ def claim_other_weights(goldens: Path) -> None:
 STALE_OR_TAMPERED: dict[str, tuple[Callable[[Path], None], str]] = {
     "a bit": (flip_a_bit, "was altered"),
     "missing": (lose_it, "is missing"),
-    "a limit": (loosen_a_limit, "other limits than tolerances.toml"),
+    "a limit": (loosen_a_limit, "other limits than the tables of limits"),
     "a budget": (loosen_a_budget, "other limits than budgets.toml"),
     "a fixture": (change_a_seal, "is not what it was"),
     "a pipe": (put_a_pipe, "it is not a plain file"),
@@ -313,7 +313,7 @@ def test_a_damaged_table_of_classes_is_one_sentence(tmp_path: Path, content: byt
 
 
 def test_classes_of_a_model_that_has_no_image_feature_or_is_not_bundled_are_refused(tmp_path: Path) -> None:
-    path = table(tmp_path / "classes.safetensors", MODELS["PE-Core-T16-384"].output_shape[-1])
+    path = table(tmp_path / "classes.safetensors", model_named("PE-Core-T16-384").output.shape[-1])
     with pytest.raises(LoadError, match="need a Core model"):
         bundle(CASES, tmp_path / "out", GOLDENS, classes={"PE-Spatial-T16-512": path})
     with pytest.raises(UsageError, match="which is not bundled"):
@@ -324,9 +324,9 @@ def test_the_command_prints_files_with_their_sizes(ios_bundle: Callable[..., Don
     done = ios_bundle(CASES[0], "--goldens", GOLDENS, "--out", "out")
     assert done.returncode == 0, done.stderr
     first, last = done.stdout.splitlines()
-    assert first.startswith(f"out/{CASES[0].file_name}  ")
+    assert first.startswith(f"out/{file_name(CASES[0])}  ")
     assert first.split()[2:4] == ["MB", "sha256"]
-    assert first.endswith(digest(tmp_path / "out" / CASES[0].file_name))
+    assert first.endswith(digest(tmp_path / "out" / file_name(CASES[0])))
     assert last.startswith("out  ")
 
 

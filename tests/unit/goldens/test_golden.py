@@ -4,16 +4,17 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import commands
 import numpy as np
 import pytest
+from places import FIXTURES, ROOT
+from places import GOLDENS as COMMITTED
 from safetensors.numpy import load_file, save
 
-from pe_validate.gates import limits as tolerance
+from pe_validate.gates import limits
 from pe_validate.goldens import golden, seals
 from pe_validate.inputs import images
 from pe_validate.measure import budget
@@ -23,9 +24,8 @@ from pe_validate.system.errors import GoldenError
 from pe_validate.system.files import digest
 
 MODEL = "PE-Core-T16-384"
+TABLES = ("forms", "machines", "reasons", "targets")
 Tensors = dict[str, np.ndarray]
-COMMITTED = Path(__file__).parents[2] / "golden"
-FIXTURES = Path(__file__).parents[2] / "fixtures"
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +85,11 @@ def test_every_committed_golden_is_whole(model: str) -> None:
 
 def test_every_limit_and_every_fixture_is_sealed() -> None:
     golden.check_seals(COMMITTED)
-    fixtures = [path for path in FIXTURES.glob("*/*") if path.is_file() and path.suffix != ".py"]
-    files = {path.relative_to(FIXTURES.parent).as_posix(): path for path in fixtures}
-    files |= {"tolerances.toml": tolerance.TABLE, "budgets.toml": budget.TABLE, seals.COSTS: COMMITTED / seals.COSTS}
+    fixtures = [path for path in FIXTURES.glob("*/*") if path.is_file() and path.suffix not in (".py", ".md")]
+    files = {path.relative_to(ROOT).as_posix(): path for path in fixtures}
+    files |= {f"limits/{name}.toml": limits.HERE / f"{name}.toml" for name in TABLES}
+    files |= {"budgets.toml": budget.TABLE, seals.COSTS: COMMITTED / seals.COSTS}
+    assert {path.name for path in limits.HERE.glob("*.toml")} == {f"{name}.toml" for name in TABLES}
     assert golden.read_manifest(COMMITTED).sealed == {name: digest(path) for name, path in files.items()}
 
 
@@ -97,13 +99,28 @@ def test_every_model_that_meta_published_has_a_sealed_answer_of_its_own_code() -
 
 
 def alter_a_limit(root: Path) -> None:
-    table = root / "tolerances.toml"
+    table = root / "limits" / "targets.toml"
+    assert "snr_db = 107" in table.read_text()
     table.write_text(table.read_text().replace("snr_db = 107", "snr_db = 7"))
 
 
 def drop_a_limit(root: Path) -> None:
-    table = root / "tolerances.toml"
+    table = root / "limits" / "targets.toml"
     table.write_text(table.read_text().replace("[onnx.fp32.identity]", "[onnx.fp64.identity]"))
+
+
+def alter_a_limit_of_a_machine(root: Path) -> None:
+    table = root / "limits" / "machines.toml"
+    table.write_text(table.read_text().replace("snr_db = ", "snr_db = -"))
+
+
+def alter_a_limit_of_a_form(root: Path) -> None:
+    table = root / "limits" / "forms.toml"
+    table.write_text(table.read_text().replace("snr_db = ", "snr_db = -"))
+
+
+def add_a_table_of_limits(root: Path) -> None:
+    (root / "limits" / "another.toml").touch()
 
 
 def alter_a_budget(root: Path) -> None:
@@ -138,6 +155,9 @@ def drop_the_answers_of_metas_code(root: Path) -> None:
 CHANGES = (
     alter_a_limit,
     drop_a_limit,
+    alter_a_limit_of_a_machine,
+    alter_a_limit_of_a_form,
+    add_a_table_of_limits,
     alter_a_budget,
     alter_a_photograph,
     drop_a_photograph,
@@ -147,33 +167,46 @@ CHANGES = (
 )
 
 
-@pytest.mark.parametrize("change", CHANGES)
-def test_a_limit_or_a_fixture_that_was_touched_is_noticed(
-    change: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def sealed_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of everything that is sealed, in the place of the project's own."""
     for name in seals.SEALED:
         shutil.copytree(FIXTURES / name, tmp_path / name)
-    for table in (tolerance, budget):
-        copy = shutil.copyfile(table.TABLE, tmp_path / table.TABLE.name)
-        monkeypatch.setattr(table, "TABLE", copy)
+    tables = Path(shutil.copytree(limits.HERE, tmp_path / "limits"))
+    monkeypatch.setattr(limits, "HERE", tables)
+    monkeypatch.setattr(budget, "TABLE", shutil.copyfile(budget.TABLE, tmp_path / budget.TABLE.name))
     monkeypatch.setattr(seals, "shipped", lambda name: tmp_path)
     golden.check_seals(COMMITTED)
-    change(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_limit_or_a_fixture_that_was_touched_is_noticed(change: Callable[[Path], None], sealed_files: Path) -> None:
+    change(sealed_files)
     with pytest.raises(GoldenError, match="is not what it was"):
         golden.check_seals(COMMITTED)
 
 
+def test_a_typo_in_a_readme_breaks_no_seal(sealed_files: Path) -> None:
+    written = [*sealed_files.rglob("*.md"), *sealed_files.rglob("*.py")]
+    assert {path.name for path in written} >= {"README.md", "LICENSES.md", "train.py"}
+    for path in written:
+        path.write_text(path.read_text() + "A tpyo.")
+    (sealed_files / "images" / "NOTES.md").write_text("A new page.")
+    golden.check_seals(COMMITTED)
+    assert not any(name.endswith((".md", ".py")) for name in golden.read_manifest(COMMITTED).sealed)
+
+
 def test_the_conversion_suite_is_red_when_a_limit_was_touched(tmp_path: Path) -> None:
-    table = Path(shutil.copyfile(tolerance.TABLE, tmp_path / tolerance.TABLE.name))
+    tables = shutil.copytree(limits.HERE, tmp_path / "limits")
     alter_a_limit(tmp_path)
     (tmp_path / "spoil.py").write_text(
-        f"from pathlib import Path\nfrom pe_validate import tolerance\ntolerance.TABLE = Path({str(table)!r})\n"
+        f"from pathlib import Path\nfrom pe_validate.gates import limits\nlimits.HERE = Path({str(tables)!r})\n"
     )
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "spoil", "--pe-cases", "PE-Nano/onnx/fp32"]
-    command.append(str(COMMITTED.parent / "tests" / "conversion" / "test_goldens.py"))
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+    suite = ROOT / "tests" / "conversion" / "test_goldens.py"
+    done = commands.pytest("-q", "-p", "spoil", "--pe-cases", "PE-Nano/onnx/fp32", suite, folder=tmp_path)
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
-    assert "GoldenError: 'tolerances.toml' is not what it was" in done.stdout
+    assert "GoldenError: 'limits/targets.toml' is not what it was" in done.stdout
 
 
 def test_an_installed_package_holds_goldens_to_the_fixtures_that_come_with_it(
@@ -183,7 +216,7 @@ def test_an_installed_package_holds_goldens_to_the_fixtures_that_come_with_it(
     for name in seals.SEALED - {seals.REFERENCE}:
         shutil.copytree(FIXTURES / name, fixtures / name)
     monkeypatch.setattr(seals, "shipped", lambda name: fixtures)
-    monkeypatch.setattr(seals, "__file__", str(tmp_path / "seals.py"))
+    monkeypatch.setattr(seals, "__file__", str(tmp_path / "goldens" / "seals.py"))
     golden.check_seals(COMMITTED)
     shutil.copytree(COMMITTED, tmp_path / "golden")
     golden.update(tmp_path / "golden", ["PE-Nano"])
@@ -220,7 +253,7 @@ def edit(folder: Path, **changes: object) -> None:
 def test_other_limits_than_the_tables_are_noticed(folder: Path) -> None:
     loose = {"max_rel": 9.0, "snr_db": 1.0, "cosine": 0.0}
     edit(folder, tolerances={"onnx/fp32": loose})
-    with pytest.raises(GoldenError, match=r"other limits than tolerances\.toml"):
+    with pytest.raises(GoldenError, match="other limits than the tables of limits"):
         list(golden.check(folder, [MODEL]))
 
 
@@ -310,7 +343,7 @@ def test_an_update_goes_into_a_folder_that_is_named_by_a_link(folder: Path, tmp_
 HOSTILE: dict[str, Callable[[Tensors], Tensors]] = {
     "no features": lambda t: {"images": t["images"]},
     "no inputs": lambda t: {name: tensor[:0] for name, tensor in t.items()},
-    "scalars": lambda t: {name: np.float32(1) for name in t},
+    "scalars": lambda t: {name: np.array(1, np.float32) for name in t},
     "other pixels": lambda t: t | {"images": t["images"][:, :7]},
     "pixels of another type": lambda t: t | {"images": t["images"].astype(np.float64)},
     "features of another type": lambda t: t | {"features": t["features"].astype(np.int8)},

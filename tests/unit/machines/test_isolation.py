@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -13,18 +14,19 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from arrays import float32
 from onnx import TensorProto, helper
-from tiny_artifacts import CONFIG, tiny_module
+from tiny_artifacts import CONFIG, TinyModel, tiny_module
 
-from pe_validate.case import SUFFIXES
-from pe_validate.data.artifact import MEMORY
 from pe_validate.data.comparison import compare
 from pe_validate.data.outputs import Array
 from pe_validate.machines import isolation
-from pe_validate.machines.isolation import LARGEST, IsolatedRuntime
+from pe_validate.machines.isolation import LARGEST_ANSWER, IsolatedRuntime
+from pe_validate.system.allowance import BASE_MEMORY
 from pe_validate.system.errors import RunError, UsageError
 from pe_validate.targets.eager import EagerRuntime
 from pe_validate.targets.open import load
+from pe_validate.targets.registry import target_named, targets
 from pe_validate.targets.runtime import Runtime
 
 TARGETS = ("onnx", "pte", "pte-coreml")
@@ -45,20 +47,21 @@ LAYOUTS: dict[str, Callable[[Array], Array]] = {
 def expected() -> Array:
     """What the module itself answers to ``IMAGE``."""
     with torch.inference_mode():
-        return tiny_module()(torch.from_numpy(IMAGE)).numpy()
+        answer: Array = tiny_module()(torch.from_numpy(IMAGE)).numpy()
+        return answer
 
 
 @pytest.fixture(scope="module", params=TARGETS)
 def isolated(request: pytest.FixtureRequest, tiny: Path) -> Iterator[Runtime]:
-    with IsolatedRuntime(tiny / f"tiny{SUFFIXES[request.param]}", request.param, "exact") as runtime:
+    with IsolatedRuntime(tiny / f"tiny{target_named(request.param).suffix}", request.param, "exact") as runtime:
         yield runtime
 
 
 @pytest.fixture(scope="module", params=["eager", *TARGETS])
 def in_process(request: pytest.FixtureRequest, tiny: Path) -> Runtime:
     if request.param == "eager":
-        return EagerRuntime(tiny_module(), CONFIG)
-    return load(tiny / f"tiny{SUFFIXES[request.param]}", request.param)
+        return EagerRuntime(tiny_module(), TinyModel())
+    return load(tiny / f"tiny{target_named(request.param).suffix}", request.param)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
@@ -175,7 +178,7 @@ def test_behind_the_process_boundary_a_damaged_file_is_one_sentence_too(
 def test_a_truncated_program_is_one_sentence_that_names_it(
     tiny: Path, tmp_path: Path, part: float, target: str
 ) -> None:
-    whole = (tiny / f"tiny{SUFFIXES[target]}").read_bytes()
+    whole = (tiny / f"tiny{target_named(target).suffix}").read_bytes()
     path = tmp_path / "truncated.pte"
     path.write_bytes(whole[: int(len(whole) * part)])
     with pytest.raises(RunError) as failure, IsolatedRuntime(path, target, "exact") as runtime:
@@ -189,7 +192,7 @@ def test_a_truncated_program_is_one_sentence_that_names_it(
 def test_one_altered_byte_of_a_program_is_an_answer_or_one_sentence(
     tiny: Path, tmp_path: Path, part: float, target: str
 ) -> None:
-    content = bytearray((tiny / f"tiny{SUFFIXES[target]}").read_bytes())
+    content = bytearray((tiny / f"tiny{target_named(target).suffix}").read_bytes())
     content[int(len(content) * part)] ^= 0xFF
     path = tmp_path / "altered.pte"
     path.write_bytes(content)
@@ -209,7 +212,7 @@ def test_a_file_of_another_target_is_refused(tiny: Path, tmp_path: Path, content
 
 
 def test_an_unknown_target_is_a_mistake_of_the_caller(tiny: Path) -> None:
-    with pytest.raises(UsageError, match="no runtime for target 'tflite'"):
+    with pytest.raises(UsageError, match=f"There is no target 'tflite': choose one of {', '.join(targets())}"):
         load(tiny / "tiny.onnx", "tflite")
 
 
@@ -234,7 +237,7 @@ def two_outputs(path: Path) -> Path:
 
 
 def test_one_of_several_outputs_can_be_chosen_by_name(tmp_path: Path) -> None:
-    image = np.float32([[1, 2, 3, 4]])
+    image = float32([[1, 2, 3, 4]])
     with IsolatedRuntime(two_outputs(tmp_path / "two.onnx"), "onnx", "exact", "large") as runtime:
         np.testing.assert_array_equal(runtime.run(image), image[:, :3])
 
@@ -244,7 +247,7 @@ def test_without_a_name_that_fits_several_outputs_are_listed(tmp_path: Path, nam
     runtime = load(two_outputs(tmp_path / "two.onnx"), "onnx")
     runtime.output_name = name
     with pytest.raises(RunError, match=r"small: float32\[1, 2\], large: float32\[1, 3\]"):
-        runtime.run(np.float32([[1, 2, 3, 4]]))
+        runtime.run(float32([[1, 2, 3, 4]]))
 
 
 def saved(path: Path, nodes: list[onnx.NodeProto], constants: list[onnx.TensorProto]) -> Path:
@@ -259,7 +262,7 @@ FOUR = np.ones((1, 4), np.float32)
 
 
 def test_an_artifact_that_never_finishes_is_ended_and_the_sentence_says_when(tmp_path: Path) -> None:
-    scalar, four = (TensorProto.BOOL, []), (TensorProto.FLOAT, [1, 4])
+    scalar, four = (TensorProto.BOOL, list[int]()), (TensorProto.FLOAT, [1, 4])
     names = {"number": (TensorProto.INT64, []), "go": scalar, "x": four, "go on": scalar, "y": four}
     values = {name: helper.make_tensor_value_info(name, *declared) for name, declared in names.items()}
     steps = [helper.make_node("Identity", ["go"], ["go on"]), helper.make_node("Sin", ["x"], ["y"])]
@@ -293,7 +296,7 @@ def test_an_artifact_that_asks_for_more_memory_than_it_may_have_is_one_sentence(
         helper.make_node("ReduceSum", ["many"], ["sum"], keepdims=0),
         helper.make_node("Add", ["image", "sum"], ["features"]),
     ]
-    count = helper.make_tensor("count", TensorProto.INT64, [1], [2 * MEMORY // 4])
+    count = helper.make_tensor("count", TensorProto.INT64, [1], [2 * BASE_MEMORY // 4])
     with IsolatedRuntime(saved(tmp_path / "bomb.onnx", nodes, [count]), "onnx", "exact") as runtime:
         with pytest.raises(RunError, match=r"bomb\.onnx' failed in .*[Ff]ailed to allocate memory") as failure:
             runtime.run(FOUR)
@@ -301,7 +304,7 @@ def test_an_artifact_that_asks_for_more_memory_than_it_may_have_is_one_sentence(
 
 
 def test_an_answer_that_would_fill_the_memory_of_who_asked_is_refused_where_it_was_made(tmp_path: Path) -> None:
-    count = LARGEST // 4 + 1
+    count = LARGEST_ANSWER // 4 + 1
     image, features = (
         helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in (("image", [1, 1]), ("features", [1, count]))
     )
@@ -325,7 +328,7 @@ def test_a_runtime_that_dies_while_it_runs_is_one_sentence_that_names_the_signal
     tiny: Path, number: signal.Signals
 ) -> None:
     with IsolatedRuntime(tiny / "tiny.onnx", "onnx", "exact") as runtime:
-        runtime._child._process.send_signal(number)
+        os.kill(runtime._child._process.pid, number)
         with pytest.raises(RunError, match=rf"tiny\.onnx' failed in .*: its process was ended by {number.name}\.$"):
             runtime.run(IMAGE)
 

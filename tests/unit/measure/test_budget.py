@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 
 import pytest
+from places import GOLDENS
 from pydantic import TypeAdapter, ValidationError
 
-from pe_validate.case import MATRIX, ON_PHONES
+from pe_validate.case import MATRIX
 from pe_validate.measure.budget import PhoneRow, Table, budgets, phone_budgets, table
 from pe_validate.models.perception_encoder.vision.config import MODELS
+from pe_validate.targets.registry import target_of
 
-MANIFEST = Path(__file__).parents[2] / "golden" / "manifest.json"
+MANIFEST = GOLDENS / "manifest.json"
 PHONES = phone_budgets(table().phones)
 ROW = {"cases": ["*"], "device": "iPhone", "milliseconds": 33.3, "label": "real time", "reason": "a reason"}
 
@@ -25,7 +26,7 @@ def row(*cases: str, device: str = "iPhone", milliseconds: float = 1.0) -> Phone
 @pytest.mark.parametrize("model", MODELS)
 def test_every_case_that_a_phone_computes_has_one_budget_for_every_iphone(model: str) -> None:
     cells = [(budget.target, budget.precision) for budget in PHONES[model] if budget.device == "iPhone"]
-    wanted = [(case.target, case.precision) for case in MATRIX if case.model == model and case.target in ON_PHONES]
+    wanted = [(case.target, case.precision) for case in MATRIX if case.model == model and target_of(case).on_phones]
     assert sorted(cells) == sorted(wanted)
 
 

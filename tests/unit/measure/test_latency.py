@@ -9,14 +9,18 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from rich.console import Console
+from sample_reports import RIVALS
 
 from pe_validate.case import MATRIX
 from pe_validate.data.latency import Budget, Latency, Ratio
 from pe_validate.measure.budget import budgets
-from pe_validate.measure.latency import BASELINE, PAUSE, RIVALS, WARM_UP, _summary, _take_turns, bootstrap, to_table
-from pe_validate.models.perception_encoder.vision.config import MODELS
+from pe_validate.measure.latency import PAUSE, WARM_UP, _summary, _take_turns, baseline, bootstrap
+from pe_validate.models.registry import model_named
+from pe_validate.report.latencies import to_table
 
 Times = NDArray[np.float64]
+
+BASELINE = "/".join(baseline())
 
 times = arrays(np.float64, st.integers(5, 60), elements=st.floats(1e-3, 10))
 """Seconds of five to sixty inferences, from a millisecond to ten seconds."""
@@ -97,7 +101,7 @@ def test_nineteen_intervals_in_twenty_hold_the_true_median() -> None:
 @given(times, st.sampled_from([0.5, 2.0]))
 def test_a_ratio_is_paired_so_that_a_slow_round_for_both_cancels(baseline: Times, factor: float) -> None:
     rivals = {BASELINE: baseline, "other": baseline * factor * 4}
-    found = _summary(MODELS["PE-Core-T16-384"], "pte/fp32", 2, baseline * factor, rivals, best=1e12)
+    found = _summary(model_named("PE-Core-T16-384"), "pte/fp32", 2, baseline * factor, rivals, best=1e12)
     assert found.ratios == {BASELINE: Ratio(factor, factor, factor), "other": Ratio(0.25, 0.25, 0.25)}
     assert found.utilisation == pytest.approx(4.70e9 / np.median(baseline * factor) / 1e12, rel=0.01)
     assert found.median_ms == pytest.approx(np.median(baseline) * factor * 1e3)
@@ -121,12 +125,12 @@ def test_every_round_calls_every_subject_once_and_warm_up_is_not_counted(monkeyp
 
 def test_every_budget_is_for_a_cell_of_the_matrix_and_has_a_reason() -> None:
     assert budgets()
-    assert set(budgets()) <= {f"{case.target}/{case.precision}" for case in MATRIX} - {BASELINE}
+    assert set(budgets()) <= {case.kind for case in MATRIX} - {BASELINE}
     assert all(budget.ratio > 0 and budget.reason for budget in budgets().values())
 
 
 def test_the_baseline_is_a_cell_of_the_matrix() -> None:
-    assert BASELINE in {f"{case.target}/{case.precision}" for case in MATRIX}
+    assert BASELINE in {case.kind for case in MATRIX}
 
 
 @pytest.mark.parametrize(("budget", "shown"), [(1.0, ["pass, ≤ 1"]), (0.6, ["inconclusive, ≤ 0.6"]), (None, ["–"])])

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from mil_editing import edit, operation
 from mil_networks import Quiet
+from places import ROOT
 
 from pe_validate.mil import load
 from pe_validate.mil.ops import OPERATORS
@@ -74,6 +75,6 @@ def test_the_shape_of_predict_is_that_of_core_ml(good: Path) -> None:
 
 
 def test_the_oracle_skips_no_operator_that_is_not_declared_here() -> None:
-    oracle = (Path(__file__).parents[2] / "oracles" / "apple.py").read_text(encoding="utf-8")
+    oracle = (ROOT / "tests" / "oracles" / "apple.py").read_text(encoding="utf-8")
     listed = oracle.partition("UNSUPPORTED")[2].partition("})")[0]
     assert set(re.findall(r'"(\w+)"', listed)) == set().union(*UNSUPPORTED.values())

@@ -23,7 +23,7 @@ from pe_validate.mil import load
 from pe_validate.mil.ops import linear
 from pe_validate.mil.program import Program
 
-ROUNDS = 30
+ROUNDS = 150
 EAGER = 1.65
 """Times of eager: 1.25 to 1.4 on two machines, and 1.85 to 2.3 with products in float64. S16 has a limit of its own."""
 GROWTH = 3.0

@@ -39,7 +39,7 @@ def saved(tmp_path: Path) -> Callable[[object], str]:
 NESTS: dict[str, Callable[[Tensors], object]] = {
     "plain": lambda t: t,
     "of parameters": lambda t: {k: torch.nn.Parameter(v) for k, v in t.items()},
-    "beside other things": lambda t: {**t, 0: torch.ones(1), "note": "text"},
+    "beside other things": lambda t: dict[object, object](t) | {0: torch.ones(1), "note": "text"},
     "under state_dict": lambda t: {"state_dict": t, "epoch": 3},
     "under weights": lambda t: {"weights": t},
     "from DataParallel": lambda t: {f"module.{k}": v for k, v in t.items()},

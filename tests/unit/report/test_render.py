@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -15,12 +16,12 @@ import pytest
 import sample_reports as sample
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from pe_validate.report.model import read
 from rich.console import Console
 
 from pe_validate.case import MATRIX, Case
 from pe_validate.data.execution import Execution
 from pe_validate.data.report import Report
+from pe_validate.report import stored
 from pe_validate.report.page import to_html
 from pe_validate.report.render import (
     COLUMNS,
@@ -31,6 +32,7 @@ from pe_validate.report.render import (
     to_terminal,
     write,
 )
+from pe_validate.report.stored import make_report, read
 from pe_validate.system.errors import ReportError
 
 FILES = {"report.json", "report.md", "junit.xml", "report.html"}
@@ -98,11 +100,11 @@ def test_markdown_has_a_table_with_the_same_cells_in_every_row(report: Report) -
 
 def test_markdown_has_a_row_for_each_gate_and_one_for_each_case_without() -> None:
     report = sample.mixed()
-    expected = [
+    expected: list[tuple[str, str, str]] = [
         row
         for result in report.results
         for row in (
-            [(str(result.case), verdict.gate, verdict.status) for verdict in result.verdicts]
+            [(str(result.case), verdict.gate, str(verdict.status)) for verdict in result.verdicts]
             or [(str(result.case), "–", "error")]
         )
     ]
@@ -262,10 +264,17 @@ ESCAPED = r"x\nPE-Nano/onnx/fp32 passes everything.\n\x1b[2Jü\u202e\udcff"
 
 
 @pytest.mark.parametrize("render", [printed, to_markdown, to_html, to_junit])
-def test_a_name_in_a_file_cannot_print_a_line_or_a_code_of_its_own(render: Callable[[Report], str]) -> None:
+def test_a_name_in_a_file_cannot_print_a_line_or_a_code_of_its_own(
+    render: Callable[[Report], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "platform", lambda: NASTY)
+    monkeypatch.setattr(stored, "TOOLS", (NASTY,))
+    monkeypatch.setattr(stored, "version", lambda name: NASTY)
     named = Execution(NASTY, NASTY, {NASTY: 1})
     found = replace(sample.failing(producer=NASTY), profile=NASTY, again=NASTY, unexplained=NASTY, execution=named)
-    report = Report(NASTY, NASTY, (found, sample.erring(error=NASTY)), 1.0, machine=NASTY, tools={NASTY: NASTY})
+    report = make_report(NASTY, NASTY, (found, sample.erring(error=NASTY)), 1.0)
+    assert report.tools == {ESCAPED: ESCAPED}
+    assert report.machine.startswith(ESCAPED)
     shown = render(report)
     assert not {"\x1b", "\u202e", "\udcff"} & set(shown)
     assert not any(line.startswith("PE-Nano/onnx/fp32 passes") for line in shown.splitlines())
@@ -274,7 +283,9 @@ def test_a_name_in_a_file_cannot_print_a_line_or_a_code_of_its_own(render: Calla
 
 def test_a_report_with_a_name_that_is_not_utf_8_is_written_and_read(tmp_path: Path) -> None:
     found = sample.passing()
-    verdict = replace(found.verdicts[0], comparisons={"a\udcff": found.verdicts[0].worst})
+    worst = found.verdicts[0].worst
+    assert worst
+    verdict = replace(found.verdicts[0], comparisons={"a\udcff": worst})
     write(sample.report(replace(found, verdicts=(verdict,))), tmp_path)
     assert list(read(tmp_path).results[0].verdicts[0].comparisons or ()) == [r"a\udcff"]
 

@@ -12,12 +12,12 @@ import pytest
 import sample_reports as sample
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from pe_validate.report.model import FILE_NAME, read, to_json
 
 from pe_validate.case import MATRIX, Case
 from pe_validate.data.report import Report
 from pe_validate.data.result import Result
 from pe_validate.report.render import write
+from pe_validate.report.stored import FILE_NAME, read, to_json
 from pe_validate.system.errors import ReportError
 from pe_validate.system.legible import printable
 

@@ -15,7 +15,8 @@ from pe_validate.case import Case
 from pe_validate.data.artifact import Artifact
 from pe_validate.models.registry import load_weights
 from pe_validate.models.weights import Weights
-from pe_validate.targets.export import TOOLS, _key, export
+from pe_validate.targets.export import _key, export
+from pe_validate.targets.registry import target_of
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +33,7 @@ def weights(case: Case) -> Weights:
 @pytest.fixture(scope="session")
 def key(case: Case, weights: Weights) -> str:
     """Name of the case's entry."""
-    return _key(case, weights, {name: version(name) for name in TOOLS[case.target]})
+    return _key(case, weights, {name: version(name) for name in target_of(case).tools})
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
@@ -18,14 +19,15 @@ from exporting import start_export
 from processes import PATIENCE, is_alive, wait_until
 from safetensors.torch import save_file
 
+import pe_validate
 from pe_validate.case import MATRIX, Case
 from pe_validate.data.artifact import Artifact
 from pe_validate.models.registry import load_weights
 from pe_validate.models.weights import Weights
 from pe_validate.system.errors import ExportError
 from pe_validate.system.files import digest, size
-from pe_validate.targets import export as cache_module
-from pe_validate.targets.export import TOOLS, _code_digest, _key, _stored, default_cache_dir, export, place
+from pe_validate.targets.export import _key, _stored, default_cache_dir, export, place
+from pe_validate.targets.registry import file_name, target_named
 
 ONNX_TOOLS = {"torch": "2.13.0", "onnx": "1.21.0", "onnxscript": "0.7.0"}
 
@@ -51,6 +53,8 @@ def break_onnx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str
         package.mkdir(parents=True)
         (package / "__init__.py").write_text(statement)
         monkeypatch.syspath_prepend(tmp_path / "broken")
+        # With another variable that Python reads, children come from a nursery that has not imported the real one.
+        monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'broken'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
 
     return install
 
@@ -68,13 +72,13 @@ def test_two_processes_that_ask_at_once_get_the_one_export(raced: tuple[Path, li
 
 def test_afterwards_there_is_the_entry_its_lock_and_nothing_half_made(cache: Path, key: str, case: Case) -> None:
     assert set(os.listdir(cache)) == {key, f"{key}.lock"}
-    assert set(os.listdir(cache / key)) == {case.file_name, "artifact.json", "export.log"}
+    assert set(os.listdir(cache / key)) == {file_name(case), "artifact.json", "export.log"}
 
 
 def test_an_artifact_says_what_it_is_and_what_made_it(
     artifact: Artifact, case: Case, weights: Weights, cache: Path, key: str
 ) -> None:
-    assert artifact.path == cache / key / case.file_name
+    assert artifact.path == cache / key / file_name(case)
     assert artifact.sha256 == digest(artifact.path)
     assert artifact.size == size(artifact.path) > 20_000_000
     assert [str(spec) for spec in artifact.inputs] == ["image: float32[1, 3, 384, 384]"]
@@ -98,7 +102,7 @@ def test_an_entry_that_was_moved_with_its_cache_is_still_served(
     entry: Path, artifact: Artifact, case: Case, weights: Weights, break_onnx: Callable[[str], None]
 ) -> None:
     break_onnx("raise RuntimeError('the exporter was asked again')")
-    assert export(case, weights, entry.parent) == replace(artifact, path=entry / case.file_name)
+    assert export(case, weights, entry.parent) == replace(artifact, path=entry / file_name(case))
 
 
 def flip_a_byte(entry: Path, file: Path) -> None:
@@ -109,12 +113,17 @@ def flip_a_byte(entry: Path, file: Path) -> None:
         stream.write(bytes([byte ^ 1]))
 
 
+def a_folder_instead(entry: Path, file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
 ALTERATIONS: dict[str, Callable[[Path, Path], object]] = {
     "one bit": flip_a_byte,
     "truncated": lambda entry, file: os.truncate(file, 1000),
     "longer": lambda entry, file: os.truncate(file, file.stat().st_size + 1),
     "artifact missing": lambda entry, file: file.unlink(),
-    "artifact a folder": lambda entry, file: (file.unlink(), file.mkdir()),
+    "artifact a folder": a_folder_instead,
     "description missing": lambda entry, file: (entry / "artifact.json").unlink(),
     "description empty": lambda entry, file: (entry / "artifact.json").write_bytes(b""),
     "description garbage": lambda entry, file: (entry / "artifact.json").write_bytes(b"\xff\x00{"),
@@ -134,18 +143,18 @@ def test_an_unaltered_entry_is_found(entry: Path, artifact: Artifact) -> None:
 
 @pytest.mark.parametrize("alter", ALTERATIONS.values(), ids=ALTERATIONS)
 def test_an_altered_entry_is_not_found(entry: Path, case: Case, alter: Callable[[Path, Path], object]) -> None:
-    alter(entry, entry / case.file_name)
+    alter(entry, entry / file_name(case))
     assert _stored(entry) is None
 
 
 def test_an_altered_artifact_is_made_again_and_never_served(
     entry: Path, case: Case, weights: Weights, break_onnx: Callable[[str], None]
 ) -> None:
-    flip_a_byte(entry, entry / case.file_name)
+    flip_a_byte(entry, entry / file_name(case))
     break_onnx("raise RuntimeError('the exporter was asked again')")
     with pytest.raises(ExportError) as failure:
         export(case, weights, entry.parent)
-    log = entry.parent / f"{case.file_name}.failed.log"
+    log = entry.parent / f"{file_name(case)}.failed.log"
     cause = "RuntimeError: the exporter was asked again"
     assert str(failure.value) == f"Exporting {case} failed: {cause}; the exporter's output is in '{log}'."
     assert cause in log.read_text()
@@ -158,7 +167,7 @@ def test_an_exporter_that_crashes_is_one_sentence_with_its_log_and_leaves_no_ent
     cache = tmp_path / "cache"
     with pytest.raises(ExportError) as failure:
         export(case, weights, cache)
-    log = cache / f"{case.file_name}.failed.log"
+    log = cache / f"{file_name(case)}.failed.log"
     cause = "its process was ended by SIGABRT"
     assert str(failure.value) == f"Exporting {case} failed: {cause}; the exporter's output is in '{log}'."
     assert "the last words" in log.read_text()
@@ -214,18 +223,40 @@ def test_another_version_of_a_tool_is_another_key(case: Case, weights: Weights, 
     assert _key(case, weights, ONNX_TOOLS | {tool: "0.0.1"}) != _key(case, weights, ONNX_TOOLS)
 
 
-@pytest.mark.parametrize(
-    "changed", ["models/deploy.py", "models/tower.py", "export/precision.py", "export/to_pte.py", "mil/inspection.py"]
-)
-def test_other_code_is_another_key(tmp_path: Path, changed: str) -> None:
+ALTER = """
+import sys
+from pathlib import Path
+from pe_validate.case import Case
+from pe_validate.system.sources import code_digest
+from pe_validate.targets.export import _code
+before = [_code(Case("PE-Nano", *kind.split("/"))) for kind in sys.argv[2:]]
+with (Path("pe_validate") / sys.argv[1]).open("a") as source:
+    source.write("#")
+code_digest.cache_clear()
+after = [_code(Case("PE-Nano", *kind.split("/"))) for kind in sys.argv[2:]]
+print([one != other for one, other in zip(before, after)])
+"""
+
+
+CHANGES: dict[str, tuple[bool, bool, bool]] = {
+    "models/perception_encoder/vision/deploy.py": (True, True, True),
+    "models/perception_encoder/vision/tower.py": (True, True, True),
+    "targets/recipes.py": (True, True, True),
+    "targets/xnnpack/write.py": (False, True, False),
+    "mil/inspection.py": (False, False, True),
+}
+"""Whether a change of a file is a change for ONNX, for XNNPACK's programs, and for Core ML's."""
+
+
+@pytest.mark.parametrize(("changed", "for_whom"), CHANGES.items(), ids=CHANGES)
+def test_other_code_is_another_key(tmp_path: Path, changed: str, for_whom: tuple[bool, bool, bool]) -> None:
     """So what other code has made is never looked at."""
     package = tmp_path / "pe_validate"
-    shutil.copytree(Path(cache_module.__file__).parents[1], package, ignore=shutil.ignore_patterns("__pycache__"))
-    assert _code_digest(package) == _code_digest()
-    with (package / changed).open("a") as source:
-        source.write("#")
-    _code_digest.cache_clear()
-    assert _code_digest(package) != _code_digest()
+    shutil.copytree(Path(pe_validate.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    command = [sys.executable, "-c", ALTER, changed, "onnx/fp32", "pte/fp32", "pte-coreml/fp32"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, env=environment)
+    assert done.stdout.strip() == str(list(for_whom))
 
 
 def test_other_weights_are_another_key(case: Case, weights: Weights) -> None:
@@ -239,7 +270,7 @@ def test_the_same_weights_from_elsewhere_are_the_same_key(case: Case, weights: W
 
 @pytest.mark.parametrize("target", sorted({case.target for case in MATRIX}))
 def test_every_target_has_tools_that_are_installed(target: str) -> None:
-    assert all(version(tool) for tool in TOOLS[target])
+    assert all(version(tool) for tool in target_named(target).tools)
 
 
 def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -259,7 +290,7 @@ def test_otherwise_it_is_the_users(monkeypatch: pytest.MonkeyPatch, value: str |
 def a_package(folder: Path, artifact: Artifact) -> Artifact:
     """Something shaped like an ``.mlpackage``."""
     case = Case("PE-Core-T16-384", "mlpackage", "fp16")
-    path = folder / case.file_name
+    path = folder / file_name(case)
     (path / "Data" / "weights").mkdir(parents=True)
     (path / "Manifest.json").write_bytes(b"{}")
     (path / "Data" / "weights" / "weight.bin").write_bytes(b"\x00\x01")
@@ -267,7 +298,7 @@ def a_package(folder: Path, artifact: Artifact) -> Artifact:
 
 
 def a_file(folder: Path, artifact: Artifact) -> Artifact:
-    path = folder / artifact.case.file_name
+    path = folder / file_name(artifact.case)
     path.parent.mkdir(parents=True)
     path.write_bytes(b"a model")
     return replace(artifact, path=path, sha256=digest(path), size=size(path))
@@ -290,9 +321,9 @@ def test_placing_copies_the_artifact_under_its_cases_name(
     source, out = make(tmp_path / "source", artifact), tmp_path / "out" / name
     before = contents(tmp_path / "source")
     placed = place(source, out)
-    assert placed == replace(source, path=out / source.case.file_name)
+    assert placed == replace(source, path=out / file_name(source.case))
     assert digest(placed.path) == source.sha256
-    assert os.listdir(out) == [source.case.file_name]
+    assert os.listdir(out) == [file_name(source.case)]
     assert contents(tmp_path / "source") == before
 
 
@@ -307,11 +338,11 @@ def test_placing_replaces_an_older_one_whole(
 ) -> None:
     source, out = make(tmp_path / "source", artifact), tmp_path / "out"
     out.mkdir()
-    older(out / source.case.file_name)
+    older(out / file_name(source.case))
     (out / "something else").write_bytes(b"kept")
     placed = place(source, out)
     assert digest(placed.path) == source.sha256
-    assert set(os.listdir(out)) == {source.case.file_name, "something else"}
+    assert set(os.listdir(out)) == {file_name(source.case), "something else"}
 
 
 def test_placing_twice_is_placing_once(tmp_path: Path, artifact: Artifact) -> None:
@@ -323,7 +354,7 @@ def test_placing_twice_is_placing_once(tmp_path: Path, artifact: Artifact) -> No
 
 def test_a_folder_in_the_place_of_a_file_is_kept_and_is_one_sentence(tmp_path: Path, artifact: Artifact) -> None:
     source, out = a_file(tmp_path / "source", artifact), tmp_path / "out"
-    an_older_folder(out / source.case.file_name)
+    an_older_folder(out / file_name(source.case))
     before = contents(out)
     with pytest.raises(ExportError, match="Cannot write to"):
         place(source, out)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from nano import case
 from torch import fx
 from torchao.quantization.pt2e import HistogramObserver
 
-from pe_validate.case import MATRIX, Case
+from pe_validate.case import MATRIX
 from pe_validate.data.comparison import compare
 from pe_validate.inputs.images import Sample
 from pe_validate.models.perception_encoder.vision.config import NANO
@@ -19,17 +21,13 @@ from pe_validate.models.perception_encoder.vision.synthetic import seeded
 from pe_validate.models.perception_encoder.vision.tower import VisionTower
 from pe_validate.system.errors import ExportError, LoadError, UsageError
 from pe_validate.targets.export import export
-from pe_validate.targets.recipes import RECIPES, calibration_images, lowered
-from pe_validate.targets.registry import recipe
+from pe_validate.targets.recipes import calibration_images, lowered
+from pe_validate.targets.registry import recipe, targets
 from pe_validate.targets.xnnpack.constants import of_graph
-from pe_validate.walk.walk import claimed
+from pe_validate.walk.check import claimed
 
 SMALL = replace(NANO, layers=2)
 IMAGE = torch.rand(NANO.input_shape, generator=torch.Generator().manual_seed(1)) * 2 - 1
-
-
-def case(precision: str) -> Case:
-    return Case(NANO.name, "pte", precision)
 
 
 @pytest.fixture
@@ -46,11 +44,13 @@ def calibration(precision: str) -> tuple[Sample, ...]:
 def loss_db(tower: VisionTower, precision: str) -> float:
     graph = lowered(tower, case(precision), calibration(precision))
     with torch.no_grad():
-        return compare(tower(IMAGE), graph(IMAGE.to(getattr(torch, recipe(case(precision)).dtype))).float()).snr_db
+        image = IMAGE.to(getattr(torch, recipe(case(precision)).scheme.dtype))
+        return compare(tower(IMAGE), graph(image).float()).snr_db
 
 
 def test_every_case_has_a_recipe_and_every_recipe_a_case() -> None:
-    assert {(c.target, c.precision) for c in MATRIX} == set(RECIPES)
+    recipes = {(name, precision) for name, target in targets().items() for precision in target.precisions}
+    assert {(c.target, c.precision) for c in MATRIX} == recipes
 
 
 def test_fewer_bits_lose_more(tower: VisionTower) -> None:
@@ -79,7 +79,8 @@ def test_calibration_observes_float64_which_rounds_alike_on_all_machines(
 
     def record(self: HistogramObserver, x: torch.Tensor) -> torch.Tensor:
         observed.append(x.dtype)
-        return forward(self, x)
+        same: torch.Tensor = forward(self, x)
+        return same
 
     monkeypatch.setattr(HistogramObserver, "forward", record)
     graph = lowered(tower, case("int8-static"), calibration("int8-static"))
@@ -100,23 +101,22 @@ def test_a_class_token_that_calibration_scales_is_not_among_the_weights_that_a_p
 
 @pytest.mark.parametrize(("precision", "levels"), [("int8", 256), ("int4", 16)])
 def test_weights_take_no_more_values_than_their_bits_have(tower: VisionTower, precision: str, levels: int) -> None:
-    weight = lowered(tower, case(precision)).encoder.block1.expand.weight
+    weight: Any = lowered(tower, case(precision)).get_parameter("encoder.block1.expand.weight")
     assert weight.qdata.unique().numel() <= levels
     assert weight.activation_quantization == "int8_asym_per_token"
 
 
 @pytest.mark.parametrize("precision", ["int8", "int8-static", "int4"])
 def test_weights_that_are_not_numbers_are_refused_by_name(tower: VisionTower, precision: str) -> None:
-    tower.transformer.resblocks[1].mlp.c_fc.weight[3, 4] = torch.nan
+    tower.get_parameter("transformer.resblocks.1.mlp.c_fc.weight")[3, 4] = torch.nan
     with pytest.raises(ExportError, match=r"'transformer\.resblocks\.1\.mlp\.c_fc\.weight' holds a value that is not"):
         lowered(tower, case(precision), calibration(precision))
 
 
 @pytest.mark.parametrize("precision", ["int8", "int8-static", "int4"])
 def test_a_channel_of_zeros_stays_a_channel_of_zeros(tower: VisionTower, precision: str) -> None:
-    mlp = tower.transformer.resblocks[1].mlp
-    mlp.c_fc.weight[5] = 0
-    mlp.c_fc.bias[5] = 0
+    for part in ("weight", "bias"):
+        tower.get_parameter(f"transformer.resblocks.1.mlp.c_fc.{part}")[5] = 0
     assert loss_db(tower, precision) > (5 if precision == "int4" else 15)
 
 

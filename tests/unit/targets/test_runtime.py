@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from arrays import float32
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -34,9 +35,9 @@ class Recorder(Runtime):
         self.producer = "Recorder 1.0"
         self.inputs, self.outputs = inputs, outputs
         self.answer = np.zeros(FEATURES.shape, np.float32) if answer is None else answer
-        self.received: list[Array] = []
+        self.received: list[NDArray[np.generic]] = []
 
-    def _run(self, image: Array) -> NDArray[np.generic]:
+    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
         self.received.append(image)
         return self.answer
 
@@ -160,7 +161,7 @@ def test_the_answer_is_float32(dtype: str) -> None:
 
 
 def test_the_answer_is_a_copy_that_the_next_run_does_not_overwrite() -> None:
-    runtime = Recorder(answer=np.float32([[1, 2]]))
+    runtime = Recorder(answer=float32([[1, 2]]))
     first = runtime.run(counting(IMAGE.shape))
     runtime.answer[...] = 9
     np.testing.assert_array_equal(first, [[1, 2]])

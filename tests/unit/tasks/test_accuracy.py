@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
+from places import FIXTURES
 
 from pe_validate.data.outputs import Outputs
-from pe_validate.models.perception_encoder.vision.config import NANO
 from pe_validate.models.perception_encoder.vision.nano import held_out
-from pe_validate.models.registry import load_model, load_weights
+from pe_validate.models.registry import load_model, load_weights, model_named
 from pe_validate.system.errors import UsageError
 from pe_validate.targets.eager import EagerRuntime
 from pe_validate.targets.open import run
 from pe_validate.tasks.accuracy import top1
 
-README = Path(__file__).parents[2] / "fixtures" / "nano" / "README.md"
+NANO = model_named("PE-Nano")
+README = FIXTURES / "nano" / "README.md"
 
 
 def test_a_thousand_labelled_images_of_ten_classes_are_held_out() -> None:
     images = held_out()
     assert len(images.inputs) == len(images.labels) == 1000
     assert set(images.labels.tolist()) == set(range(10))
-    assert images.classes.shape == (10, NANO.output_dim)
-    assert images.inputs[0].image.shape == NANO.input_shape
+    assert images.classes.shape == (10, NANO.output.shape[-1])
+    assert images.inputs[0].image.shape == NANO.input.shape
 
 
 def test_the_trained_model_recognises_as_many_as_its_readme_says() -> None:

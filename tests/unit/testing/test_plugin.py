@@ -4,18 +4,23 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import commands
 import pytest
+from commands import Done
+from places import ROOT
 
-from pe_validate.case import MATRIX, PRECISIONS
-
-Done = subprocess.CompletedProcess[str]
+from pe_validate.case import MATRIX
+from pe_validate.targets.registry import target_named, targets
 
 USERS_TEST = """
+from pe_validate.models.registry import model_named
+
 def test_mine(pe_case, pe_runtime, pe_reference):
     for sample in pe_reference.inputs[:1]:
-        assert pe_runtime.run(sample.image).shape == pe_case.config.output_shape
+        assert pe_runtime.run(sample.image).shape == model_named(pe_case.model).output.shape
 """
 
 
@@ -23,18 +28,14 @@ def test_mine(pe_case, pe_runtime, pe_reference):
 def run_pytest(tmp_path: Path) -> Callable[..., Done]:
     (tmp_path / "test_mine.py").write_text(USERS_TEST)
 
-    def call(*arguments: str) -> Done:
-        command = [sys.executable, "-m", "pytest", "-q", *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
-
-    return call
+    return partial(commands.pytest, "-q", folder=tmp_path)
 
 
 def test_a_test_runs_once_for_every_case_that_is_chosen(run_pytest: Callable[..., Done]) -> None:
     done = run_pytest("--collect-only", "--pe-cases", "PE-Core-T16-384/mlpackage,PE-Spatial-S16-512")
     collected = [line for line in done.stdout.splitlines() if line.startswith("test_mine.py::")]
-    everything = sum(len(precisions) for precisions in PRECISIONS.values())
-    assert len(collected) == len(PRECISIONS["mlpackage"]) + everything, done.stdout
+    everything = sum(len(target.precisions) for target in targets().values())
+    assert len(collected) == len(target_named("mlpackage").precisions) + everything, done.stdout
     assert "test_mine.py::test_mine[PE-Spatial-S16-512/mlpackage/fp16]" in collected
 
 
@@ -62,7 +63,7 @@ def test_the_plugin_costs_nothing_where_it_is_not_used(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
-CONVERSION = Path(__file__).parents[1] / "conversion"
+CONVERSION = ROOT / "tests" / "conversion"
 CASE = "PE-Nano/onnx/fp32"
 GATES = "test_every_gate_passes_on_photographs_and_structured_images"
 
@@ -76,8 +77,7 @@ def run_suite(tmp_path: Path) -> Callable[..., Done]:
     def call(*arguments: str, spoiling: str = "") -> Done:
         (tmp_path / "conftest.py").write_text(spoiling)
         named = arguments if str(tmp_path) in arguments else (str(suite), *arguments)
-        command = [sys.executable, "-m", "pytest", "-q", "--pe-cases", CASE, *named]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+        return commands.pytest("-q", "--pe-cases", CASE, *named, folder=tmp_path)
 
     return call
 
@@ -155,11 +155,12 @@ def test_the_suite_requires_its_gates_also_where_it_is_one_of_several(
 def test_a_gate_that_is_no_longer_asked_for_makes_the_run_red(run_suite: Callable[..., Done]) -> None:
     spoiling = """
 import pytest
-from pe_validate.gates.evidence import evidence as gates
+from pe_validate.gates import registry
 
 @pytest.fixture(autouse=True)
 def without_extremes(monkeypatch):
-    monkeypatch.setattr(gates, "at_extremes", lambda *arguments: ())
+    asked = tuple(gate for gate in registry.GATES if gate.name not in ("extremes", "determinism"))
+    monkeypatch.setattr(registry, "GATES", asked)
 """
     done = run_suite("-k", "gate", spoiling=spoiling)
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout

@@ -24,6 +24,10 @@ def write_torchscript(module: nn.Module, image: Tensor, path: Path) -> None:
         torch.jit.save(traced, path, _extra_files={"shapes": shapes})
 
 
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode()
+
+
 class TorchScriptRuntime(Runtime):
     """A traced module."""
 
@@ -36,9 +40,7 @@ class TorchScriptRuntime(Runtime):
         except RuntimeError as error:
             raise RunError(f"'{path}' is not a TorchScript file, or truncated.") from error
         text = files["shapes"]
-        given, answered = (
-            part.strip("[]").split(", ") for part in (text if isinstance(text, str) else text.decode()).split("][")
-        )
+        given, answered = (part.strip("[]").split(", ") for part in _text(text).split("]["))
         self.producer = f"TorchScript of PyTorch {torch.__version__}"
         self.inputs = (TensorSpec(INPUT_NAME, tuple(map(int, given)), "float32"),)
         self.outputs = (TensorSpec(OUTPUT_NAME, tuple(map(int, answered)), "float32"),)

@@ -9,7 +9,7 @@ import typer
 
 from pe_validate.cli import arm64 as cli_arm64
 from pe_validate.machines.arm64 import environment
-from pe_validate.report.model import read
+from pe_validate.report.stored import read
 from pe_validate.system.errors import GoldenError, UsageError
 
 CASE = "PE-Nano/pte/fp32"

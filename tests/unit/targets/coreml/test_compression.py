@@ -28,7 +28,8 @@ class Small(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.norm(self.patches(x).flatten(2).transpose(1, 2) + self.table)
-        return x + self.second(self.first(x))
+        y: Tensor = self.second(self.first(x))
+        return x + y
 
 
 def rounded() -> Small:

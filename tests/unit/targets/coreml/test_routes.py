@@ -129,7 +129,8 @@ class OneColumn(nn.Module):
         self.mean = nn.Linear(4, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.mean(x) + 1e-5
+        mean: Tensor = self.mean(x)
+        return mean + 1e-5
 
 
 def test_without_its_workaround_a_scalar_after_one_column_is_taken_for_a_vector() -> None:

@@ -7,8 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from pe_validate.explain.intermediates import intermediates
 from pe_validate.system.errors import ExplainError, RunError
+from pe_validate.targets.onnx import ONNX
 from pe_validate.targets.onnx.runtime import OnnxRuntime
 
 FLOAT = TensorProto.FLOAT
@@ -17,7 +17,7 @@ FLOAT = TensorProto.FLOAT
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """`pixels` [batch, 3, height, width] → `copy`, the same, and `sign`."""
-    free = ["batch", 3, "height", "width"]
+    free: list[str | int | None] = ["batch", 3, "height", "width"]
     nodes = [helper.make_node("Identity", ["pixels"], ["copy"]), helper.make_node("Sign", ["pixels"], ["sign"])]
     graph = helper.make_graph(
         nodes,
@@ -66,4 +66,4 @@ def test_weights_outside_of_the_files_folder_are_not_read(tmp_path: Path, locati
     with pytest.raises(RunError, match=r"model\.onnx' cannot be loaded"):
         OnnxRuntime(path)
     with pytest.raises(ExplainError, match=r"model\.onnx' cannot be read"):
-        intermediates(path, "onnx", "exact", np.zeros((1, 8), np.float32), frozenset({8}))
+        ONNX.intermediates(path, "exact", np.zeros((1, 8), np.float32), frozenset({8}))

@@ -7,12 +7,12 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
+from towers import load_tower
 
 from pe_validate.models.perception_encoder.vision.config import MODELS, ModelConfig
 from pe_validate.models.perception_encoder.vision.deploy import Gelu, Standardize, Style, deploy
 from pe_validate.models.perception_encoder.vision.synthetic import seeded
 from pe_validate.models.perception_encoder.vision.tower import VisionTower
-from pe_validate.models.registry import load_model
 
 STYLES: list[Style] = ["fused", "linear"]
 
@@ -32,7 +32,7 @@ LARGE = ("PE-Core-L14-336", "PE-Spatial-B16-512")
 
 @pytest.mark.parametrize("model", [pytest.param(m, marks=[pytest.mark.full] * (m in LARGE)) for m in MODELS])
 def test_equals_the_tower_in_float64(model: str) -> None:
-    tower = load_model(model).double()
+    tower = load_tower(model).double()
     for style in STYLES:
         assert relative_error(tower, style, tower.config.image_size) <= 1e-9, style
 
@@ -74,7 +74,7 @@ def test_equals_the_tower_for_every_shape_of_model(config: ModelConfig, style: S
 
 @pytest.mark.parametrize("model", ["PE-Core-T16-384", "PE-Spatial-T16-512", "PE-Nano"])
 def test_the_half_style_differs_by_its_gelu_alone(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    tower = load_model(model).double()
+    tower = load_tower(model).double()
     assert 1e-9 < relative_error(tower, "half", tower.config.image_size) < 1e-4
     monkeypatch.setattr(Gelu, "forward", lambda self, x: F.gelu(x))
     assert relative_error(tower, "half", tower.config.image_size) <= 1e-9
@@ -97,7 +97,7 @@ def test_large_values_do_not_overflow_the_half_style() -> None:
 
 @pytest.mark.parametrize("style", ["fused", "linear", "half"])
 def test_leaves_the_tower_untouched(style: Style) -> None:
-    tower = load_model("PE-Core-T16-384")
+    tower = load_tower("PE-Core-T16-384")
     before = {name: tensor.clone() for name, tensor in tower.state_dict().items()}
     with torch.no_grad():
         for tensor in deploy(tower, style=style).parameters():
@@ -107,5 +107,5 @@ def test_leaves_the_tower_untouched(style: Style) -> None:
 
 def test_a_wrong_epsilon_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pe_validate.models.perception_encoder.vision.deploy.LAYER_NORM_EPS", 1e-6)
-    tower = load_model("PE-Core-T16-384").double()
+    tower = load_tower("PE-Core-T16-384").double()
     assert relative_error(tower, "linear", 384) > 1e-9

@@ -2,18 +2,19 @@
 
 import hashlib
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from places import FIXTURES
 from safetensors.numpy import load_file
+from towers import load_tower
 
 from pe_validate.models.perception_encoder.vision.config import MODELS, NANO
-from pe_validate.models.perception_encoder.vision.tower import VisionTower, position_table, rope_angles
+from pe_validate.models.perception_encoder.vision.tower import position_table, rope_angles
 from pe_validate.models.registry import load_model, load_weights
 
-REFERENCE = Path(__file__).parents[3] / "fixtures" / "reference"
+REFERENCE = FIXTURES / "reference"
 INDEX = json.loads((REFERENCE / "index.json").read_text())
 
 
@@ -67,6 +68,6 @@ def test_positions_are_resampled_bilinearly_when_the_image_is_not_the_trained_si
 
 
 def test_another_image_size_runs() -> None:
-    tower: VisionTower = load_model("PE-Core-T16-384")
+    tower = load_tower("PE-Core-T16-384")
     with torch.inference_mode():
         assert tower(torch.zeros(2, 3, 64, 96)).shape == (2, 512)

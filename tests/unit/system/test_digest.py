@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 from pathlib import Path
 
@@ -11,10 +10,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pe_validate.data.artifact import LARGEST, MEMORY, MEMORY_FOR_EACH_BYTE
-from pe_validate.data.tensors import TensorSpec
-from pe_validate.system.allowance import memory_for
-from pe_validate.system.errors import RunError
 from pe_validate.system.files import digest, size
 
 names = st.lists(st.text("ab", min_size=1, max_size=2), min_size=1, max_size=2).map("/".join)
@@ -60,19 +55,3 @@ def test_the_digest_of_a_file_is_its_sha256_under_any_name(tmp_path: Path, conte
         (tmp_path / name).write_bytes(content)
         assert digest(tmp_path / name) == hashlib.sha256(content).hexdigest()
         assert size(tmp_path / name) == len(content)
-
-
-def test_a_file_that_only_says_it_is_huge_gets_no_memory_but_one_sentence(tmp_path: Path) -> None:
-    path = tmp_path / "sparse.pte"
-    path.touch()
-    assert memory_for(path) == MEMORY
-    os.truncate(path, LARGEST)
-    assert memory_for(path) == MEMORY + MEMORY_FOR_EACH_BYTE * LARGEST
-    os.truncate(path, 2**40)
-    with pytest.raises(RunError, match=r"sparse\.pte' has 1,099,511,627,776 bytes"):
-        memory_for(path)
-
-
-def test_a_tensor_is_described_in_the_words_of_its_message() -> None:
-    assert str(TensorSpec("image", (1, 3, 384, 384), "float32")) == "image: float32[1, 3, 384, 384]"
-    assert str(TensorSpec("scale", (), "float16")) == "scale: float16[]"

@@ -1,0 +1,101 @@
+"""Which case a file claims to be: by its suffix, by what is inside it, and by what its user says."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from nano import IMAGES
+
+from pe_validate.data.case import Case
+from pe_validate.reference.reference import reference
+from pe_validate.system.errors import RunError, UsageError
+from pe_validate.targets.onnx import ONNX
+from pe_validate.targets.pte_coreml.embedded import embedded
+from pe_validate.targets.registry import targets
+from pe_validate.walk.check import check, claimed
+
+MODEL = "PE-Nano"
+
+
+@pytest.mark.parametrize(
+    ("file", "kind"),
+    [("tiny.onnx", "onnx/fp32"), ("tiny.pte", "pte/fp32"), ("tiny.coreml.pte", "pte-coreml/fp32")],
+)
+def test_a_file_says_itself_which_case_it_is(tiny: Path, file: str, kind: str) -> None:
+    assert claimed(tiny / file, MODEL).case == Case(MODEL, *kind.split("/"))
+
+
+def test_a_package_says_by_its_weights_and_values_in_what_it_computes(tiny: Path) -> None:
+    with embedded(tiny / "tiny.coreml.pte") as package:
+        found = claimed(package, MODEL)
+    assert found.case == Case(MODEL, "mlpackage", "fp32")
+    assert found.structure.weights
+
+
+def test_a_file_whose_format_has_one_precision_is_claimed_unread(tmp_path: Path) -> None:
+    for target in ("onnx", "pt2"):
+        (tmp_path / f"model.{target}").touch()
+        assert claimed(tmp_path / f"model.{target}", MODEL).case == Case(MODEL, target, "fp32")
+
+
+@pytest.mark.parametrize("name", ["renamed.pte", "renamed.coreml.pte"])
+@pytest.mark.parametrize(("file", "target"), [("tiny.pte", "pte"), ("tiny.coreml.pte", "pte-coreml")])
+def test_a_program_is_told_by_its_delegate_and_not_by_its_name(
+    tiny: Path, tmp_path: Path, file: str, target: str, name: str
+) -> None:
+    shutil.copyfile(tiny / file, tmp_path / name)
+    found = claimed(tmp_path / name, MODEL)
+    assert found.case.target == target
+    assert found.structure.delegation
+    assert claimed(tmp_path / name, MODEL, "fp16").case == Case(MODEL, target, "fp16")
+
+
+@pytest.mark.parametrize("target", targets())
+def test_every_target_has_a_suffix_that_is_claimed(tmp_path: Path, target: str) -> None:
+    """There is nothing at the path, which is said last."""
+    path = tmp_path / f"model{targets()[target].suffix}"
+    with pytest.raises(UsageError, match="There is nothing at"):
+        claimed(path, MODEL)
+    with pytest.raises(UsageError, match=r"is validated in .*, not in 'int2'"):
+        claimed(path, MODEL, "int2")
+
+
+def test_what_a_user_says_of_a_file_without_a_delegate_is_believed_unread(tmp_path: Path) -> None:
+    path = tmp_path / "model.mlpackage"
+    path.mkdir()
+    for precision in targets()["mlpackage"].precisions:
+        assert claimed(path, MODEL, precision).case == Case(MODEL, "mlpackage", precision)
+    with pytest.raises(RunError, match=r"model\.mlpackage"):
+        claimed(path, MODEL)
+
+
+@pytest.mark.parametrize("name", ["model.tflite", "model", ".pte"])
+def test_a_suffix_that_no_target_has_is_refused_with_those_that_there_are(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(UsageError, match=r"is none of \.onnx, \.pte, \.mlpackage, \.pt2\.$"):
+        claimed(tmp_path / name, MODEL)
+
+
+def test_an_unknown_model_is_refused(tiny: Path) -> None:
+    with pytest.raises(UsageError, match="Unknown model 'PE-Huge'"):
+        claimed(tiny / "tiny.onnx", "PE-Huge")
+
+
+def test_a_program_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "garbage.pte"
+    path.write_bytes(b"garbage" * 100)
+    with pytest.raises(RunError, match=r"garbage\.pte"):
+        claimed(path, MODEL)
+
+
+def test_a_file_that_is_another_model_fails_identity_and_is_no_traceback(tiny: Path) -> None:
+    model = reference(MODEL)
+    assert model.inputs[0].image.shape == IMAGES[0].image.shape
+    result = check(claimed(tiny / "tiny.onnx", MODEL), model, again="again")
+    assert (result.status, result.case.target, result.again) == ("fail", ONNX.name, "again")
+    identity = result.verdict("identity")
+    assert identity
+    assert identity.status == "fail"
+    assert result.artifact is None
