@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+
+Array: TypeAlias = "NDArray[np.float32]"
 
 Reading = Literal["exact", "declared", "native"]
 """How an artifact is executed, where its format allows more than one way.

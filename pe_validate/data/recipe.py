@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 
 FUSED: Final = "fused"
 LINEAR: Final = "linear"
@@ -18,7 +20,7 @@ HALF: Final = "half"
 into its delegate. `half`: as `linear`, for float16: squares do not overflow, and GELU uses operators that XNNPACK has.
 """
 
-Apply = Callable[[Any, Sequence[NDArray[np.float32]]], Any]
+Apply = Callable[[Any, Sequence["NDArray[np.float32]"]], Any]
 """A function of a ``torch.nn.Module`` and its calibration images that returns a ``torch.nn.Module``."""
 
 

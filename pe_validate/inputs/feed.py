@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from pe_validate.inputs.images import Pixels, Sample, crops, default_pixels, samples
+if TYPE_CHECKING:
+    from pe_validate.inputs.images import Pixels, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +25,27 @@ class ImageFeed:
         Raises:
             LoadError: see :func:`~pe_validate.inputs.images.photographs`.
         """
+        from pe_validate.inputs.images import default_pixels
+
         return default_pixels(self.size, photographs)
 
     def samples(self, photographs: Path | None = None) -> tuple[Sample, ...]:
         """Return the same images as inputs of the model."""
+        from pe_validate.inputs.images import samples
+
         return samples(self.pixels(photographs))
 
     def crops(self, count: int, seed: int, photographs: Path | None = None) -> tuple[Sample, ...]:
         """Return ``count`` crops of the photographs; the same ``seed`` gives the same crops."""
+        from pe_validate.inputs.images import crops, samples
+
         return samples(crops(self.size, count, seed, photographs))
 
     def extremes(self) -> tuple[Sample, ...]:
         """Return the darkest and the brightest possible image."""
+        import numpy as np
+
+        from pe_validate.inputs.images import samples
+
         shape = (self.size, self.size, 3)
         return samples({name: np.full(shape, value, np.uint8) for name, value in (("black", 0), ("white", 255))})

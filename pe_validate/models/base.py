@@ -11,18 +11,17 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pe_validate.data.tensors import TensorSpec
 from pe_validate.inputs.feed import ImageFeed
-from pe_validate.tasks.accuracy import Labelled
 from pe_validate.tasks.answer import Answer
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import nn
 
     from pe_validate.models.weights import Weights
+    from pe_validate.tasks.accuracy import Labelled
 
 
 DEFAULT_WEIGHTS: Final = "seed:7"
@@ -87,6 +86,8 @@ class Model(ABC):
 
     def at_place(self, place: str, value: NDArray[np.generic]) -> NDArray[np.float64]:
         """Return an artifact's value converted to the form of the values that :meth:`places` returns for ``place``."""
+        import numpy as np
+
         return np.asarray(value, np.float64)
 
     def place_of_layer(self, name: str) -> str | None:

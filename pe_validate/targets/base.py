@@ -13,9 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pe_validate.data.case import Case
 from pe_validate.data.outputs import Reading
 from pe_validate.data.recipe import Recipe
@@ -23,11 +20,13 @@ from pe_validate.data.structure import Delegation, Structure
 from pe_validate.system.errors import ExplainError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from pe_validate.targets.runtime import Runtime
 
-Values = dict[str, NDArray[np.float32]]
+Values = dict[str, "NDArray[np.float32]"]
 """Intermediate values by name, in the order in which they are computed."""
 
 Purpose = Literal["graph", "model"]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from pe_validate.data.outputs import Outputs
-from pe_validate.inputs.images import Sample
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pe_validate.inputs.images import Sample
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,6 +25,8 @@ class Labelled:
 
 def top1(outputs: Outputs, images: Labelled) -> float:
     """Return the fraction of ``images`` that is classified correctly; ``outputs`` has its inputs' features in order."""
+    import numpy as np
+
     features = np.concatenate(list(outputs.features.values())).astype(np.float64)
     lengths = np.linalg.norm(images.classes, axis=-1)
     predicted = (features @ images.classes.T / lengths).argmax(axis=-1)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Final
 
 from pe_validate.data.outputs import Outputs
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Answer:
 
     def embeddings(self, outputs: Outputs) -> NDArray[np.float32]:
         """Return the embeddings of all images: ``[images, dim]``, or ``[images × tokens, dim]``."""
+        import numpy as np
+
         answers = outputs.features.values()
         return np.concatenate([answer.reshape(-1, answer.shape[-1])[self.leading :] for answer in answers])
 

@@ -9,9 +9,6 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pe_validate.data.outputs import Reading
 from pe_validate.data.recipe import FUSED, Recipe, Scheme
 from pe_validate.data.structure import Structure
@@ -19,12 +16,14 @@ from pe_validate.targets.base import Purpose, Source, Target, Values
 from pe_validate.targets.schemes import ROUNDED, round_constants
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from pe_validate.targets.coreml.compression import Compression
     from pe_validate.targets.runtime import Runtime
 
-Images = Sequence[NDArray[np.float32]]
+Images = Sequence["NDArray[np.float32]"]
 
 
 def best_reading() -> Reading:

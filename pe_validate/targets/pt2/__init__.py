@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pe_validate.data.outputs import Reading
 from pe_validate.data.recipe import FUSED, Recipe
 from pe_validate.targets.base import Target, Values
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from pe_validate.targets.runtime import Runtime

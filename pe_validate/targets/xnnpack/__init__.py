@@ -6,20 +6,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pe_validate.data.outputs import Reading
 from pe_validate.data.recipe import HALF, LINEAR, Recipe, Scheme
 from pe_validate.data.structure import Delegation, Structure
 from pe_validate.targets.base import Target, Values
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from pe_validate.targets.runtime import Runtime
 
-Images = Sequence[NDArray[np.float32]]
+Images = Sequence["NDArray[np.float32]"]
 
 
 def _half(module: Any, images: Images) -> Any:

@@ -6,23 +6,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pe_validate.data.recipe import HALF
 from pe_validate.data.tensors import INPUT_NAME, OUTPUT_NAME, TensorSpec
 from pe_validate.inputs.feed import ImageFeed
 from pe_validate.models.base import TRAINED, Model
 from pe_validate.models.perception_encoder.vision.config import LICENCE, MODELS, NANO, ModelConfig
 from pe_validate.system.errors import UsageError
-from pe_validate.tasks.accuracy import Labelled
 from pe_validate.tasks.answer import ONE_EMBEDDING, tokens
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from pe_validate.models.perception_encoder.vision.tower import VisionTower
     from pe_validate.models.weights import Sources, Weights
+    from pe_validate.tasks.accuracy import Labelled
 
 _HERE: Final = "pe_validate.models.perception_encoder.vision"
 _MODULES: Final = tuple(f"{_HERE}.{name}" for name in ("config", "tower", "deploy", "synthetic", "outliers"))
