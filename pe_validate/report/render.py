@@ -22,7 +22,6 @@ from pe_validate.data.result import Result
 from pe_validate.data.verdict import Verdict
 from pe_validate.report.explained import to_chart
 from pe_validate.report.kernels import kernel_lines, to_kernel_table
-from pe_validate.report.page import to_html
 from pe_validate.report.stored import FILE_NAME, is_report, to_json
 from pe_validate.system.errors import ReportError
 from pe_validate.system.files import replace_file
@@ -180,11 +179,17 @@ def make_room(folder: Path) -> None:
             (folder / name).unlink()
 
 
+def _to_page(report: Report) -> bytes:
+    from pe_validate.report.page import to_html  # with Jinja, which only a page needs
+
+    return to_html(report).encode()
+
+
 FILES: Final[dict[str, Callable[[Report], bytes]]] = {
     FILE_NAME: to_json,
     "report.md": lambda report: to_markdown(report).encode(),
     "junit.xml": lambda report: to_junit(report).encode(),
-    "report.html": lambda report: to_html(report).encode(),
+    "report.html": _to_page,
 }
 """The files of a report folder, and the function that renders each."""
 
