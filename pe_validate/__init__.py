@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pe_validate.case import MATRIX, Case, select
     from pe_validate.data.artifact import Artifact
-    from pe_validate.data.comparison import Comparison, compare
+    from pe_validate.data.compare import compare
+    from pe_validate.data.comparison import Comparison
     from pe_validate.data.result import Result
     from pe_validate.data.verdict import Verdict
     from pe_validate.models.registry import load_model, load_weights
@@ -34,7 +35,7 @@ _MODULES = {
     "Case": "case",
     "select": "case",
     "Comparison": "data.comparison",
-    "compare": "data.comparison",
+    "compare": "data.compare",
     "Artifact": "data.artifact",
     "export": "targets.export",
     "load_model": "models.registry",

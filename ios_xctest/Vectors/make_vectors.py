@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.numpy import save
 
-from pe_validate.data.comparison import compare
+from pe_validate.data.compare import compare
 from pe_validate.inputs.images import normalize, open_photograph, photographs, squash
 from pe_validate.system.files import replace_file
 

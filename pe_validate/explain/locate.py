@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pe_validate.data.case import Case
-from pe_validate.data.comparison import compare
+from pe_validate.data.compare import compare
 from pe_validate.data.explanation import Explanation, Step
 from pe_validate.data.verdict import Verdict
 from pe_validate.gates.fidelity import FIDELITY

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from pe_validate.data.case import Case
 from pe_validate.data.outputs import Array
 from pe_validate.data.verdict import Verdict
@@ -35,6 +33,8 @@ class DeterminismGate(Gate):
 
 def judge_twice(case: Case, producer: str, name: str, first: Array, again: Array) -> Verdict:
     """Judge whether two outputs for one image are equal."""
+    import numpy as np
+
     passes = first.shape == again.shape and np.array_equal(first, again, equal_nan=True)
     finding = "alike twice." if passes else "differently the second time: it draws random numbers, or keeps state."
     return decide(case, DETERMINISM.name, passes, f"{producer} answers '{name}' {finding}", producer=producer)

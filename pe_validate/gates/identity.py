@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from pe_validate.data.comparison import compare
 from pe_validate.data.limits import Tolerance
 from pe_validate.data.outputs import Outputs
 from pe_validate.data.verdict import Verdict
@@ -55,6 +54,8 @@ class IdentityGate(NumbersGate):
             RunError: the file cannot be read.
         """
         loose = super().judge(evidence)
+        from pe_validate.data.compare import compare
+
         row = row_of(evidence.case, "form", Tolerance)
         if row is None or loose is None or not loose.comparisons:
             return loose

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from pe_validate.data.case import Case
-from pe_validate.data.comparison import Comparison, compare_outputs, worst
+from pe_validate.data.comparison import Comparison, worst
 from pe_validate.data.limits import Tolerance
 from pe_validate.data.outputs import Outputs
 from pe_validate.data.verdict import Verdict
@@ -69,6 +69,8 @@ def judge_numbers(case: Case, gate: str, reference: Outputs, actual: Outputs, ro
         if name in actual.features and (found := actual.features[name].shape) != expected.shape:
             reason = f"it answers with shape {list(found)}, the model with {list(expected.shape)}"
             return refuse(case, gate, actual.producer, reason)
+    from pe_validate.data.compare import compare_outputs  # with numpy, which a printer of reports need not load
+
     comparisons = compare_outputs(reference, actual)
     faults = {name: fault for name, c in comparisons.items() if (fault := breach(c, row))}
     overall = worst(list(comparisons.values()))

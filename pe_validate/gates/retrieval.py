@@ -10,7 +10,6 @@ from pe_validate.data.tasks import Agreement
 from pe_validate.data.verdict import Verdict
 from pe_validate.gates.base import Column, Gate, Subject
 from pe_validate.gates.limits import row_of
-from pe_validate.tasks.retrieval import agreement
 
 if TYPE_CHECKING:
     from pe_validate.gates.evidence import Evidence
@@ -35,6 +34,8 @@ class RetrievalGate(Gate):
         row = row_of(evidence.case, self.name, AgreementTolerance)
         if row is None or not evidence.comparable:
             return None
+        from pe_validate.tasks.retrieval import agreement
+
         search, embeddings = evidence.reference.search, evidence.model.answer.embeddings
         answers = evidence.ask(search.queries)
         found = agreement(*(embeddings(each) for each in (search.bank, search.trained, answers)))

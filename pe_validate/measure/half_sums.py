@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pe_validate import mil
-from pe_validate.data.comparison import compare
+from pe_validate.data.compare import compare
 from pe_validate.data.outputs import Array
 from pe_validate.system.errors import RunError
 from pe_validate.system.process import Child, ChildError

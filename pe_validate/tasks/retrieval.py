@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pe_validate.data.comparison import unit
+from pe_validate.data.compare import unit
 from pe_validate.data.tasks import Agreement
 
 NEIGHBOURS = 5

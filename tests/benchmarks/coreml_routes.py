@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from pe_validate.data.comparison import compare
+from pe_validate.data.compare import compare
 from pe_validate.data.recipe import FUSED
 from pe_validate.mil import load
 from pe_validate.mil.inspection import inspect

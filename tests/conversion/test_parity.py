@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from pe_validate.case import Case
 from pe_validate.data.artifact import Artifact
-from pe_validate.data.comparison import compare
+from pe_validate.data.compare import compare
 from pe_validate.data.outputs import Outputs
 from pe_validate.data.verdict import Verdict
 from pe_validate.gates.numbers import judge_numbers

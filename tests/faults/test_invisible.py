@@ -11,7 +11,7 @@ from kill_matrix import INVISIBLE
 from torch import Tensor
 from towers import load_tower
 
-from pe_validate.data.comparison import compare
+from pe_validate.data.compare import compare
 from pe_validate.models.perception_encoder.vision import tower as towers
 from pe_validate.models.perception_encoder.vision.config import ModelConfig
 from pe_validate.models.perception_encoder.vision.tower import VisionTower, rope_angles

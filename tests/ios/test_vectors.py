@@ -15,7 +15,8 @@ import pytest
 from places import ROOT
 from safetensors.numpy import load_file
 
-from pe_validate.data.comparison import Comparison, compare
+from pe_validate.data.compare import compare
+from pe_validate.data.comparison import Comparison
 
 VECTORS = ROOT / "ios_xctest" / "Vectors"
 COMPARISONS = json.loads((VECTORS / "comparison_vectors.json").read_text())

@@ -14,7 +14,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from pe_validate.data.comparison import Comparison, compare, compare_outputs, worst
+from pe_validate.data.compare import compare, compare_outputs
+from pe_validate.data.comparison import Comparison, worst
 from pe_validate.data.outputs import Array, Outputs
 
 HUGE, TINY = 3e38, 1e-45

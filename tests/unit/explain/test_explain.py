@@ -13,7 +13,7 @@ from towers import tower_of
 
 from pe_validate.case import Case
 from pe_validate.data.artifact import Artifact
-from pe_validate.data.comparison import compare
+from pe_validate.data.compare import compare
 from pe_validate.data.explanation import Explanation, Step
 from pe_validate.explain.locate import explain, first_departure, steepest
 from pe_validate.models.perception_encoder.vision.places import place_of_layer, places_of

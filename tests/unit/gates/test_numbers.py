@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pe_validate.case import MATRIX, Case
-from pe_validate.data.comparison import Comparison, compare, worst
+from pe_validate.data.compare import compare
+from pe_validate.data.comparison import Comparison, worst
 from pe_validate.data.limits import Limits, Tolerance
 from pe_validate.data.outputs import Array, Outputs
 from pe_validate.data.verdict import Verdict

@@ -18,7 +18,7 @@ from arrays import float32
 from onnx import TensorProto, helper
 from tiny_artifacts import CONFIG, TinyModel, tiny_module
 
-from pe_validate.data.comparison import compare
+from pe_validate.data.compare import compare
 from pe_validate.data.outputs import Array
 from pe_validate.machines import isolation
 from pe_validate.machines.isolation import LARGEST_ANSWER, IsolatedRuntime

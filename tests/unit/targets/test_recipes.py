@@ -13,7 +13,7 @@ from torch import fx
 from torchao.quantization.pt2e import HistogramObserver
 
 from pe_validate.case import MATRIX
-from pe_validate.data.comparison import compare
+from pe_validate.data.compare import compare
 from pe_validate.inputs.images import Sample
 from pe_validate.models.perception_encoder.vision.config import NANO
 from pe_validate.models.perception_encoder.vision.outliers import add_outliers

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pe_validate.data.comparison import compare
+from pe_validate.data.compare import compare
 from pe_validate.mil import load
 from pe_validate.mil.inspection import inspect
 from pe_validate.models.perception_encoder.vision.config import NANO
