@@ -103,7 +103,7 @@ def validate_all(
     Raises:
         UsageError, LoadError: the weights or photographs cannot be loaded.
     """
-    threads = max(1, (os.cpu_count() or 1) // jobs)
+    threads = max(1, (os.cpu_count() or 1) // min(jobs, max(1, len(cases))))
     walker = Walker(weights, photographs, calibration, cache_dir, progress, threads)
     for case in cases:  # load all models first, so that a load error appears before the long work
         walker.reference(case)
