@@ -18,11 +18,13 @@ from pe_validate.targets.export import default_cache_dir
 HERE = Path(__file__).parent
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Xcode builds and tests the package where there is one."""
-    if sys.platform == "darwin":
-        for item in items:
-            if HERE in item.path.parents:
+    """One worker builds the package once; Xcode does so where there is one."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("swift"))
+            if sys.platform == "darwin":
                 item.add_marker(pytest.mark.skip(reason="on macOS Xcode does this, see ios_xctest/README.md"))
 
 
