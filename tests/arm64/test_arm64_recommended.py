@@ -14,7 +14,7 @@ pytestmark = pytest.mark.xdist_group("worker")
 def test_the_real_time_model_passes_every_gate_by_the_command() -> None:
     """Its report is kept, for CI to show."""
     cases = ["PE-Core-T16-384/pte/fp32", "PE-Core-T16-384/pte/int8"]
-    command = [sys.executable, "-m", "pe_validate", "arm64", "run", *cases, "--inputs", "1", "--quiet"]
+    command = [sys.executable, "-P", "-m", "pe_validate", "arm64", "run", *cases, "--inputs", "1", "--quiet"]
     done = subprocess.run(
         [*command, "--report", "build/report-arm64"], cwd=ROOT, capture_output=True, text=True, check=False
     )

@@ -30,7 +30,7 @@ def installed(session_folder: Path) -> Path:
 
 def pe_validate(installed: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     search = os.pathsep.join(filter(None, [str(installed), os.environ.get("PYTHONPATH")]))
-    command = [sys.executable, "-m", "pe_validate", *arguments]
+    command = [sys.executable, "-P", "-m", "pe_validate", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": search})
 
 
