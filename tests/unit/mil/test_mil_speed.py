@@ -23,9 +23,12 @@ from pe_validate.mil import load
 from pe_validate.mil.ops import linear
 from pe_validate.mil.program import Program
 
-ROUNDS = 150
-EAGER = 1.65
-"""Times of eager: 1.25 to 1.4 on two machines, and 1.85 to 2.3 with products in float64. S16 has a limit of its own."""
+ROUNDS = 50
+EAGER = 2.4
+"""Times of eager: 1.25 to 1.4 on two machines, 1.7 to 2.0 on a third, where rounding costs more beside products: there the
+same code took 1.8 before it failed a limit of 1.65. What is the same on all of them is the next number."""
+WIDE = 0.8
+"""Share of what the evaluator takes with products in float64: 0.6 to 0.73 on all three."""
 GROWTH = 3.0
 """Times as long for twice the operations: 2 when each takes the same time, 4 when each looks at all others."""
 OPERATIONS = 1500
@@ -71,27 +74,30 @@ def best(*calls: Callable[[], object], rounds: int = ROUNDS) -> list[float]:
     return [min(times[1:]) for times in taken]
 
 
-def ratio(program: Program, network: nn.Module) -> float:
+def test_a_float16_transformer_takes_no_more_than_a_few_times_eager(program: Program, network: nn.Module) -> None:
     image = torch.randn(1, 197, 192)
     with torch.inference_mode():
         mine, eager = best(partial(program.predict, {"image": image.numpy()}), partial(network, image))
-    return mine / eager
+    assert mine < EAGER * eager, f"{mine / eager:.2f} of eager, and {EAGER} is the limit"
 
 
-def test_a_float16_transformer_takes_no_more_than_a_few_times_eager(program: Program, network: nn.Module) -> None:
-    assert (found := ratio(program, network)) < EAGER, f"{found:.2f} of eager, and {EAGER} is the limit"
-
-
-def test_the_limit_is_below_what_float64_takes(
-    program: Program, network: nn.Module, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_limit_is_below_what_float64_takes(program: Program) -> None:
+    """Whatever the machine: in turns with the same evaluator, whose products are float64."""
     wide = SimpleNamespace(**vars(F))
     wide.linear = lambda *tensors: F.linear(*(tensor.double() for tensor in tensors))
     wide.scaled_dot_product_attention = lambda query, key, value, attn_mask: F.scaled_dot_product_attention(
         query.double(), key.double(), value.double(), attn_mask=attn_mask
     )
-    monkeypatch.setattr(linear, "F", wide)
-    assert ratio(program, network) > EAGER
+    image = {"image": torch.randn(1, 197, 192).numpy()}
+
+    def predict_wide() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(linear, "F", wide)
+            program.predict(image)
+
+    with torch.inference_mode():
+        mine, slow = best(partial(program.predict, image), predict_wide)
+    assert mine < WIDE * slow, f"{mine / slow:.2f} of what products in float64 take, and {WIDE} is the limit"
 
 
 def lengthened(good: Path, path: Path, count: int) -> Path:
