@@ -25,8 +25,8 @@ from pe_validate.mil.program import Program
 
 ROUNDS = 50
 EAGER = 2.4
-"""Times of eager: 1.25 to 1.4 on two machines, 1.7 to 2.0 on a third, where rounding costs more beside products: there the
-same code took 1.8 before it failed a limit of 1.65. What is the same on all of them is the next number."""
+"""Times of eager: 1.25 to 1.4 on two machines, 1.7 to 2.0 on a third, where rounding costs more beside products. There
+the same code was at 1.8 and failed a limit of 1.65; what is alike on all of them is the next number."""
 WIDE = 0.8
 """Share of what the evaluator takes with products in float64: 0.6 to 0.73 on all three."""
 GROWTH = 3.0
