@@ -144,7 +144,7 @@ def test_a_core_without_these_instructions_falls_back_and_fails_with_what_ran(
     precision: str, wanted: str, ran: str, start: Callable[[Profile], Guest], program: Callable[[str], Artifact]
 ) -> None:
     """An Armv8.2 core without int8 dot product: XNNPACK computes the same program by its general kernels."""
-    old = replace(PROFILES["iphone-14"], cpu="a64fx,sve=off", features=frozenset({"neon", "fp16"}))
+    old = replace(PROFILES["iphone-14"], cpu="a64fx,sve=off", features=frozenset({"neon", "fullfp16"}))
     quantised = program(precision)
     assert quantised.delegation
     with start(old) as guest:
