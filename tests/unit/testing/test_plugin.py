@@ -56,6 +56,26 @@ def test_a_users_test_runs_the_artifact(run_pytest: Callable[..., Done]) -> None
     assert "1 passed" in done.stdout
 
 
+def test_one_worker_takes_every_test_of_a_case(tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    (tmp_path / "test_many.py").write_text(f"""
+import pytest
+
+@pytest.mark.parametrize("turn", range(6))
+def test_many(pe_case, turn, worker_id):
+    with open({str(said)!r}, "a") as file:
+        file.write(f"{{pe_case}} {{worker_id}}\\n")
+""")
+    cases = ["PE-Nano/onnx/fp32", "PE-Nano/pte/fp32", "PE-Nano/pte/int8"]
+    done = commands.pytest("-q", "-n2", "--dist", "loadgroup", "--pe-cases", ",".join(cases), folder=tmp_path)
+    assert done.returncode == 0, done.stdout
+    ran = [line.split() for line in said.read_text().splitlines()]
+    assert len(ran) == 6 * len(cases)
+    workers = {case: {worker for of, worker in ran if of == case} for case in cases}
+    assert [len(each) for each in workers.values()] == [1] * len(cases), workers
+    assert len(set.union(*workers.values())) == 2, "both workers have cases"
+
+
 def test_the_plugin_costs_nothing_where_it_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "test_plain.py").write_text("import sys\ndef test_plain(): assert 'torch' not in sys.modules\n")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:hypothesispytest"]
