@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from _pytest.mark import ParameterSet
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -52,20 +53,20 @@ NIBBLES = np.stack([PACKED & 15, PACKED >> 4], 1).reshape(4, 8)
 MASK = RNG.random(SHAPE) > 0.5
 
 
-def case(name: str, build: Build, reference: Reference, operator: str = "") -> pytest.ParameterSet:
+def case(name: str, build: Build, reference: Reference, operator: str = "") -> ParameterSet:
     return pytest.param(name, build, reference, operator or name.partition("-")[0], id=name)
 
 
-def unary(name: str, reference: Callable[[Tensor], Tensor]) -> pytest.ParameterSet:
+def unary(name: str, reference: Callable[[Tensor], Tensor]) -> ParameterSet:
     return case(name, lambda mb, x, y: getattr(mb, name)(x=x), lambda x, y: reference(x))
 
 
-def unit(name: str, reference: Callable[[Tensor], Tensor]) -> pytest.ParameterSet:
+def unit(name: str, reference: Callable[[Tensor], Tensor]) -> ParameterSet:
     """A unary operator whose domain is [-1, 1]."""
     return case(name, lambda mb, x, y: getattr(mb, name)(x=mb.sin(x=x)), lambda x, y: reference(torch.sin(x)))
 
 
-def positive(name: str, reference: Callable[[Tensor], Tensor], **options: Any) -> pytest.ParameterSet:
+def positive(name: str, reference: Callable[[Tensor], Tensor], **options: Any) -> ParameterSet:
     return case(
         name,
         lambda mb, x, y: getattr(mb, name)(x=mb.square(x=x), **options),
@@ -73,11 +74,11 @@ def positive(name: str, reference: Callable[[Tensor], Tensor], **options: Any) -
     )
 
 
-def binary(name: str, reference: Callable[[Tensor, Tensor], Tensor]) -> pytest.ParameterSet:
+def binary(name: str, reference: Callable[[Tensor, Tensor], Tensor]) -> ParameterSet:
     return case(name, lambda mb, x, y: getattr(mb, name)(x=x, y=y), reference)
 
 
-def logical(name: str, reference: Callable[[Tensor, Tensor], Tensor]) -> pytest.ParameterSet:
+def logical(name: str, reference: Callable[[Tensor, Tensor], Tensor]) -> ParameterSet:
     return case(
         name,
         lambda mb, x, y: getattr(mb, name)(x=mb.greater(x=x, y=0.0), y=mb.greater(x=y, y=0.0)),
@@ -85,7 +86,7 @@ def logical(name: str, reference: Callable[[Tensor, Tensor], Tensor]) -> pytest.
     )
 
 
-def reduced(name: str, reference: Callable[[Tensor], Tensor]) -> pytest.ParameterSet:
+def reduced(name: str, reference: Callable[[Tensor], Tensor]) -> ParameterSet:
     return case(
         name,
         lambda mb, x, y: getattr(mb, name)(x=mb.exp(x=x), axes=[1, -1], keep_dims=True),
@@ -498,7 +499,7 @@ UPDATES: dict[str, Reference] = {
 """What each mode of scattering makes of a value and its update."""
 
 
-def scatter(mode: str, reference: Reference) -> pytest.ParameterSet:
+def scatter(mode: str, reference: Reference) -> ParameterSet:
     return case(
         f"scatter-{mode}",
         lambda mb, x, y: mb.scatter(
@@ -586,7 +587,7 @@ TENSORS = [
 ]
 
 
-def upsample_bilinear(align: bool) -> pytest.ParameterSet:
+def upsample_bilinear(align: bool) -> ParameterSet:
     return case(
         f"upsample_bilinear-{align}",
         lambda mb, x, y: mb.upsample_bilinear(
@@ -633,9 +634,7 @@ def places(y: Tensor) -> Tensor:
     return y.reshape(2, 48, 2, 2)
 
 
-def resample(
-    name: str, mode: str, padding: str, coordinates: str, align: bool, reference: Reference
-) -> pytest.ParameterSet:
+def resample(name: str, mode: str, padding: str, coordinates: str, align: bool, reference: Reference) -> ParameterSet:
     return case(
         name,
         lambda mb, x, y: mb.resample(
