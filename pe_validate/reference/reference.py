@@ -101,10 +101,11 @@ class Reference:
         from pe_validate.targets.eager import EagerRuntime
 
         key = recipe(case)
-        if key not in self._graphs:
-            module = lowered(self.module, case, calibration_images(case, self.calibration))
-            self._graphs[key] = EagerRuntime(module, self.model, key.scheme.dtype)
-        return self._graphs[key]
+        with self._lock:  # cases that are judged in parallel share a recipe
+            if key not in self._graphs:
+                module = lowered(self.module, case, calibration_images(case, self.calibration))
+                self._graphs[key] = EagerRuntime(module, self.model, key.scheme.dtype)
+            return self._graphs[key]
 
     def lowered(self, case: Case) -> Outputs:
         """Return the outputs of :meth:`graph` for the inputs."""
@@ -130,20 +131,17 @@ class Reference:
         return self._answer(self._question("model", inputs), lambda: EagerRuntime(self.module, self.model))
 
     def _answer(self, question: Question, runtime: Callable[[], EagerRuntime]) -> Outputs:
-        with self._lock:  # cases that are judged in parallel ask for the same outputs
-            return self._stored_or_computed(question, runtime)
-
-    def _stored_or_computed(self, question: Question, runtime: Callable[[], EagerRuntime]) -> Outputs:
         from pe_validate.targets.open import run
 
-        if question not in self._answers:
-            found = self.store.read(question) if self.store else None
-            if found is None:
-                found = run(runtime(), question.inputs)
-                if self.store:
-                    self.store.write(question, found)
-            self._answers[question] = found
-        return self._answers[question]
+        with self._lock:  # cases that are judged in parallel ask for the same outputs
+            if question not in self._answers:
+                found = self.store.read(question) if self.store else None
+                if found is None:
+                    found = run(runtime(), question.inputs)
+                    if self.store:
+                        self.store.write(question, found)
+                self._answers[question] = found
+            return self._answers[question]
 
     def _question(self, asked: str, inputs: tuple[Sample, ...], case: Case | None = None) -> Question:
         """Return the key of stored outputs; ``case`` is None for the model itself."""

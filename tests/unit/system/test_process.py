@@ -15,12 +15,29 @@ import pytest
 from processes import PATIENCE, is_alive, wait_until
 
 from pe_validate.system.errors import PEValidateError, RunError, UsageError
+from pe_validate.system.nursery import AVAILABLE
 from pe_validate.system.process import Child, ChildError
 
 
+@pytest.fixture(
+    params=[
+        pytest.param((), id="new interpreter"),
+        pytest.param(
+            ("errands", "decimal"),
+            id="forked",
+            marks=pytest.mark.skipif(not AVAILABLE, reason="libraries survive a fork on Linux only"),
+        ),
+    ]
+)
+def preload(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    chosen: tuple[str, ...] = request.param
+    return chosen
+
+
 @pytest.fixture
-def child() -> Iterator[Child]:
-    with Child() as started:
+def child(preload: tuple[str, ...]) -> Iterator[Child]:
+    """However it was started, it ends in the same ways."""
+    with Child(preload=preload) as started:
         yield started
 
 
@@ -142,9 +159,11 @@ def test_one_childs_end_is_not_the_others(lasting_child: Child, child: Child) ->
     assert lasting_child.call(errands.echo, PATIENCE, 7) == ((7,), {})
 
 
-def test_everything_printed_goes_to_the_log_and_nowhere_else(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_everything_printed_goes_to_the_log_and_nowhere_else(
+    preload: tuple[str, ...], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     log = tmp_path / "child.log"
-    with Child(log) as child:
+    with Child(log, preload=preload) as child:
         child.call(errands.print_and_write, PATIENCE)
     assert sorted(log.read_text().splitlines()) == [
         "printed on stderr",
@@ -153,6 +172,7 @@ def test_everything_printed_goes_to_the_log_and_nowhere_else(tmp_path: Path, cap
         "written to descriptor 2",
     ]
     assert capfd.readouterr() == ("", "")
+    assert wait_until(lambda: not child.alive)
 
 
 def test_without_a_log_nothing_printed_reaches_this_process(capfd: pytest.CaptureFixture[str]) -> None:
