@@ -42,6 +42,9 @@ COUNTS: Final = "{counts}"
 MIRROR: Final = "PE_VALIDATE_DEBIAN_MIRROR"
 """Environment variable with the Debian mirror to download from; it overrides the one that apt uses."""
 
+CONSTRAINT: Final = "PIP_CONSTRAINT"
+"""Environment variable of pip that binds the versions of whoever installs this project, not those of the guest."""
+
 Progress = Callable[[str], None]
 
 
@@ -152,7 +155,9 @@ class _Parts:
         command += ["--platform", "manylinux_2_28_aarch64", "--implementation", "cp", "--python-version", "3.11"]
         command += ["--only-binary=:all:", "--require-hashes", "--disable-pip-version-check"]
         command += [] if sys.version_info[:2] == (3, 11) else ["--no-compile"]  # bytecode is for this Python's version
-        done = subprocess.run([*command, "--requirement", str(WHEELS)], capture_output=True, text=True, check=False)
+        settings = {key: value for key, value in os.environ.items() if key != CONSTRAINT}
+        command += ["--requirement", str(WHEELS)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=settings)
         if done.returncode:
             lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR") or "No module" in line]
             reason = (lines or [f"pip ended with exit code {done.returncode}"])[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import shutil
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 import set_up
@@ -124,6 +126,23 @@ def test_wheels_that_cannot_be_had_are_named(make: Callable[..., Environment], c
     with pytest.raises(SetupError, match="no-such-wheel==1"):
         make()
     assert parts(cache) == ["downloads"]
+
+
+def test_versions_that_bind_this_project_do_not_bind_the_guest(
+    make: Callable[..., Environment], cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ZipFile(tmp_path / "tiny-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("tiny.py", "")
+        wheel.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        wheel.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr("tiny-1.0.dist-info/RECORD", "")
+    digest = hashlib.sha256(Path(wheel.filename or "").read_bytes()).hexdigest()
+    environment.WHEELS.write_text(f"tiny==1.0 --hash=sha256:{digest}\n")
+    (tmp_path / "lock").write_text("tiny==2.0\n")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    monkeypatch.setenv(environment.CONSTRAINT, str(tmp_path / "lock"))
+    make()
+    assert list(cache.glob("arm64/guest-*/site/tiny.py"))
 
 
 def test_without_a_compiler_it_says_what_to_install(
