@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pe_validate.data.comparison import Comparison
     from pe_validate.data.result import Result
     from pe_validate.data.verdict import Verdict
+    from pe_validate.models.base import Model
     from pe_validate.models.registry import load_model, load_weights
     from pe_validate.targets.export import export
     from pe_validate.targets.open import load, run
@@ -38,6 +39,7 @@ _MODULES = {
     "compare": "data.compare",
     "Artifact": "data.artifact",
     "export": "targets.export",
+    "Model": "models.base",
     "load_model": "models.registry",
     "load_weights": "models.registry",
     "validate": "walk.walk",
@@ -52,6 +54,7 @@ __all__ = [
     "Artifact",
     "Case",
     "Comparison",
+    "Model",
     "Result",
     "Verdict",
     "compare",

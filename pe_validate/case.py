@@ -12,7 +12,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from pe_validate.data.case import Case
-from pe_validate.models.registry import models
+from pe_validate.models.base import Model
+from pe_validate.models.registry import models, own_models
 from pe_validate.system.errors import UsageError
 from pe_validate.targets.registry import targets
 
@@ -25,28 +26,45 @@ RECOMMENDED: Final = "PE-Core-S16-384"
 """The model that is validated or timed when no case is named."""
 
 
-@cache
 def matrix() -> tuple[Case, ...]:
     """Return every case, in the order in which cases are listed and run."""
-    return tuple(
-        Case(model, target.name, precision)
-        for model in models()
-        for target in targets().values()
-        for precision in target.precisions
-    )
+    return _matrix(tuple(models().values()))
+
+
+@cache
+def _matrix(chosen: tuple[Model, ...]) -> tuple[Case, ...]:
+    every = [(target.name, precision) for target in targets().values() for precision in target.precisions]
+    cases: list[Case] = []
+    for model in chosen:
+        for wanted in model.kinds:
+            if not any(_is_kind(wanted, *kind) for kind in every):
+                kinds = ", ".join("/".join(kind) for kind in every)
+                raise UsageError(f"{model.name} is to be validated as '{wanted}', which is none of {kinds}.")
+        cases += [
+            Case(model.name, *kind)
+            for kind in every
+            if not model.kinds or any(_is_kind(wanted, *kind) for wanted in model.kinds)
+        ]
+    return tuple(cases)
+
+
+def _is_kind(wanted: str, target: str, precision: str) -> bool:
+    return wanted in (target, f"{target}/{precision}")
 
 
 def default_cases(*, on_phones: bool = False) -> tuple[Case, ...]:
-    """Return the cases that are validated by default: the recommended model in every recommended precision.
+    """Return the cases that are validated by default: one's own models, else the recommended one.
 
-    ``on_phones`` leaves out targets that no phone can run.
+    Models that do not say as what they are validated are in every recommended precision. ``on_phones`` leaves out
+    targets that no phone can run.
     """
+    chosen = own_models() or (RECOMMENDED,)
     return tuple(
         case
         for case in matrix()
-        if case.model == RECOMMENDED
-        and case.precision in (target := targets()[case.target]).recommended
-        and (target.on_phones or not on_phones)
+        if case.model in chosen
+        and (models()[case.model].kinds or case.precision in targets()[case.target].recommended)
+        and (targets()[case.target].on_phones or not on_phones)
     )
 
 
@@ -72,13 +90,13 @@ def select(patterns: Sequence[str]) -> tuple[Case, ...]:
 
 
 @cache
-def _names() -> tuple[frozenset[str], frozenset[str]]:
+def _names(cases: tuple[Case, ...]) -> tuple[frozenset[str], frozenset[str]]:
     """Return the complete names of all cases, and of all pairs of model and target."""
-    return frozenset(map(str, matrix())), frozenset(f"{case.model}/{case.target}" for case in matrix())
+    return frozenset(map(str, cases)), frozenset(f"{case.model}/{case.target}" for case in cases)
 
 
 def _matches(pattern: str, case: Case) -> bool:
-    for names, name in zip(_names(), (str(case), f"{case.model}/{case.target}"), strict=True):
+    for names, name in zip(_names(matrix()), (str(case), f"{case.model}/{case.target}"), strict=True):
         if any(fnmatchcase(whole, pattern) for whole in names):
             return fnmatchcase(name, pattern)
     return bool(pattern) and fnmatchcase(str(case), f"{pattern}*")

@@ -30,6 +30,15 @@ class Tolerance:
 
 
 @dataclass(frozen=True, slots=True)
+class Pieces:
+    """The delegate calls of a program, and the operators outside them, that are accepted of a model."""
+
+    calls: int
+    outside: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class AgreementTolerance:
     """A row of limits for the `retrieval` gate: the least agreement with the neighbours that float32 finds."""
 

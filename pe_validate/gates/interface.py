@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class InterfaceGate(Gate):
-    """Checks the names, shapes and types of the input and the output."""
+    """Checks the names, where files hold them, the shapes and the types of the input and the output."""
 
     name = "interface"
 
@@ -30,8 +30,10 @@ class InterfaceGate(Gate):
     def judge_runtime(self, evidence: Evidence, runtime: Runtime) -> Verdict:
         """Judge the declarations of a loaded artifact."""
         dtype = recipe(evidence.case).scheme.dtype
-        wanted = (replace(evidence.model.input, dtype=dtype), replace(evidence.model.output, dtype=dtype))
-        found = (*runtime.inputs, *runtime.outputs)
+        wanted = [replace(evidence.model.input, dtype=dtype), replace(evidence.model.output, dtype=dtype)]
+        found = [*runtime.inputs, *runtime.outputs]
+        if not evidence.target.keeps_names and len(found) == len(wanted):
+            wanted = [replace(spec, name=each.name) for spec, each in zip(wanted, found, strict=True)]
         finding = f"it declares {', '.join(map(str, found))}"
         finding += "." if found == wanted else f", where {' and '.join(map(str, wanted))} are wanted."
         return decide(evidence.case, self.name, found == wanted, finding, producer=runtime.producer)

@@ -26,17 +26,19 @@ class RetrievalGate(Gate):
     )
 
     def required(self, subject: Subject) -> bool:
-        """Require it of precisions that have a row of limits."""
-        return subject.here and row_of(subject.case, self.name, AgreementTolerance) is not None
+        """Require it of embeddings, in precisions that have a row of limits."""
+        embeds = subject.model.answer is not None
+        return subject.here and embeds and row_of(subject.case, self.name, AgreementTolerance) is not None
 
     def judge(self, evidence: Evidence) -> Verdict | None:
         """Look up the queries in the bank, as embedded by the model and by the artifact."""
         row = row_of(evidence.case, self.name, AgreementTolerance)
-        if row is None or not evidence.comparable:
+        answer = evidence.model.answer
+        if row is None or answer is None or not evidence.comparable:
             return None
         from pe_validate.tasks.retrieval import agreement
 
-        search, embeddings = evidence.reference.search, evidence.model.answer.embeddings
+        search, embeddings = evidence.reference.search, answer.embeddings
         answers = evidence.ask(search.queries)
         found = agreement(*(embeddings(each) for each in (search.bank, search.trained, answers)))
         return judge_agreement(evidence.case, answers.producer, found, row)

@@ -27,7 +27,7 @@ def check_classes(path: Path, model: str) -> bytes:
         LoadError: the file is not such a table, or the model's features have another length.
     """
     value = model_named(model)
-    if not value.answer.per_image:
+    if not (value.answer and value.answer.per_image):
         raise LoadError(f"{model} gives a feature for every patch and none for the image: classes need a Core model.")
     try:
         with safe_open(plain_file(path), "np") as file:

@@ -31,6 +31,7 @@ from pe_validate.gates.limits import MODEL_ITSELF, form_row
 from pe_validate.gates.loss import LOSS
 from pe_validate.gates.numbers import judge_numbers
 from pe_validate.goldens.seals import absent, sealed
+from pe_validate.inputs.feed import ImageFeed
 from pe_validate.inputs.images import Pixels, samples
 from pe_validate.measure.budget import PhoneBudget, phone_budgets, table
 from pe_validate.models.base import DEFAULT_WEIGHTS, TRAINED, Model
@@ -229,7 +230,7 @@ def unaltered(folder: Path, model: str) -> tuple[Entry, Golden]:
 
 
 def _check_pixels(model: str, stored: dict[str, Pixels]) -> None:
-    today = model_named(model).feed.pixels()
+    today = _feed(model_named(model)).pixels()
     for name, pixels in stored.items():
         if name not in today:
             raise GoldenError(
@@ -274,9 +275,23 @@ def read(folder: Path, model: str) -> Golden:
     return Golden(pixels, Outputs(f"golden {entry.sha256[:12]}", features))
 
 
+def _feed(model: Model) -> ImageFeed:
+    """Return the feed of a model whose inputs a phone can make of stored pixels.
+
+    Raises:
+        GoldenError: it takes something else.
+    """
+    if isinstance(model.feed, ImageFeed) and model.feed == ImageFeed(model.feed.size):
+        return model.feed
+    raise GoldenError(
+        f"{model.name} takes {model.input}: goldens hold square photographs, one by one, with values in [-1, 1]."
+    )
+
+
 def _check_shapes(tensors: Mapping[str, NDArray[np.generic]], model: Model, count: int) -> None:
+    size = _feed(model).size
     wanted = {
-        "images": (np.uint8, (count, model.feed.size, model.feed.size, 3)),
+        "images": (np.uint8, (count, size, size, 3)),
         "features": (np.float32, (count, *model.output.shape[1:])),
     }
     for name, (dtype, shape) in wanted.items():
@@ -339,7 +354,7 @@ def _answer(model: str, weights: Weights, pixels: dict[str, Pixels]) -> Outputs:
 
 def _store(folder: Path, model: str, weights: Weights, before: Entry | None) -> Entry:
     value = model_named(model)
-    available = value.feed.pixels()
+    available = _feed(value).pixels()
     pixels = {name: available[name] for name in STORED}
     outputs = _answer(model, weights, pixels)
     if before and before.weights_sha256 == weights.sha256 and _is_current(folder, model, pixels, outputs):
@@ -358,7 +373,7 @@ def _store(folder: Path, model: str, weights: Weights, before: Entry | None) -> 
         sha256=sha256,
         weights=weights.spec,
         weights_sha256=weights.sha256,
-        image_size=value.feed.size,
+        image_size=_feed(value).size,
         output_shape=value.output.shape,
         inputs=tuple(pixels),
         tolerances=_tolerances(model),

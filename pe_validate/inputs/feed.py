@@ -2,50 +2,158 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pe_validate.inputs.preprocessing import PREPROCESSINGS, Preprocessing
+from pe_validate.system.errors import LoadError
+
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pe_validate.inputs.images import Pixels, Sample
+
+NOISES = 6
+"""The number of noise inputs that a model is validated on if it takes no images."""
+
+
+class Feed(ABC):
+    """Base class of feeds; ``photographs`` names a folder of them, by default the project's own."""
+
+    @abstractmethod
+    def samples(self, photographs: Path | None = None) -> tuple[Sample, ...]:
+        """Return the inputs of ``pe-validate run``.
+
+        Raises:
+            LoadError: they cannot be read.
+        """
+
+    @abstractmethod
+    def crops(self, count: int, seed: int, photographs: Path | None = None) -> tuple[Sample, ...]:
+        """Return ``count`` further inputs; the same ``seed`` gives the same ones."""
+
+    @abstractmethod
+    def extremes(self) -> tuple[Sample, ...]:
+        """Return the inputs with the smallest and the largest values."""
 
 
 @dataclass(frozen=True, slots=True)
-class ImageFeed:
-    """Photographs and structured images, for a model that takes float32 ``[1, 3, size, size]`` in [-1, 1].
+class ImageFeed(Feed):
+    """Photographs and structured images, for a model that takes float32 ``[batch, 3, size, width]``.
 
-    ``photographs`` names a folder of them; by default the project's own are used.
+    Values are in [-1, 1] by default, and images are square if there is no ``width``. A batch holds an image and those
+    that follow it. ``channels_last``: the model takes ``[batch, size, width, 3]``.
     """
 
     size: int
+    width: int | None = None
+    batch: int = 1
+    channels_last: bool = False
+    preprocessing: Preprocessing = PREPROCESSINGS["pe"]
 
     def pixels(self, photographs: Path | None = None) -> dict[str, Pixels]:
-        """Return the images of ``pe-validate run`` by name, as uint8 ``[size, size, 3]``.
+        """Return the images of ``pe-validate run`` by name, as uint8 ``[size, width, 3]``.
 
         Raises:
             LoadError: see :func:`~pe_validate.inputs.images.photographs`.
         """
         from pe_validate.inputs.images import default_pixels
 
-        return default_pixels(self.size, photographs)
+        return default_pixels(self.size, photographs, self.width)
 
     def samples(self, photographs: Path | None = None) -> tuple[Sample, ...]:
         """Return the same images as inputs of the model."""
-        from pe_validate.inputs.images import samples
-
-        return samples(self.pixels(photographs))
+        return self._inputs(self.pixels(photographs))
 
     def crops(self, count: int, seed: int, photographs: Path | None = None) -> tuple[Sample, ...]:
         """Return ``count`` crops of the photographs; the same ``seed`` gives the same crops."""
-        from pe_validate.inputs.images import crops, samples
+        from pe_validate.inputs.images import crops
 
-        return samples(crops(self.size, count, seed, photographs))
+        return self._inputs(crops(self.size, count, seed, photographs, self.width))
 
     def extremes(self) -> tuple[Sample, ...]:
         """Return the darkest and the brightest possible image."""
         import numpy as np
 
+        shape = (self.size, self.width or self.size, 3)
+        constant = {name: np.full(shape, value, np.uint8) for name, value in (("black", 0), ("white", 255))}
+        return tuple(each for name in constant for each in self._inputs({name: constant[name]}))
+
+    def _inputs(self, pixels: dict[str, Pixels]) -> tuple[Sample, ...]:
+        import numpy as np
+
         from pe_validate.inputs.images import samples
 
-        shape = (self.size, self.size, 3)
-        return samples({name: np.full(shape, value, np.uint8) for name, value in (("black", 0), ("white", 255))})
+        single = samples(pixels, self.preprocessing)
+        if self.batch > 1:
+            images = [sample.image for sample in single]
+            rows = [[images[(i + j) % len(images)] for j in range(self.batch)] for i in range(len(images))]
+            single = tuple(replace(s, image=np.concatenate(row)) for s, row in zip(single, rows, strict=True))
+        if self.channels_last:
+            single = tuple(replace(s, image=np.ascontiguousarray(s.image.transpose(0, 2, 3, 1))) for s in single)
+        return single
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayFeed(Feed):
+    """Given arrays of ``shape``, then noise of a mean and a standard deviation."""
+
+    shape: tuple[int, ...]
+    given: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    mean: float = 0.0
+    std: float = 1.0
+
+    def samples(self, photographs: Path | None = None) -> tuple[Sample, ...]:
+        """Return the given arrays, or noise if there are none."""
+        from pe_validate.inputs.images import Sample
+
+        return tuple(Sample(*each) for each in self.given.items()) or self.crops(NOISES, 0)
+
+    def crops(self, count: int, seed: int, photographs: Path | None = None) -> tuple[Sample, ...]:
+        """Return noise (NumPy's RandomState, whose stream is frozen)."""
+        import numpy as np
+
+        from pe_validate.inputs.images import Sample
+
+        rng = np.random.RandomState(seed)
+        arrays = (rng.normal(self.mean, self.std, self.shape).astype(np.float32) for _ in range(count))
+        return tuple(Sample(f"noise {seed}.{number}", array) for number, array in enumerate(arrays))
+
+    def extremes(self) -> tuple[Sample, ...]:
+        """Return constants three standard deviations below and above the mean."""
+        import numpy as np
+
+        from pe_validate.inputs.images import Sample
+
+        ends = {"low": self.mean - 3 * self.std, "high": self.mean + 3 * self.std}
+        return tuple(Sample(name, np.full(self.shape, value, np.float32)) for name, value in ends.items())
+
+
+def arrays_in(path: Path, shape: tuple[int, ...]) -> dict[str, NDArray[np.float32]]:
+    """Return the arrays of an ``.npz`` file by name: each has ``shape``, or holds several along a further first axis.
+
+    Raises:
+        LoadError: the file cannot be read, or an array has another shape.
+    """
+    import numpy as np
+
+    found: dict[str, NDArray[np.float32]] = {}
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            content = {name: np.asarray(archive[name], np.float32) for name in archive.files}
+    except Exception as error:  # zipfile and NumPy raise whatever a damaged file makes them raise
+        raise LoadError(f"Inputs '{path}' cannot be read as .npz: {type(error).__name__}: {error}.") from error
+    for name, array in content.items():
+        if array.shape == shape:
+            found[name] = array
+        elif array.shape[1:] == shape:
+            found |= {f"{name} {number}": each for number, each in enumerate(array)}
+        else:
+            raise LoadError(f"'{name}' in '{path}' has shape {list(array.shape)}; the model takes {list(shape)}.")
+    if not found:
+        raise LoadError(f"Inputs '{path}' hold no array.")
+    return found

@@ -1,6 +1,7 @@
 """Turn photographs and structured images into input tensors by Meta's preprocessing.
 
-Pixels are uint8 RGB, ``[height, width, 3]``; a model takes float32 ``[1, 3, size, size]`` in [-1, 1].
+Pixels are uint8 RGB, ``[height, width, 3]``; a Perception Encoder takes float32 ``[1, 3, size, size]`` in [-1, 1].
+Images are square if no width is given.
 """
 
 from __future__ import annotations
@@ -14,14 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from pe_validate.inputs.preprocessing import PREPROCESSINGS, Preprocessing
 from pe_validate.system.errors import LoadError
 from pe_validate.system.files import plain_file, shipped
 
 Pixels = NDArray[np.uint8]
 Tensor = NDArray[np.float32]
 
-MEAN: Final = np.float32(0.5)
-STD: Final = np.float32(0.5)
 DECOMPRESSION_BOMBS: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 STRUCTURED: Final = frozenset({"gradient", "checkerboard", "hot-pixel"})
 LARGEST: Final = 2**29
@@ -31,25 +31,26 @@ SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One named input: float32 ``[1, 3, size, size]``."""
+    """One named input: float32 ``[1, 3, size, size]`` for an encoder, any shape for a user's own model."""
 
     name: str
     image: Tensor
 
 
-def squash(photograph: Image.Image, size: int) -> Pixels:
-    """Resize to ``size`` × ``size`` by antialiased bilinear interpolation, without keeping the aspect ratio.
+def squash(photograph: Image.Image, size: int, width: int | None = None) -> Pixels:
+    """Resize to ``size`` × ``width`` by antialiased bilinear interpolation, without keeping the aspect ratio.
 
     Source: ``core/vision_encoder/transforms.py`` of facebookresearch/perception_models.
     """
-    resized = photograph.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
+    resized = photograph.convert("RGB").resize((width or size, size), Image.Resampling.BILINEAR)
     return np.asarray(resized, dtype=np.uint8)
 
 
-def normalize(pixels: Pixels) -> Tensor:
-    """Convert uint8 ``[size, size, 3]`` to float32 ``[1, 3, size, size]`` by ``(x / 255 - 0.5) / 0.5``."""
+def normalize(pixels: Pixels, preprocessing: Preprocessing = PREPROCESSINGS["pe"]) -> Tensor:
+    """Convert uint8 ``[height, width, 3]`` to float32 ``[1, 3, height, width]``, by default in [-1, 1]."""
+    mean, std = (np.asarray(each, np.float32) for each in (preprocessing.mean, preprocessing.std))
     scaled = pixels.astype(np.float32) / np.float32(255)
-    return np.ascontiguousarray(((scaled - MEAN) / STD).transpose(2, 0, 1)[None])
+    return np.ascontiguousarray(((scaled - mean) / std).transpose(2, 0, 1)[None])
 
 
 def photographs(folder: Path | None = None) -> dict[str, Path]:
@@ -92,25 +93,26 @@ def open_photograph(path: Path) -> Image.Image:
         raise LoadError(f"Photograph '{path}' cannot be read: {error}.") from error
 
 
-def structured(size: int) -> dict[str, Pixels]:
+def structured(size: int, width: int | None = None) -> dict[str, Pixels]:
     """Return images unlike any photograph, by name: a ramp over both axes, edges at every patch, one lit pixel."""
-    row, column = np.indices((size, size))
-    gradient = np.stack([row, column, (row + column) // 2], axis=-1) * 255 // (size - 1)
+    width = width or size
+    row, column = np.indices((size, width))
+    gradient = np.stack([row, column, (row + column) // 2], axis=-1) * 255 // max(size - 1, width - 1, 1)
     checkerboard = np.repeat((((row // 8 + column // 8) % 2) * 255)[..., None], 3, axis=-1)
-    hot_pixel = np.zeros((size, size, 3))
-    hot_pixel[size // 3, size // 2, 0] = 255
+    hot_pixel = np.zeros((size, width, 3))
+    hot_pixel[size // 3, width // 2, 0] = 255
     images = {"gradient": gradient, "checkerboard": checkerboard, "hot-pixel": hot_pixel}
     return {name: image.astype(np.uint8) for name, image in images.items()}
 
 
-def default_pixels(size: int, folder: Path | None = None) -> dict[str, Pixels]:
+def default_pixels(size: int, folder: Path | None = None, width: int | None = None) -> dict[str, Pixels]:
     """Return the images of ``pe-validate run`` by name: every photograph, then the structured images."""
-    shown = {name: squash(open_photograph(path), size) for name, path in photographs(folder).items()}
-    return shown | structured(size)
+    shown = {name: squash(open_photograph(path), size, width) for name, path in photographs(folder).items()}
+    return shown | structured(size, width)
 
 
-def crops(size: int, count: int, seed: int, folder: Path | None = None) -> dict[str, Pixels]:
-    """Return ``count`` crops of the photographs in turn, by name, squashed to ``size``.
+def crops(size: int, count: int, seed: int, folder: Path | None = None, width: int | None = None) -> dict[str, Pixels]:
+    """Return ``count`` crops of the photographs in turn, by name, squashed to ``size`` × ``width``.
 
     Each is at least a quarter as wide and as high as its photograph. The same ``seed`` gives the same crops (NumPy's
     RandomState, whose stream is frozen).
@@ -127,10 +129,10 @@ def crops(size: int, count: int, seed: int, folder: Path | None = None) -> dict[
         extent = np.maximum((whole * rng.uniform(0.25, 1, 2)).astype(int), 1)
         left, top = (rng.uniform(0, 1, 2) * (whole - extent)).astype(int)
         box = (left, top, left + extent[0], top + extent[1])
-        found[f"{name} {number} {'-'.join(map(str, box))}"] = squash(photograph.crop(box), size)
+        found[f"{name} {number} {'-'.join(map(str, box))}"] = squash(photograph.crop(box), size, width)
     return found
 
 
-def samples(pixels: dict[str, Pixels]) -> tuple[Sample, ...]:
+def samples(pixels: dict[str, Pixels], preprocessing: Preprocessing = PREPROCESSINGS["pe"]) -> tuple[Sample, ...]:
     """Normalise named images into inputs for a model."""
-    return tuple(Sample(name, normalize(image)) for name, image in pixels.items())
+    return tuple(Sample(name, normalize(image, preprocessing)) for name, image in pixels.items())

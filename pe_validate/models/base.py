@@ -9,16 +9,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
+from pe_validate.data.limits import Pieces, Tolerance
 from pe_validate.data.tensors import TensorSpec
-from pe_validate.inputs.feed import ImageFeed
+from pe_validate.inputs.feed import Feed
 from pe_validate.tasks.answer import Answer
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from torch import nn
+    from torch import Tensor, nn
 
     from pe_validate.models.weights import Weights
     from pe_validate.tasks.accuracy import Labelled
@@ -33,19 +34,45 @@ class Model(ABC):
     """Base class of models.
 
     ``input`` and ``output`` are what its artifacts declare in float32. ``feed`` makes its inputs, and ``answer`` says
-    what its features mean. ``modules`` names the Python modules that decide what it computes; their digest is part of
-    every cache key.
+    what its features mean, if they are embeddings. ``modules`` names the Python modules that decide what it computes;
+    their digest is part of every cache key.
     """
 
     name: str
     input: TensorSpec
     output: TensorSpec
-    feed: ImageFeed
-    answer: Answer
+    feed: Feed
+    answer: Answer | None = None
     modules: tuple[str, ...]
     licence: str = "unknown"
+    kinds: tuple[str, ...] = ()
+    """What it is validated as, such as ``onnx/fp32`` or ``pte``; every target and precision if there are none."""
     macs: int | None = None
     """Multiply-accumulates of one inference in the deployed form."""
+
+    @staticmethod
+    def from_module(
+        module: nn.Module,
+        example_inputs: Tensor | tuple[Tensor, ...],
+        *,
+        name: str,
+        output: str | None = None,
+        targets: tuple[str, ...] = (),
+        answer: Literal["embedding", "tensor"] = "tensor",
+    ) -> Model:
+        """Return a model of a module in memory, known by ``name`` until this process ends.
+
+        ``example_inputs`` is one float32 tensor: it and noise like it are what the module is validated on. ``output``
+        names one of several outputs: the key of a mapping, or the place in a sequence. ``targets`` are such as
+        ``("onnx", "pte/int8")``, by default all. ``module`` itself is not changed.
+
+        Raises:
+            UsageError: another model has this name, or the inputs are not one float32 tensor.
+            LoadError: the module fails, gives several outputs and none is named, or cannot be captured.
+        """
+        from pe_validate.models.own.memory import register
+
+        return register(module, example_inputs, name=name, output=output, targets=targets, answer=answer)
 
     @abstractmethod
     def load_weights(self, spec: str) -> Weights:
@@ -67,6 +94,14 @@ class Model(ABC):
         """
         copy: nn.Module = deepcopy(module)
         return copy
+
+    def limit(self, kind: str, gate: str) -> Tolerance | None:
+        """Return the model's own row of limits for a kind, such as ``onnx/fp32``, and a gate; None for the usual."""
+        return None
+
+    def pieces(self, kind: str) -> Pieces | None:
+        """Return the pieces that programs of a kind may fall into; None for a single delegate call."""
+        return None
 
     def approximates(self, form: str) -> bool:
         """Return whether the rewrite in ``form`` contains an approximation; a separate gate judges its error."""

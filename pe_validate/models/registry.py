@@ -1,12 +1,15 @@
-"""Every model that can be validated, by name: this project's, and those that other distributions register."""
+"""Every model that can be validated, by name: this project's, other distributions', and the user's own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pe_validate.models.base import DEFAULT_WEIGHTS, Model
+from pe_validate.models.own.config import configuration_files, read_configuration
+from pe_validate.models.own.model import models_of
 from pe_validate.models.perception_encoder.vision.model import VISION_MODELS
 from pe_validate.system.errors import UsageError
 from pe_validate.system.registry import registered
@@ -23,14 +26,29 @@ BUILT_IN: Final = tuple(model.name for model in VISION_MODELS)
 """Names of this project's own models."""
 
 
-@cache
 def models() -> Mapping[str, Model]:
-    """Return every model, in the order of the matrix.
+    """Return every model, in the order of the matrix: the user's own ones are last.
 
     Raises:
-        UsageError: a model of another distribution cannot be loaded.
+        UsageError: a model of another distribution cannot be loaded, or a configuration file is not understood.
     """
-    return registered(GROUP, Model, VISION_MODELS)  # type: ignore[type-abstract]  # only its instances are taken
+    return _models(configuration_files())
+
+
+@cache
+def _models(files: tuple[Path, ...]) -> Mapping[str, Model]:
+    found = dict(registered(GROUP, Model, VISION_MODELS))  # type: ignore[type-abstract]  # only instances are taken
+    for file in files:
+        for name, model in models_of(file, read_configuration(file)).items():
+            if name in found:
+                raise UsageError(f"'{file}' names a second model '{name}': rename it.")
+            found[name] = model
+    return found
+
+
+def own_models() -> tuple[str, ...]:
+    """Return the names of the models of configuration files."""
+    return tuple(name for file in configuration_files() for name in read_configuration(file))
 
 
 def model_named(name: str) -> Model:

@@ -140,6 +140,15 @@ def _download(repo: str, file: str, revision: str | None) -> Path:
         ) from error
 
 
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a checkpoint by name, whatever model they belong to.
+
+    Raises:
+        LoadError: the file is missing or damaged.
+    """
+    return _unnested(_read(path), "")
+
+
 def _read(path: Path) -> Mapping[str, object]:
     if not path.is_file():
         raise LoadError(f"No checkpoint at '{path}': check the path after 'file:'.")

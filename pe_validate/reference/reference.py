@@ -58,6 +58,7 @@ class Reference:
     def search(self) -> Search:
         """Photograph crops to look up, a bank of others to find them in, and the float32 model's outputs for both."""
         answer, feed = self.model.answer, self.model.feed
+        assert answer
         queries = feed.crops(answer.queries, QUERY_SEED, self.photographs)
         bank = feed.crops(answer.bank, BANK_SEED, self.photographs)
         return Search(queries, self._of_model(queries), self._of_model(bank))

@@ -11,12 +11,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pe_validate.data.case import Case
 from pe_validate.data.outputs import Reading
 from pe_validate.data.recipe import Recipe
 from pe_validate.data.structure import Delegation, Structure
+from pe_validate.data.tensors import INPUT_NAME, OUTPUT_NAME
 from pe_validate.system.errors import ExplainError
 
 if TYPE_CHECKING:
@@ -44,6 +45,24 @@ class Source:
     def share(self, stored: frozenset[str]) -> float:
         """Return the fraction of the graph's weights, by number of values, that is ``stored``."""
         return sum(n for digest, n in self.weights.items() if digest in stored) / sum(self.weights.values())
+
+
+@dataclass(frozen=True)
+class Example:
+    """Example inputs by name, from which an exporter learns shapes and types, and the names of the outputs."""
+
+    inputs: Mapping[str, Tensor]
+    outputs: tuple[str, ...] = (OUTPUT_NAME,)
+
+    @classmethod
+    def of(cls, image: Tensor) -> Self:
+        """Return the example for a model with one input and one output, named as this project names them."""
+        return cls({INPUT_NAME: image})
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The inputs, in order."""
+        return tuple(self.inputs.values())
 
 
 class Target(ABC):
@@ -82,6 +101,8 @@ class Target(ABC):
     """Operand types of linear layers by precision; empty if its files are not delegated programs."""
     storage: ClassVar[Mapping[str, str]] = {}
     """Storage of the weights of linear layers by precision; empty if its files do not declare it."""
+    keeps_names: ClassVar[bool] = True
+    """True if its files hold the names of inputs and outputs; else they are known by their places alone."""
     keeps_constants: ClassVar[bool] = False
     """True if its files name their constants and store those of the lowered graph byte for byte."""
     partners: ClassVar[tuple[str, ...]] = ()
@@ -95,8 +116,8 @@ class Target(ABC):
         return (type(self).__module__, *self.modules)
 
     @abstractmethod
-    def write(self, module: nn.Module, image: Tensor, path: Path, metadata: dict[str, str], precision: str) -> None:
-        """Convert ``module`` for inputs of ``image``'s shape and type, and write it to ``path``; runs in a child.
+    def write(self, module: nn.Module, example: Example, path: Path, metadata: dict[str, str], precision: str) -> None:
+        """Convert ``module`` for inputs like those of ``example``, and write it to ``path``; runs in a child.
 
         ``metadata`` has ``model``, ``precision``, ``weights_sha256`` and ``licence``.
 

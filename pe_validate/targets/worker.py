@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.case import Case
-from pe_validate.data.tensors import INPUT_NAME, OUTPUT_NAME, TensorSpec
+from pe_validate.data.tensors import TensorSpec
 from pe_validate.inputs.images import Sample
 from pe_validate.models.registry import load_model, load_weights, model_named
 from pe_validate.system.errors import ExportError
 from pe_validate.system.files import digest, size
+from pe_validate.targets.base import Example
 from pe_validate.targets.recipes import lowered
 from pe_validate.targets.registry import recipe, target_of
 
@@ -44,14 +46,15 @@ def build(
         "licence": model.licence,
     }
     path = folder / target.file_name(case)
-    target.write(module, image, path, metadata, case.precision)
+    example = Example({model.input.name: image}, (model.output.name,))
+    target.write(module, example, path, metadata, case.precision)
     return Artifact(
         case=case,
         path=path,
         sha256=digest(path),
         size=size(path),
-        inputs=(TensorSpec(INPUT_NAME, tuple(image.shape), dtype),),
-        outputs=(TensorSpec(OUTPUT_NAME, tuple(features.shape), dtype),),
+        inputs=(replace(model.input, dtype=dtype),),
+        outputs=(TensorSpec(model.output.name, tuple(features.shape), dtype),),
         weights=weights.spec,
         weights_sha256=weights.sha256,
         tools={},

@@ -14,7 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
+from typing import overload
 
+from pe_validate.case import select
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.case import Case
 from pe_validate.data.outputs import Outputs
@@ -24,7 +26,7 @@ from pe_validate.explain.locate import explain
 from pe_validate.gates.base import Subject
 from pe_validate.gates.evidence import Evidence
 from pe_validate.gates.registry import judge, required
-from pe_validate.models.base import DEFAULT_WEIGHTS
+from pe_validate.models.base import DEFAULT_WEIGHTS, Model
 from pe_validate.models.registry import load_weights
 from pe_validate.reference.reference import Reference, reference
 from pe_validate.reference.store import AnswerStore
@@ -63,8 +65,33 @@ def evidence_of(
     return Evidence(subject, artifact.path, reference, artifact=artifact, partner=partner, threads=threads)
 
 
+@overload
 def validate(
     case: Case,
+    weights: str = DEFAULT_WEIGHTS,
+    *,
+    photographs: Path | None = None,
+    calibration: Path | None = None,
+    cache_dir: Path | None = None,
+    progress: Progress = quiet,
+) -> Result: ...
+
+
+@overload
+def validate(
+    case: Model,
+    kind: str,
+    /,
+    *,
+    photographs: Path | None = None,
+    calibration: Path | None = None,
+    cache_dir: Path | None = None,
+    progress: Progress = quiet,
+) -> Result: ...
+
+
+def validate(
+    case: Case | Model,
     weights: str = DEFAULT_WEIGHTS,
     *,
     photographs: Path | None = None,
@@ -74,6 +101,9 @@ def validate(
 ) -> Result:
     """Export ``case``, run it beside the model it came from, and judge it.
 
+    ``validate(model, "pte/int8")`` does so for a model of :meth:`pe_validate.models.base.Model.from_module`, which has
+    its weights in it: the second argument is target and precision.
+
     ``photographs`` is the folder of images that it runs on, ``calibration`` the folder of images on which
     `int8-static` is calibrated; the project's own by default.
 
@@ -81,6 +111,8 @@ def validate(
         UsageError, LoadError: the weights or photographs cannot be loaded.
         ExportError, RunError: that stage could not do its work.
     """
+    if isinstance(case, Model):
+        (case,), weights = select([f"{case.name}/{weights}"]), DEFAULT_WEIGHTS
     walker = Walker(weights, photographs, calibration, cache_dir, progress)
     return walker.judged(case, walker.exported(case))
 

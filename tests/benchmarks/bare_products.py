@@ -26,6 +26,7 @@ from pe_validate.models.perception_encoder.vision import deploy
 from pe_validate.models.perception_encoder.vision.config import MODELS
 from pe_validate.models.perception_encoder.vision.synthetic import seeded
 from pe_validate.models.perception_encoder.vision.tower import VisionTower
+from pe_validate.targets.base import Example
 from pe_validate.targets.onnx.write import write_onnx
 from pe_validate.targets.open import load
 from pe_validate.targets.recipes import lowered
@@ -59,14 +60,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         paths = {"ONNX Runtime fp32, whole model": Path(folder) / "whole.onnx"}
         onnx = Case(options.model, "onnx", "fp32")
-        write_onnx(lowered(tower, onnx), image, paths["ONNX Runtime fp32, whole model"], metadata)
+        write_onnx(lowered(tower, onnx), Example.of(image), paths["ONNX Runtime fp32, whole model"], metadata)
         for precision in ("fp32", "int8"):
             case = Case(options.model, "pte", precision)
             for name, module in (("whole model", lowered(tower, case)), ("products", products_alone(tower, case))):
                 if name == "products":
                     patch.setattr(torch, "softmax", lambda x, dim: x)
                 paths[f"ExecuTorch {precision}, {name}"] = Path(folder) / f"{precision} {name}.pte"
-                write_pte(module, image, paths[f"ExecuTorch {precision}, {name}"], metadata)
+                write_pte(module, Example.of(image), paths[f"ExecuTorch {precision}, {name}"], metadata)
                 patch.undo()
         runtimes = {name: load(path, path.suffix[1:], threads=options.threads) for name, path in paths.items()}
         pixels = np.random.default_rng(0).uniform(-1, 1, config.input_shape).astype(np.float32)

@@ -20,6 +20,7 @@ from pe_validate.data.recipe import FUSED
 from pe_validate.mil import load
 from pe_validate.mil.inspection import inspect
 from pe_validate.models.registry import load_model, model_named
+from pe_validate.targets.base import Example
 from pe_validate.targets.coreml.routes import ROUTES, convert
 
 COLUMNS = ("model", "form", "route", "iOS", "operators", "whole attentions", "file", "exact", "declared")
@@ -36,7 +37,7 @@ def rows(model: str) -> Iterator[tuple[str, ...]]:
             for ios in (17, 18):
                 with TemporaryDirectory() as folder:
                     path = Path(folder) / "model.mlpackage"
-                    convert(module, torch.from_numpy(image), route=route, ios=ios).save(str(path))
+                    convert(module, Example.of(torch.from_numpy(image)), route=route, ios=ios).save(str(path))
                     found = inspect(path)
                     answers = (load(path, mode).predict({"image": image})["features"] for mode in ("exact", "declared"))
                     yield (

@@ -20,6 +20,7 @@ import torch
 from pe_validate.case import Case
 from pe_validate.models.registry import load_model, model_named
 from pe_validate.system.process import Child
+from pe_validate.targets.base import Example
 from pe_validate.targets.recipes import calibration_images, lowered
 from pe_validate.targets.registry import file_name, recipe
 from pe_validate.targets.xnnpack.write import lower_by_partitions, write_pte
@@ -44,7 +45,7 @@ def lower(case: Case, documented: bool) -> tuple[float, float, str]:
             with path.open("wb") as file:
                 program.write_to_file(file)
         else:
-            write_pte(module, image, path, METADATA)
+            write_pte(module, Example.of(image), path, METADATA)
         took = time.process_time() - cpu, time.perf_counter() - wall
         return *took, hashlib.sha256(path.read_bytes()).hexdigest()
 

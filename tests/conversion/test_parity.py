@@ -14,6 +14,7 @@ from pe_validate.data.outputs import Outputs
 from pe_validate.data.verdict import Verdict
 from pe_validate.gates.numbers import judge_numbers
 from pe_validate.gates.registry import tolerance
+from pe_validate.inputs.feed import ImageFeed
 from pe_validate.inputs.strategies import KINDS, LAYOUTS, Drawn, Kind, layouts
 from pe_validate.machines.isolation import IsolatedRuntime
 from pe_validate.reference.reference import Reference
@@ -56,9 +57,11 @@ def test_agrees_on_generated_images(
     runtime: Runtime = request.getfixturevalue("graph_runtime" if quantised else "pe_runtime")
 
     assert settings.default
+    feed = pe_reference.model.feed
+    assert isinstance(feed, ImageFeed)
 
     @settings(max_examples=max(1, settings.default.max_examples // 4))
-    @given(drawn=kind(pe_reference.model.feed.size), layout=layouts())
+    @given(drawn=kind(feed.size), layout=layouts())
     def agrees(drawn: Drawn, layout: str) -> None:
         name = f"{drawn!r} in {layout} memory"
         expected = Outputs(eager.producer, {name: eager.run(drawn.image)})

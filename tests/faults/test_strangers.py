@@ -27,6 +27,7 @@ from pe_validate.models.perception_encoder.vision.config import ModelConfig
 from pe_validate.models.perception_encoder.vision.deploy import deploy
 from pe_validate.models.perception_encoder.vision.tower import VisionTower, rope_angles
 from pe_validate.reference.reference import Reference
+from pe_validate.targets.base import Example
 from pe_validate.targets.coreml.routes import ROUTES, Route, convert
 from pe_validate.targets.pte_coreml.write import write_pte_coreml
 from pe_validate.walk.check import Claim, check
@@ -39,7 +40,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # coremltools 9.0 warns of it
 
 def converted(module: nn.Module, model: Reference, folder: Path, route: Route = "trace", ios: int = 17) -> Path:
     path = folder / "stranger.mlpackage"
-    convert(module, torch.from_numpy(model.inputs[0].image), route=route, ios=ios).save(str(path))
+    convert(module, Example.of(torch.from_numpy(model.inputs[0].image)), route=route, ios=ios).save(str(path))
     return path
 
 
@@ -68,7 +69,7 @@ def test_the_tower_as_it_is_agrees_as_closely_as_float32_sums_do(
 
 def test_the_tower_inside_an_executorch_program_is_known_too(references: References, tmp_path: Path) -> None:
     model, path = references.sound(MODEL), tmp_path / "stranger.pte"
-    write_pte_coreml(model.module, torch.from_numpy(model.inputs[0].image), path, {}, "fp16")
+    write_pte_coreml(model.module, Example.of(torch.from_numpy(model.inputs[0].image)), path, {}, "fp16")
     verdict = identity(path, model, Case(MODEL, "pte-coreml", "fp16"))
     assert verdict.status == "pass", verdict.sentence
     assert "the tower, attention in parts" in verdict.reference

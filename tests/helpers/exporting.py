@@ -39,13 +39,14 @@ def modules_that_write(target: str, folder: Path) -> set[str]:
     import torch
     from tiny_artifacts import METADATA, tiny_module
 
+    from pe_validate.targets.base import Example
     from pe_validate.targets.registry import target_named
 
     value, image = target_named(target), torch.zeros(1, 3, 32, 32)
     precision, recipe = next(iter(value.precisions.items()))
     path = folder / f"tiny{value.suffix}"
     module = recipe.scheme.apply(tiny_module(), [np.zeros(image.shape, np.float32)])
-    value.write(module, image, path, METADATA, precision)
+    value.write(module, Example.of(image), path, METADATA, precision)
     value.delegation(path)
     return _computing("targets", "mil")
 

@@ -9,6 +9,7 @@ import torch
 
 from pe_validate.case import Case
 from pe_validate.models.registry import load_model, model_named
+from pe_validate.targets.base import Example
 from pe_validate.targets.xnnpack.write import write_pte
 
 IMAGES: Final = model_named("PE-Nano").feed.samples()
@@ -26,4 +27,4 @@ def write_undelegated(path: Path) -> None:
     from pe_validate.targets.xnnpack import write as to_pte
 
     to_pte.lower_by_partitions = lambda program, constants: to_edge(program, constant_methods=constants)
-    write_pte(load_model("PE-Nano"), torch.from_numpy(IMAGES[0].image), path, {})
+    write_pte(load_model("PE-Nano"), Example.of(torch.from_numpy(IMAGES[0].image)), path, {})

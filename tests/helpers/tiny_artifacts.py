@@ -18,6 +18,7 @@ from pe_validate.models.base import Model
 from pe_validate.models.perception_encoder.vision.config import ModelConfig
 from pe_validate.models.perception_encoder.vision.model import VisionModel
 from pe_validate.models.weights import Weights, weights_digest
+from pe_validate.targets.base import Example
 
 CONFIG: Final = ModelConfig("tiny", image_size=32, patch_size=8, width=8, layers=1, heads=1)
 """Has the same input and output."""
@@ -73,10 +74,10 @@ def write_all(folder: Path) -> None:
     from pe_validate.targets.xnnpack.write import write_pte
 
     image = torch.zeros(CONFIG.input_shape)
-    write_onnx(tiny_module(), image, folder / "tiny.onnx", METADATA)
-    write_pte(tiny_module(), image, folder / "tiny.pte", METADATA)
-    write_pte(CumulativeSum().eval(), image, folder / "cumsum.pte", METADATA)
-    write_pte_coreml(tiny_module(), image, folder / "tiny.coreml.pte", METADATA, "fp32")
+    write_onnx(tiny_module(), Example.of(image), folder / "tiny.onnx", METADATA)
+    write_pte(tiny_module(), Example.of(image), folder / "tiny.pte", METADATA)
+    write_pte(CumulativeSum().eval(), Example.of(image), folder / "cumsum.pte", METADATA)
+    write_pte_coreml(tiny_module(), Example.of(image), folder / "tiny.coreml.pte", METADATA, "fp32")
     programs = sorted(folder.glob("*.pte"))
     (folder / "delegations.json").write_bytes(
         TypeAdapter(dict[str, Delegation]).dump_json({path.name: delegation(path) for path in programs})

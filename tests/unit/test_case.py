@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pe_validate.case import MATRIX, RECOMMENDED, Case, default_cases, select
+from pe_validate.inputs.feed import ImageFeed
 from pe_validate.models.perception_encoder.vision.config import MODELS
 from pe_validate.models.perception_encoder.vision.model import VisionModel
 from pe_validate.models.registry import model_named
@@ -50,7 +51,7 @@ def test_a_case_knows_the_configuration_of_its_model(case: Case) -> None:
     assert isinstance(model, VisionModel)
     assert model.config is config
     assert (model.input.shape, model.output.shape) == (config.input_shape, config.output_shape)
-    assert (model.feed.size, model.macs) == (config.image_size, config.macs)
+    assert (model.feed, model.macs) == (ImageFeed(config.image_size), config.macs)
 
 
 def test_the_recommended_deployment_is_on_every_target_and_quantised_where_that_pays() -> None:

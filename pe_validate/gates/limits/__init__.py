@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from pe_validate.data.case import Case
 from pe_validate.data.limits import AccuracyTolerance, AgreementTolerance, Tolerance
+from pe_validate.models.registry import model_named
 from pe_validate.targets.registry import recipe, target_of
 
 HERE: Final = Path(__file__).parent
@@ -58,8 +59,12 @@ _cached_table = cache(read_table)
 def row_of(case: Case, gate: str, kind: type[Row], where: Sequence[str] = ()) -> Row | None:
     """Return the row for a case and a gate, or None if there is none.
 
-    It comes from the first machine in ``where`` that has rows for the precision, else from the case's target.
+    It comes from the case's model if that has limits of its own, else from the first machine in ``where`` that has rows
+    for the precision, else from the case's target.
     """
+    own = model_named(case.model).limit(f"{case.target}/{case.precision}", gate)
+    if own is not None and isinstance(own, kind):
+        return own
     machines = _cached_table(MACHINES)
     found = next((machines[name] for name in where if case.precision in machines.get(name, {})), None)
     if found is None:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from pe_validate.data.outputs import Reading
 from pe_validate.data.recipe import FUSED, Recipe, Scheme
 from pe_validate.data.structure import Structure
-from pe_validate.targets.base import Purpose, Source, Target, Values
+from pe_validate.targets.base import Example, Purpose, Source, Target, Values
 from pe_validate.targets.schemes import ROUNDED, round_constants
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor, nn
+    from torch import nn
 
     from pe_validate.targets.coreml.compression import Compression
     from pe_validate.targets.runtime import Runtime
@@ -98,11 +98,11 @@ class CoreMLTarget(CoreMLBase):
     tools = ("torch", "coremltools")
     storage = STORAGE
 
-    def write(self, module: nn.Module, image: Tensor, path: Path, metadata: dict[str, str], precision: str) -> None:
+    def write(self, module: nn.Module, example: Example, path: Path, metadata: dict[str, str], precision: str) -> None:
         """See :func:`~pe_validate.targets.coreml.write.write_mlpackage`."""
         from pe_validate.targets.coreml.write import write_mlpackage
 
-        write_mlpackage(module, image, path, metadata, precision)
+        write_mlpackage(module, example, path, metadata, precision)
 
     def open(self, path: Path, reading: Reading, threads: int | None = None) -> Runtime:
         """Open a package."""

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from pe_validate.data.tensors import INPUT_NAME, OUTPUT_NAME
 from pe_validate.system.quiet import quiet_libraries
+from pe_validate.targets.base import Example
 
 Route = Literal["trace", "export"]
 """How coremltools is given the model: by ``torch.jit.trace`` or by ``torch.export``."""
@@ -27,8 +27,8 @@ Route = Literal["trace", "export"]
 ROUTES: Final = get_args(Route)
 
 
-def convert(module: nn.Module, image: Tensor, *, route: Route = "trace", half: bool = True, ios: int = 17) -> Any:
-    """Return the Core ML model of ``module`` for inputs of ``image``'s shape, computing in float16 if ``half``.
+def convert(module: nn.Module, example: Example, *, route: Route = "trace", half: bool = True, ios: int = 17) -> Any:
+    """Return the Core ML model of ``module`` for inputs like those of ``example``, computing in float16 if ``half``.
 
     Its inputs and outputs are float32. It is not loaded, because prediction needs macOS.
 
@@ -38,12 +38,12 @@ def convert(module: nn.Module, image: Tensor, *, route: Route = "trace", half: b
     with quiet_libraries():  # coremltools 9.0 warns of its own dependencies
         import coremltools as ct
 
-        inputs = [ct.TensorType(name=INPUT_NAME, shape=tuple(image.shape), dtype=np.float32)]
+        inputs = [ct.TensorType(name=n, shape=tuple(x.shape), dtype=np.float32) for n, x in example.inputs.items()]
         with workarounds():
             return ct.convert(
-                captured(module, image, route),
+                captured(module, example.tensors, route),
                 inputs=inputs if route == "trace" else None,  # an exported program declares its own names and shapes
-                outputs=[ct.TensorType(name=OUTPUT_NAME, dtype=np.float32)],
+                outputs=[ct.TensorType(name=name, dtype=np.float32) for name in example.outputs],
                 convert_to="mlprogram",
                 compute_precision=ct.precision.FLOAT16 if half else ct.precision.FLOAT32,
                 minimum_deployment_target=ct.target[f"iOS{ios}"],
@@ -51,15 +51,15 @@ def convert(module: nn.Module, image: Tensor, *, route: Route = "trace", half: b
             )
 
 
-def captured(module: nn.Module, image: Tensor, route: Route) -> Any:
+def captured(module: nn.Module, inputs: tuple[Tensor, ...], route: Route) -> Any:
     """Return ``module`` in the form that coremltools takes.
 
     coremltools wants an exported program to be decomposed. The empty table of decompositions marks it so but changes
     nothing: full decomposition would split attention into smaller operators.
     """
     if route == "trace":
-        return torch.jit.trace(module, image, check_trace=False)
-    return torch.export.export(module, (image,)).run_decompositions({})
+        return torch.jit.trace(module, inputs, check_trace=False)
+    return torch.export.export(module, inputs).run_decompositions({})
 
 
 @contextmanager

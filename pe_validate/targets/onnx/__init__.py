@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from pe_validate.data.outputs import Reading
 from pe_validate.data.recipe import FUSED, Recipe
-from pe_validate.targets.base import Target, Values
+from pe_validate.targets.base import Example, Target, Values
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor, nn
+    from torch import nn
 
     from pe_validate.targets.runtime import Runtime
 
@@ -32,11 +32,11 @@ class OnnxTarget(Target):
     timed = True
     baseline = "fp32"
 
-    def write(self, module: nn.Module, image: Tensor, path: Path, metadata: dict[str, str], precision: str) -> None:
+    def write(self, module: nn.Module, example: Example, path: Path, metadata: dict[str, str], precision: str) -> None:
         """See :func:`~pe_validate.targets.onnx.write.write_onnx`."""
         from pe_validate.targets.onnx.write import write_onnx
 
-        write_onnx(module, image, path, metadata)
+        write_onnx(module, example, path, metadata)
 
     def open(self, path: Path, reading: Reading, threads: int | None = None) -> Runtime:
         """Open an inference session."""

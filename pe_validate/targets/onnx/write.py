@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from pe_validate.data.tensors import INPUT_NAME, OUTPUT_NAME
+from pe_validate.targets.base import Example
 
 
-def write_onnx(module: nn.Module, image: Tensor, path: Path, metadata: dict[str, str]) -> None:
-    """Export ``module`` for inputs of ``image``'s shape to one self-contained, checked file.
+def write_onnx(module: nn.Module, example: Example, path: Path, metadata: dict[str, str]) -> None:
+    """Export ``module`` for inputs like those of ``example`` to one self-contained, checked file.
 
     Raises:
         Exception: whatever the exporter or ``onnx.checker`` raises; the caller names the stage.
@@ -20,11 +20,11 @@ def write_onnx(module: nn.Module, image: Tensor, path: Path, metadata: dict[str,
 
     program = torch.onnx.export(
         module,
-        (image,),
+        example.tensors,
         dynamo=True,
         verbose=False,
-        input_names=[INPUT_NAME],
-        output_names=[OUTPUT_NAME],
+        input_names=list(example.inputs),
+        output_names=list(example.outputs),
     )
     if program is None:
         raise RuntimeError("torch.onnx.export returned no program")

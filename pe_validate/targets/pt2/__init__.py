@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from pe_validate.data.outputs import Reading
 from pe_validate.data.recipe import FUSED, Recipe
-from pe_validate.targets.base import Target, Values
+from pe_validate.targets.base import Example, Target, Values
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor, nn
+    from torch import nn
 
     from pe_validate.targets.runtime import Runtime
 
@@ -25,14 +25,15 @@ class Pt2Target(Target):
     suffix = ".pt2"
     title = "PyTorch exported program"
     precisions: ClassVar[Mapping[str, Recipe]] = {"fp32": Recipe(FUSED)}
+    keeps_names = False
     preload = ("pe_validate.targets.pt2.program",)
     writers = ("pe_validate.targets.pt2.program",)
 
-    def write(self, module: nn.Module, image: Tensor, path: Path, metadata: dict[str, str], precision: str) -> None:
+    def write(self, module: nn.Module, example: Example, path: Path, metadata: dict[str, str], precision: str) -> None:
         """See :func:`~pe_validate.targets.pt2.program.write_pt2`."""
         from pe_validate.targets.pt2.program import write_pt2
 
-        write_pt2(module, image, path, metadata)
+        write_pt2(module, example, path, metadata)
 
     def open(self, path: Path, reading: Reading, threads: int | None = None) -> Runtime:
         """Load the program; archives that would run code of their own are refused."""

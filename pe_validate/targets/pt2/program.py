@@ -14,7 +14,7 @@ from torch.export import ExportedProgram
 
 from pe_validate.data.tensors import INPUT_NAME, OUTPUT_NAME, TensorSpec
 from pe_validate.system.errors import RunError
-from pe_validate.targets.base import Values
+from pe_validate.targets.base import Example, Values
 from pe_validate.targets.intermediates import is_wanted
 from pe_validate.targets.pt2.archive import check_plain
 from pe_validate.targets.runtime import Runtime
@@ -23,13 +23,13 @@ METADATA: Final = "pe_validate.json"
 """The file in the archive's ``extra/`` folder that holds the metadata."""
 
 
-def write_pt2(module: nn.Module, image: Tensor, path: Path, metadata: dict[str, str]) -> None:
-    """Export ``module`` for inputs of ``image``'s shape and save the program.
+def write_pt2(module: nn.Module, example: Example, path: Path, metadata: dict[str, str]) -> None:
+    """Export ``module`` for inputs like those of ``example`` and save the program.
 
     Raises:
         Exception: whatever ``torch.export`` raises; the caller names the stage.
     """
-    program = torch.export.export(module, (image,))
+    program = torch.export.export(module, example.tensors)
     torch.export.save(program, path, extra_files={METADATA: json.dumps(metadata)})
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from pe_validate.data.outputs import Reading
 from pe_validate.data.recipe import FUSED, Recipe
 from pe_validate.data.structure import Delegation, Structure
-from pe_validate.targets.base import Values
+from pe_validate.targets.base import Example, Values
 from pe_validate.targets.coreml import CoreMLBase
 from pe_validate.targets.programs import COREML_BACKEND
 from pe_validate.targets.schemes import ROUNDED
@@ -18,7 +18,7 @@ from pe_validate.targets.xnnpack import OPERANDS, XNNPACK
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor, nn
+    from torch import nn
 
     from pe_validate.targets.runtime import Runtime
 
@@ -43,14 +43,15 @@ class PteCoreMLTarget(CoreMLBase):
         "pe_validate.mil.proto",
         "pe_validate.mil.dtypes",
     )
+    keeps_names = False
     operands = OPERANDS
     partners = (XNNPACK.name,)
 
-    def write(self, module: nn.Module, image: Tensor, path: Path, metadata: dict[str, str], precision: str) -> None:
+    def write(self, module: nn.Module, example: Example, path: Path, metadata: dict[str, str], precision: str) -> None:
         """See :func:`~pe_validate.targets.pte_coreml.write.write_pte_coreml`."""
         from pe_validate.targets.pte_coreml.write import write_pte_coreml
 
-        write_pte_coreml(module, image, path, metadata, precision)
+        write_pte_coreml(module, example, path, metadata, precision)
 
     def open(self, path: Path, reading: Reading, threads: int | None = None) -> Runtime:
         """Open the package inside a program; call it in a child process, because damaged programs abort the process."""

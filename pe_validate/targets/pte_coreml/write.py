@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from pe_validate.system.quiet import quiet_libraries
+from pe_validate.targets.base import Example
 
 
-def write_pte_coreml(module: nn.Module, image: Tensor, path: Path, metadata: dict[str, str], precision: str) -> None:
-    """Lower ``module`` for inputs of ``image``'s shape, computing in ``precision`` (fp16 or fp32), for iOS 17.
+def write_pte_coreml(module: nn.Module, example: Example, path: Path, metadata: dict[str, str], precision: str) -> None:
+    """Lower ``module`` for inputs like those of ``example``, computing in ``precision`` (fp16 or fp32), for iOS 17.
 
     ``metadata`` becomes constant methods of the program, readable with the ExecuTorch runtime.
 
@@ -29,7 +30,7 @@ def write_pte_coreml(module: nn.Module, image: Tensor, path: Path, metadata: dic
             minimum_deployment_target=ct.target.iOS17,
         )
         executable = to_edge_transform_and_lower(
-            torch.export.export(module, (image,)),
+            torch.export.export(module, example.tensors),
             partitioner=[CoreMLPartitioner(compile_specs=specs, lower_full_graph=True)],
             constant_methods={f"pe_{key}": value for key, value in metadata.items()},
         ).to_executorch()

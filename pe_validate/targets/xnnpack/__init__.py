@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from pe_validate.data.outputs import Reading
 from pe_validate.data.recipe import HALF, LINEAR, Recipe, Scheme
 from pe_validate.data.structure import Delegation, Structure
-from pe_validate.targets.base import Target, Values
+from pe_validate.targets.base import Example, Target, Values
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor, nn
+    from torch import nn
 
     from pe_validate.targets.runtime import Runtime
 
@@ -80,13 +80,14 @@ class XnnpackTarget(Target):
     timed = True
     runs_on_arm64 = True
     operands = OPERANDS
+    keeps_names = False
     keeps_constants = True
 
-    def write(self, module: nn.Module, image: Tensor, path: Path, metadata: dict[str, str], precision: str) -> None:
+    def write(self, module: nn.Module, example: Example, path: Path, metadata: dict[str, str], precision: str) -> None:
         """See :func:`~pe_validate.targets.xnnpack.write.write_pte`."""
         from pe_validate.targets.xnnpack.write import write_pte
 
-        write_pte(module, image, path, metadata)
+        write_pte(module, example, path, metadata)
 
     def open(self, path: Path, reading: Reading, threads: int | None = None) -> Runtime:
         """Load the method ``forward``; call it in a child process, because damaged programs abort the process."""

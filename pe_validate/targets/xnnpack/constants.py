@@ -16,6 +16,9 @@ from torch import Tensor, fx, nn
 if TYPE_CHECKING:
     from executorch.exir._serialize._program import PTEFile
 
+PER_CHANNEL = "quantized_decomposed.dequantize_per_channel.default"
+"""An operator that exists only once torchao's PT2E quantisation has been imported."""
+
 DIGEST_LENGTH = 16
 """Hexadecimal digits of a sha256 that are kept, enough for a few hundred constants."""
 
@@ -44,7 +47,7 @@ def _tensors(graph: nn.Module) -> Iterator[tuple[str, Tensor]]:
     if isinstance(graph, fx.GraphModule):  # quantised by PT2E: weights and scales are attributes of the graph
         # Per-tensor scales are left out: they come from calibration, and no two calibrations round alike.
         for node in graph.graph.nodes:
-            if node.target is torch.ops.quantized_decomposed.dequantize_per_channel.default:
+            if str(node.target) == PER_CHANNEL:
                 for constant in node.args[:2]:
                     yield constant.target, getattr(graph, constant.target)
     for name, layer in graph.named_modules():

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import torch
-from torch import Tensor, fx, nn
+from torch import fx, nn
 from torch.export import ExportedProgram
+
+from pe_validate.targets.base import Example
 
 if TYPE_CHECKING:
     from executorch.exir import EdgeProgramManager
@@ -33,15 +35,15 @@ TAG: Final = "tag0"
 """The standard partitioner's name for its first partition; constants are tagged with it."""
 
 
-def write_pte(module: nn.Module, image: Tensor, path: Path, metadata: dict[str, str]) -> None:
-    """Lower ``module`` for inputs of ``image``'s shape, and write the program.
+def write_pte(module: nn.Module, example: Example, path: Path, metadata: dict[str, str]) -> None:
+    """Lower ``module`` for inputs like those of ``example``, and write the program.
 
     ``metadata`` becomes constant methods of the program, readable with the ExecuTorch runtime.
 
     Raises:
         Exception: whatever the exporter raises; the caller names the stage.
     """
-    program = torch.export.export(module, (image,))
+    program = torch.export.export(module, example.tensors)
     constants = {f"pe_{key}": value for key, value in metadata.items()}
     operators = {getattr(node.target, "__name__", "") for node in _calls(program)}
     lower = lower_whole if operators <= PLAIN_OPERATORS else lower_by_partitions

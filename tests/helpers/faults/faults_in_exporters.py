@@ -16,6 +16,7 @@ from pe_validate.data.tensors import OUTPUT_NAME
 from pe_validate.models.perception_encoder.vision.deploy import deploy
 from pe_validate.models.perception_encoder.vision.tower import VisionTower
 from pe_validate.targets import worker
+from pe_validate.targets.base import Example
 from pe_validate.targets.coreml import compression
 from pe_validate.targets.coreml import write as to_mlpackage
 from pe_validate.targets.recipes import lowered
@@ -31,8 +32,8 @@ def float16_instead_of_float32(patch: pytest.MonkeyPatch) -> None:
     """The package computes in float16, which is coremltools' default."""
     write = to_mlpackage.write_mlpackage
 
-    def narrow(module: nn.Module, image: torch.Tensor, path: Any, metadata: dict[str, str], precision: str) -> None:
-        write(module, image, path, metadata, "fp16")
+    def narrow(module: nn.Module, example: Example, path: Any, metadata: dict[str, str], precision: str) -> None:
+        write(module, example, path, metadata, "fp16")
 
     patch.setattr(to_mlpackage, "write_mlpackage", narrow)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -128,7 +129,7 @@ def test_another_group_is_not_looked_at(install: Install) -> None:
 
 def test_a_model_of_another_distribution_is_a_model_like_any_other(install: Install) -> None:
     install("from tiny_artifacts import TinyModel\nVALUE = TinyModel()", group=model_registry.GROUP)
-    found = model_registry.models.__wrapped__()
+    found = model_registry._models.__wrapped__(())
     assert isinstance(found["tiny"], TinyModel)
     assert list(found)[:-1] == list(model_registry.models())
 
@@ -154,7 +155,7 @@ def test_a_target_of_another_distribution_is_a_target_like_any_other(install: In
 def test_a_class_in_place_of_its_instance_is_refused(install: Install, registry: object) -> None:
     source = "from tiny_artifacts import TinyModel as VALUE"
     group, read = (
-        (model_registry.GROUP, model_registry.models.__wrapped__)
+        (model_registry.GROUP, partial(model_registry._models.__wrapped__, ()))
         if registry is model_registry
         else (target_registry.GROUP, target_registry.targets.__wrapped__)
     )

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from pe_validate.data.outputs import Reading
 from pe_validate.data.recipe import FUSED, Recipe
-from pe_validate.targets.base import Target
+from pe_validate.targets.base import Example, Target
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from pe_validate.targets.runtime import Runtime
 
@@ -26,10 +26,11 @@ class TorchScriptTarget(Target):
     modules = ("example_targets.runtime",)
     limits = Path(__file__).with_name("limits.toml")
 
-    def write(self, module: nn.Module, image: Tensor, path: Path, metadata: dict[str, str], precision: str) -> None:
+    def write(self, module: nn.Module, example: Example, path: Path, metadata: dict[str, str], precision: str) -> None:
         """Trace and save."""
         from example_targets.runtime import write_torchscript
 
+        (image,) = example.tensors
         write_torchscript(module, image, path)
 
     def open(self, path: Path, reading: Reading, threads: int | None = None) -> Runtime:

@@ -24,6 +24,7 @@ from pe_validate.models.perception_encoder.vision.deploy import deploy
 from pe_validate.models.perception_encoder.vision.synthetic import seeded
 from pe_validate.models.perception_encoder.vision.tower import VisionTower
 from pe_validate.system.quiet import quiet_libraries
+from pe_validate.targets.base import Example
 from pe_validate.targets.coreml.routes import (
     ROUTES,
     PrescaledAttention,
@@ -61,7 +62,7 @@ def test_both_routes_take_the_tower_and_its_rewrite(
     tower: VisionTower, form: str, route: Route, tmp_path: Path
 ) -> None:
     path = tmp_path / "model.mlpackage"
-    convert(FORMS[form](tower), IMAGE, route=route, half=False).save(str(path))
+    convert(FORMS[form](tower), Example.of(IMAGE), route=route, half=False).save(str(path))
     found = load(path).predict({"image": IMAGE.numpy()})["features"]
     assert compare(tower(IMAGE).numpy(), found).snr_db > 107
 
@@ -69,7 +70,7 @@ def test_both_routes_take_the_tower_and_its_rewrite(
 @pytest.mark.parametrize("route", ROUTES)
 def test_every_attention_of_the_tower_stays_whole_on_ios_18(tower: VisionTower, route: Route, tmp_path: Path) -> None:
     path = tmp_path / "model.mlpackage"
-    convert(tower, IMAGE, route=route, ios=18).save(str(path))
+    convert(tower, Example.of(IMAGE), route=route, ios=18).save(str(path))
     assert inspect(path).operators["scaled_dot_product_attention"] == SMALL.layers + 1
 
 
@@ -89,7 +90,7 @@ def traced(module: nn.Module, x: Tensor) -> dict[str, Any]:
     with quiet_libraries():
         import coremltools as ct
 
-    return {"program": captured(module, x, "trace"), "inputs": [ct.TensorType(name="x", shape=tuple(x.shape))]}
+    return {"program": captured(module, (x,), "trace"), "inputs": [ct.TensorType(name="x", shape=tuple(x.shape))]}
 
 
 class Detached(nn.Module):
@@ -152,10 +153,10 @@ class Scaled(nn.Module):
 def test_without_its_workaround_attention_with_a_scale_falls_apart(route: Route, tmp_path: Path) -> None:
     x, path = torch.rand(1, 2, 8, 4), tmp_path / "model.mlpackage"
     options = {"inputs": traced(Scaled(), x)["inputs"]} if route == "trace" else {}
-    plain(captured(Scaled(), x, route), 18, **options).save(str(path))
+    plain(captured(Scaled(), (x,), route), 18, **options).save(str(path))
     assert "scaled_dot_product_attention" not in inspect(path).operators
     with PrescaledAttention():
-        program = captured(Scaled(), x, route)
+        program = captured(Scaled(), (x,), route)
     plain(program, 18, **options).save(str(path))
     assert inspect(path).operators["scaled_dot_product_attention"] == 1
     (found,) = load(path).predict({"x": x.numpy()}).values()

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from pe_validate.machines.isolation import IsolatedRuntime
 from pe_validate.system.errors import RunError
+from pe_validate.targets.base import Example
 from pe_validate.targets.pt2.archive import check_plain
 from pe_validate.targets.pt2.program import Pt2Runtime, intermediates, write_pt2
 
@@ -42,7 +43,7 @@ def module() -> nn.Module:
 @pytest.fixture(scope="module")
 def sound(module: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("pt2") / "tiny.pt2"
-    write_pt2(module, IMAGE, path, METADATA)
+    write_pt2(module, Example.of(IMAGE), path, METADATA)
     return path
 
 

@@ -1,0 +1,149 @@
+"""Configuration files: ``pe-validate.toml``, or ``[tool.pe-validate]`` in ``pyproject.toml``.
+
+The file is looked for in the current folder and in those above it. ``PE_VALIDATE_CONFIG`` names further files,
+separated as in ``PATH``. Reading one loads no torch and runs no code.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pe_validate.data.limits import Limits, Pieces, Tolerance
+from pe_validate.inputs.preprocessing import PREPROCESSINGS
+from pe_validate.system.errors import UsageError
+
+VARIABLE: Final = "PE_VALIDATE_CONFIG"
+"""Environment variable with further configuration files."""
+
+FILE: Final = "pe-validate.toml"
+PROJECT: Final = "pyproject.toml"
+
+Size = Annotated[int, Field(ge=1, le=2**16)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Input(_Table):
+    """An input: its shape and type, and how photographs become its values."""
+
+    shape: tuple[Size, ...] = Field(min_length=1, max_length=8)
+    dtype: Literal["float32"] = "float32"
+    preprocessing: str | None = None
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.preprocessing not in (None, *PREPROCESSINGS):
+            raise ValueError(f"'{self.preprocessing}' is none of {', '.join(PREPROCESSINGS)}")
+        return self
+
+
+class Limit(_Table):
+    """Limits of a model's own for one gate; the reason is mandatory."""
+
+    max_rel: float = Field(gt=0)
+    snr_db: float
+    cosine: float = Field(le=1)
+    reason: str = Field(min_length=10)
+
+    @property
+    def row(self) -> Tolerance:
+        """The row of limits; nothing is known of what was measured."""
+        limits = Limits(self.max_rel, self.snr_db, self.cosine)
+        return Tolerance(limits, limits, self.reason)
+
+
+class Delegation(_Table):
+    """How many delegate calls, and which operators outside them, are accepted; the reason is mandatory."""
+
+    calls: int = Field(default=1, ge=1)
+    outside: tuple[str, ...] = ()
+    reason: str = Field(min_length=10)
+
+    @property
+    def pieces(self) -> Pieces:
+        """The same, as gates take it."""
+        return Pieces(self.calls, self.outside, self.reason)
+
+
+class Entry(_Table):
+    """A model: where its module comes from, what it takes and gives, and what is validated."""
+
+    module: str | None = None
+    program: Path | None = None
+    weights: str | None = None
+    targets: tuple[str, ...] = ()
+    inputs: dict[str, Input] = Field(min_length=1, max_length=1)
+    output: str | None = None
+    feed: Path | None = None
+    answer: Literal["embedding", "tensor"] = "tensor"
+    rewrites: bool = True
+    licence: str = "unknown"
+    limits: dict[str, dict[str, Limit]] = {}
+    delegation: dict[str, Delegation] = {}
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.module is None) == (self.program is None):
+            raise ValueError("give either 'module' or 'program'")
+        return self
+
+
+class _Configuration(_Table):
+    models: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")], Entry] = {}
+
+
+def configuration_files() -> tuple[Path, ...]:
+    """Return the configuration files that apply here: those of the environment, then the nearest one."""
+    further = [Path(name) for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
+    return (*further, *_nearest(Path.cwd()))
+
+
+def _nearest(folder: Path) -> Iterator[Path]:
+    for each in (folder, *folder.parents):
+        if (each / FILE).is_file():
+            yield each / FILE
+            return
+        if (each / PROJECT).is_file() and _section(each / PROJECT) is not None:
+            yield each / PROJECT
+            return
+
+
+def read_configuration(path: Path) -> dict[str, Entry]:
+    """Return the models of a configuration file, by name.
+
+    Raises:
+        UsageError: it cannot be read, or says something that is not understood.
+    """
+    content = _section(path)
+    try:
+        return _Configuration.model_validate(content or {}).models
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        first = problems[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        more = f" ({len(problems) - 1} more)" * (len(problems) > 1)
+        reason = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"'{path}' is not understood at {where}: {reason}{more}.") from error
+
+
+def _section(path: Path) -> dict[str, Any] | None:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"'{path}' cannot be read ({error.strerror or error}).") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        if path.name == PROJECT:
+            return None  # it is not this project's to complain about
+        raise UsageError(f"'{path}' is not TOML: {error}.") from error
+    if path.name != PROJECT:
+        return content
+    section: dict[str, Any] | None = content.get("tool", {}).get("pe-validate")
+    return section

@@ -1,0 +1,294 @@
+"""A user's own model: the module that a factory or a saved program gives, under test like any other model.
+
+The module is captured once, by ``torch.export``, in the process of the user. Child processes read the saved program and
+never run the user's code; its content is the identity of the weights, so every cache notices when it changes.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib.util
+import inspect
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pe_validate.data.limits import Pieces, Tolerance
+from pe_validate.data.tensors import OUTPUT_NAME, TensorSpec
+from pe_validate.inputs.feed import ArrayFeed, Feed, ImageFeed, arrays_in
+from pe_validate.inputs.preprocessing import PREPROCESSINGS
+from pe_validate.models.base import DEFAULT_WEIGHTS, Model
+from pe_validate.models.own.config import Entry, Input
+from pe_validate.system.errors import LoadError, UsageError
+from pe_validate.tasks.answer import ONE_EMBEDDING
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from pe_validate.models.weights import Weights
+
+CAPTURED: Final = "captured:"
+"""The beginning of the spec of weights that a child reads: the rest is the path of a saved program."""
+
+Factory = Callable[..., Any]
+
+
+class OwnModel(Model):
+    """A model of a configuration file in ``folder``."""
+
+    modules = ("pe_validate.models.own.program", "pe_validate.models.own.rewrites")
+
+    def __init__(self, name: str, entry: Entry, folder: Path) -> None:
+        self.name, self._entry, self._folder = name, entry, folder
+        ((called, given),) = entry.inputs.items()
+        self.input = TensorSpec(called, given.shape, given.dtype)
+        self.feed = _feed(name, given, folder / entry.feed if entry.feed else None)
+        self.answer = ONE_EMBEDDING if entry.answer == "embedding" else None
+        self.kinds = entry.targets
+        self.licence = entry.licence
+        self.eager: nn.Module | None = None
+        """The module itself, if this process has it in memory."""
+        self._weights: dict[str, Weights] = {}
+        self._loaded: dict[str, _Loaded] = {}
+
+    @property
+    def output(self) -> TensorSpec:  # type: ignore[override]  # it is known once the module has run
+        """The output; its shape is known once weights have been loaded."""
+        loaded = next(reversed(self._loaded.values()), None)
+        shape = loaded.output if loaded else ()
+        return TensorSpec(self._entry.output or OUTPUT_NAME, shape, "float32")
+
+    def limit(self, kind: str, gate: str) -> Tolerance | None:
+        """Return the model's own row of limits for ``TARGET/PRECISION`` and a gate."""
+        row = self._entry.limits.get(kind, {}).get(gate)
+        return row.row if row else None
+
+    def pieces(self, kind: str) -> Pieces | None:
+        """Return the accepted delegation of ``TARGET/PRECISION``."""
+        found = self._entry.delegation.get(kind)
+        return found.pieces if found else None
+
+    def load_weights(self, spec: str) -> Weights:
+        """Build the module, with random numbers from ``seed:N`` or weights from ``file:PATH``, and capture it.
+
+        By default the weights are those of the configuration file. A process does this once for each spec.
+        """
+        if spec not in self._weights:
+            self._weights[spec] = self._captured(spec)
+        return self._weights[spec]
+
+    def _captured(self, spec: str) -> Weights:
+        from pe_validate.models.own.program import captured, identity, read_program, tensors
+        from pe_validate.models.weights import Weights
+
+        if spec.startswith(CAPTURED):
+            path = Path(spec.removeprefix(CAPTURED))
+            program, module = read_program(path), None
+        else:
+            module = self._built(spec)
+            program = captured(self.name, module, self._zeros())
+            path = _saved(program, identity(program))
+        digest = identity(program)
+        shape = next(n for n in program.graph.nodes if n.op == "output").args[0][0].meta["val"].shape
+        self._loaded[digest] = _Loaded(program, tuple(map(int, shape)), module)
+        return Weights(f"{CAPTURED}{path}", digest, tensors(program))
+
+    def load(self, weights: Weights) -> nn.Module:
+        """Return the user's own module, or in a child process the program that was captured from it."""
+        from pe_validate.models.own.program import module_of
+
+        loaded = self._loaded[weights.sha256]
+        if loaded.module is None:
+            loaded.module = module_of(loaded.program)
+        return loaded.module
+
+    def deployable(self, module: Any, form: str) -> nn.Module:
+        """Return the captured program as a module with its own tensors, rewritten for ``form`` where that is exact."""
+        from pe_validate.models.own.program import captured, copy_of, module_of
+        from pe_validate.models.own.rewrites import rewritten
+
+        known = next((each.program for each in self._loaded.values() if each.module is module), None)
+        found = module_of(known or captured(self.name, module, self._zeros()))
+        return rewritten(found, form, self._zeros()) if self._entry.rewrites else copy_of(found)
+
+    def _zeros(self) -> Tensor:
+        import torch
+
+        return torch.zeros(self.input.shape)
+
+    def _built(self, spec: str) -> nn.Module:
+        from pe_validate.models.own.program import module_of, one_output, read_program
+
+        if self.eager is not None:
+            return self.eager
+        if self._entry.program:
+            if spec != DEFAULT_WEIGHTS:
+                raise UsageError(f"{self.name} is a saved program, which holds its weights: leave out --weights.")
+            module: nn.Module = module_of(read_program(self._folder / self._entry.program))
+        else:
+            module = self._made(spec)
+        return one_output(self.name, module, self._zeros(), self._entry.output)
+
+    def _made(self, spec: str) -> nn.Module:
+        import torch
+        from torch import nn
+
+        factory = _factory(self.name, str(self._entry.module), self._folder)
+        file = self._entry.weights and str(self._folder / self._entry.weights) if spec == DEFAULT_WEIGHTS else None
+        kind, _, rest = spec.partition(":")
+        if kind not in ("seed", "file") or (kind == "seed" and not rest.isdecimal()):
+            raise UsageError(f"Weights '{spec}' of {self.name} are not 'seed:N' or 'file:PATH'.")
+        file = rest if kind == "file" else file
+        takes_weights = _takes_an_argument(factory)
+        if takes_weights and file is None:
+            raise UsageError(f"The factory of {self.name} takes weights: pass --weights file:PATH.")
+        with torch.random.fork_rng():
+            torch.manual_seed(int(rest) if kind == "seed" else 0)
+            try:
+                module = factory(file) if takes_weights else factory()
+            except Exception as error:
+                raise LoadError(
+                    f"The factory {self._entry.module} of {self.name} failed, {type(error).__name__}: {error}."
+                ) from error
+        if not isinstance(module, nn.Module):
+            raise LoadError(f"The factory {self._entry.module} of {self.name} gives no nn.Module: {type(module)}.")
+        module = module.float().eval().requires_grad_(False)
+        if file is not None and not takes_weights:
+            _fill(self.name, module, file)
+        return module
+
+
+@dataclass
+class _Loaded:
+    program: Any
+    output: tuple[int, ...]
+    module: nn.Module | None = field(repr=False)
+
+
+def _fill(name: str, module: nn.Module, file: str) -> None:
+    """Load a checkpoint into a module.
+
+    Raises:
+        LoadError: the file cannot be read, or does not fit.
+    """
+    from pe_validate.models.weights import read_state_dict
+
+    try:
+        module.load_state_dict(read_state_dict(Path(file).expanduser()))
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
+        raise LoadError(f"'{file}' does not fit {name}: {' '.join(lines)[:400]}") from error
+
+
+def _feed(name: str, given: Input, arrays: Path | None) -> Feed:
+    """Return what a model is fed: the arrays of a file, photographs if it takes images, else noise.
+
+    Raises:
+        UsageError: a preprocessing is named, and the input is no image.
+    """
+    shape = given.shape
+    if arrays:
+        return _StoredFeed(shape, arrays)
+    if len(shape) == 4 and 3 in (shape[1], shape[3]):
+        last = shape[1] != 3
+        height, width = shape[1:3] if last else shape[2:4]
+        return ImageFeed(height, width, shape[0], last, PREPROCESSINGS[given.preprocessing or "pe"])
+    if given.preprocessing:
+        raise UsageError(f"{name} has a preprocessing and takes {list(shape)}, which is no batch of RGB images.")
+    return ArrayFeed(shape)
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredFeed(Feed):
+    """The arrays of a file, read when they are needed."""
+
+    shape: tuple[int, ...]
+    path: Path
+
+    def samples(self, photographs: Path | None = None) -> Any:
+        """Return the arrays."""
+        return self._read().samples()
+
+    def crops(self, count: int, seed: int, photographs: Path | None = None) -> Any:
+        """Return noise with the mean and the standard deviation of the arrays."""
+        return self._read().crops(count, seed)
+
+    def extremes(self) -> Any:
+        """Return constants three standard deviations below and above the mean of the arrays."""
+        return self._read().extremes()
+
+    def _read(self) -> ArrayFeed:
+        import numpy as np
+
+        given = arrays_in(self.path, self.shape)
+        values = np.stack(list(given.values()))
+        return ArrayFeed(self.shape, given, float(values.mean()), float(values.std()))
+
+
+def _factory(name: str, spec: str, folder: Path) -> Factory:
+    """Import the factory ``package.module:function`` or ``file.py:function``.
+
+    Raises:
+        UsageError: there is no such file, module or function, or importing it fails.
+    """
+    where, _, called = spec.partition(":")
+    try:
+        module = _module_of_file(folder / where) if where.endswith(".py") else import_module(where)
+        factory = getattr(module, called)
+    except Exception as error:
+        raise UsageError(
+            f"The factory '{spec}' of {name} cannot be imported from '{folder}', {type(error).__name__}: {error}."
+        ) from error
+    if not callable(factory):
+        raise UsageError(f"The factory '{spec}' of {name} is no function, but {type(factory).__name__}.")
+    found: Factory = factory
+    return found
+
+
+def _module_of_file(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(f"_pe_validate_own_{path.stem}", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise FileNotFoundError(f"there is no file '{path}'")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    sys.path.insert(0, str(path.parent))  # its neighbours can be imported, as by 'python file.py'
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(path.parent))
+    return module
+
+
+def _takes_an_argument(factory: Factory) -> bool:
+    """Return whether a factory must be given something: a class or function with a parameter that has no default."""
+    parameters = inspect.signature(factory).parameters.values()
+    return any(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
+
+
+def _saved(program: Any, digest: str) -> Path:
+    """Save a program for the children of this process, and return its path."""
+    import torch
+
+    path = scratch() / f"{digest[:32]}.pt2"
+    if not path.exists():
+        torch.export.save(program, path)
+    return path
+
+
+@cache
+def scratch() -> Path:
+    """Return a folder that goes when this process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="pe_validate-models-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def models_of(path: Path, entries: Mapping[str, Entry]) -> dict[str, OwnModel]:
+    """Return the models of a configuration file."""
+    return {name: OwnModel(name, entry, path.parent) for name, entry in entries.items()}
