@@ -15,6 +15,7 @@ from pe_validate.data.case import Case
 from pe_validate.models.base import Model
 from pe_validate.models.registry import models, own_models
 from pe_validate.system.errors import UsageError
+from pe_validate.system.suggest import did_you_mean
 from pe_validate.targets.registry import targets
 
 if TYPE_CHECKING:
@@ -84,9 +85,15 @@ def select(patterns: Sequence[str]) -> tuple[Case, ...]:
             raise UsageError(
                 f"No case matches '{pattern}': write MODEL/TARGET/PRECISION or the beginning of it, with "
                 f"MODEL one of {', '.join(models())} and TARGET one of {', '.join(targets())}; "
-                "'pe-validate list' prints every case."
+                f"'pe-validate list' prints every case.{did_you_mean(pattern, _beginnings())}"
             )
     return tuple(case for case in matrix() if any(_matches(pattern, case) for pattern in patterns))
+
+
+def _beginnings() -> list[str]:
+    """Return models, models with targets, and cases, by name."""
+    pairs = [f"{case.model}/{case.target}" for case in matrix()]
+    return [*models(), *pairs, *map(str, matrix())]
 
 
 @cache

@@ -15,7 +15,7 @@ from pe_validate.system.errors import UsageError
 from pe_validate.system.files import shipped
 from pe_validate.walk.again import command
 
-app = typer.Typer(help="Run ExecuTorch programs on iPhone-class cores.", no_args_is_help=True)
+app = typer.Typer(help="Run ExecuTorch programs on iPhone-class cores.", no_args_is_help=True, rich_markup_mode=None)
 
 Profiles = Annotated[
     list[str] | None,
@@ -25,7 +25,7 @@ Profiles = Annotated[
 
 @app.command()
 def run(
-    cases: Annotated[list[str], case_argument("CASE…", "As for 'pe-validate run', for target pte only.")],
+    cases: Annotated[list[str], case_argument("CASE", "As for 'pe-validate run', for target pte only.")],
     profiles: Profiles = None,
     weights: Weights = DEFAULT_WEIGHTS,
     inputs: Annotated[int, typer.Option(min=1, max=6, help="Number of images to run each program on.")] = 2,

@@ -10,7 +10,7 @@ import typer
 from pe_validate.cli.printing import print_table
 from pe_validate.system.legible import legible
 
-app = typer.Typer(help="Inspect Core ML packages.", no_args_is_help=True)
+app = typer.Typer(help="Inspect Core ML packages.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command()

@@ -13,7 +13,7 @@ from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.models.registry import model_named
 from pe_validate.system.errors import UsageError
 
-app = typer.Typer(help="Prepare tests on an iPhone.", no_args_is_help=True)
+app = typer.Typer(help="Prepare tests on an iPhone.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
@@ -25,7 +25,7 @@ def group() -> None:
 def bundle(
     cases: Annotated[
         list[str] | None,
-        case_argument("[CASE]…", "As for 'run'. [default: the recommended ones that a phone can run]"),
+        case_argument("CASE", "As for 'run'. [default: the recommended ones that a phone can run]"),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder to write the bundle to; an older bundle is replaced.")] = Path(
         "ios_xctest/Resources"

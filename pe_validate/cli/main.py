@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
+    context_settings={"max_content_width": 100},
+    rich_markup_mode=None,  # it would take what stands in brackets for markup, and leave it out
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_arm64.app, name="arm64")
@@ -40,7 +42,7 @@ app.add_typer(cli_ios.app, name="ios")
 
 Cases = Annotated[
     list[str] | None,
-    case_argument("[CASE]…", "A case such as PE-Core-S16-384/pte/fp32, or the beginning of one; * is a wildcard."),
+    case_argument("CASE", "A case such as PE-Core-S16-384/pte/fp32, or the beginning of one; * is a wildcard."),
 ]
 ReportDir = Annotated[Path, typer.Option("--report", help="Folder to write the report to.")]
 
@@ -131,6 +133,7 @@ def check(
     from pe_validate.walk.check import claimed
 
     make_room(report)
+    model_named(model)  # before the file is read
     claim = claimed(file, model, precision)
     options = {"--weights": weights, "--precision": precision, "--output": output, "--images": images}
     words = ("check", str(file), "--model", model)
@@ -150,7 +153,7 @@ app.command()(cli_explain.explain)
 
 @app.command()
 def export(
-    cases: Annotated[list[str], case_argument("CASE…", "As for 'run'.")],
+    cases: Annotated[list[str], case_argument("CASE", "As for 'run'.")],
     out: Annotated[Path, typer.Option(help="Folder to write the artifacts to.")],
     weights: Weights = DEFAULT_WEIGHTS,
     calibration: Calibration = None,

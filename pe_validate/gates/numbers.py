@@ -112,9 +112,21 @@ def breach(comparison: Comparison, row: Tolerance) -> str:
         return "a value that is not finite"
     broken = []
     if not comparison.max_rel <= limit.max_rel:
-        broken.append(f"max |Δ| {comparison.max_rel:.3g} σ, limit {limit.max_rel:g} σ")
+        found, bound = apart(comparison.max_rel, limit.max_rel, ".3g")
+        broken.append(f"max |Δ| {found} σ, limit {bound} σ")
     if not comparison.snr_db >= limit.snr_db:
-        broken.append(f"SNR {comparison.snr_db:.1f} dB, limit {limit.snr_db:g} dB")
+        found, bound = apart(comparison.snr_db, limit.snr_db, ".1f")
+        broken.append(f"SNR {found} dB, limit {bound} dB")
     if not comparison.cosine >= limit.cosine:
-        broken.append(f"cosine {comparison.cosine:.6f}, limit {limit.cosine:g}")
+        found, bound = apart(comparison.cosine, limit.cosine, ".6f")
+        broken.append(f"cosine {found}, limit {bound}")
     return " and ".join(broken)
+
+
+def apart(observed: float, limit: float, style: str) -> tuple[str, str]:
+    """Return both numbers in ``style``, with as many more digits as it takes to tell them apart."""
+    bound = f"{limit:.15g}"
+    digits = int(style[1:-1])
+    while float(found := f"{observed:.{digits}{style[-1]}}") == limit != observed:
+        digits += 1
+    return found, bound

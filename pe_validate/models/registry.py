@@ -13,6 +13,7 @@ from pe_validate.models.own.model import models_of
 from pe_validate.models.perception_encoder.vision.model import VISION_MODELS
 from pe_validate.system.errors import UsageError
 from pe_validate.system.registry import registered
+from pe_validate.system.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,7 +59,8 @@ def model_named(name: str) -> Model:
         UsageError: there is no such model.
     """
     if name not in models():
-        raise UsageError(f"Unknown model '{name}': choose one of {', '.join(models())}.")
+        near = did_you_mean(name, models())
+        raise UsageError(f"Unknown model '{name}': choose one of {', '.join(models())}.{near}")
     return models()[name]
 
 

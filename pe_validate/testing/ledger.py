@@ -9,12 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from pe_validate.case import Case, select
-
-PROPERTY: Final = "pe_validate gates"
-"""Name of the property in which a passed test records its case and the gates that it has judged, as JSON."""
 
 
 def entry(case: Case, gates: Iterable[str]) -> str:

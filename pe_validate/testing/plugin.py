@@ -10,30 +10,33 @@ from::
 
     pytest --pe-weights file:my.safetensors --pe-cases PE-Core-T16-384/pte
 
+Without ``--pe-cases`` the cases are those of ``pe-validate run``: the models of the configuration file, if there is
+one.
 ``pe_verdicts`` are the verdicts of all gates on the case. With ``--pe-require`` a run fails unless passing tests have
 used the verdicts of every selected case: tests that were skipped, deselected or expected to fail do not count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pe_validate.case import Case, select
-from pe_validate.system.errors import UsageError
-from pe_validate.testing.ledger import PROPERTY, Ledger, entry
-
 if TYPE_CHECKING:
     from pe_validate.data.artifact import Artifact
+    from pe_validate.data.case import Case
     from pe_validate.data.result import Result
     from pe_validate.data.verdict import Verdict
     from pe_validate.reference.reference import Reference
     from pe_validate.targets.runtime import Runtime
 
-# Stages are imported in the fixtures, because every pytest run in an environment loads the plugin.
+# Everything is imported where it is used, because every pytest run in an environment loads the plugin.
+
+PROPERTY = "pe_validate gates"
+"""Name of the property in which a passed test records its case and the gates that it has judged, as JSON."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,17 +47,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="seed:7",
         help="seed:N, seed:N+outliers, trained, file:PATH or hf:REPO[@REVISION][:FILE]",
     )
-    group.addoption("--pe-cases", default="*", help="cases or their beginnings, separated by commas; all by default")
+    group.addoption(
+        "--pe-cases", help="cases or their beginnings, separated by commas; by default those of 'pe-validate run'"
+    )
     group.addoption("--pe-require", action="store_true", help="fail unless every gate of every case was judged")
     group.addoption("--pe-cache-dir", type=Path, help="folder of exported artifacts; the user's cache by default")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse unknown cases before anything is collected, and keep a ledger, except in xdist workers."""
-    try:
-        _cases(config)
-    except UsageError as error:
-        raise pytest.UsageError(f"--pe-cases: {error}") from error
+    if config.getoption("--pe-cases") is not None:
+        from pe_validate.system.errors import UsageError
+
+        try:
+            _cases(config)
+        except UsageError as error:
+            raise pytest.UsageError(f"--pe-cases: {error}") from error
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Requirement(config))  # unnamed, so that it cannot be blocked with -p no:NAME
 
@@ -65,8 +73,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.config.workeroutput["pe_require"] = session.config.getoption("--pe-require")
 
 
-def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Report which weights are validated and which runtime computes the Core ML numbers."""
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+    """Report which weights are validated and which runtime computes the Core ML numbers, if tests use a case."""
+    if not any("pe_case" in getattr(item, "fixturenames", ()) for item in items):
+        return []
     from pe_validate.targets.coreml import best_reading
 
     computed = "Core ML" if best_reading() == "native" else "the reference evaluator, Core ML itself did not run"
@@ -96,7 +106,8 @@ def pe_reference(pe_case: Case, request: pytest.FixtureRequest) -> Reference:
     if pe_case.model not in loaded:
         folder = (request.config.getoption("--pe-cache-dir") or default_cache_dir()) / "answers"
         weights = request.config.getoption("--pe-weights")
-        loaded[pe_case.model] = reference(pe_case.model, weights, store=AnswerStore(folder))
+        with _one_sentence():
+            loaded[pe_case.model] = reference(pe_case.model, weights, store=AnswerStore(folder))
     return loaded[pe_case.model]
 
 
@@ -105,7 +116,8 @@ def pe_artifact(pe_case: Case, pe_reference: Reference, request: pytest.FixtureR
     """The exported case, from the cache or exported now."""
     from pe_validate.targets.export import export
 
-    return export(pe_case, pe_reference.weights, request.config.getoption("--pe-cache-dir"))
+    with _one_sentence():
+        return export(pe_case, pe_reference.weights, request.config.getoption("--pe-cache-dir"))
 
 
 @pytest.fixture(scope="session")
@@ -121,14 +133,16 @@ def pe_runtime(pe_case: Case, pe_artifact: Artifact) -> Iterator[Runtime]:
 
 
 @pytest.fixture
-def pe_result(
-    pe_case: Case, pe_artifact: Artifact, pe_reference: Reference, record_property: Callable[[str, object], None]
-) -> Result:
+def pe_result(pe_case: Case, pe_artifact: Artifact, pe_reference: Reference, request: pytest.FixtureRequest) -> Result:
     """The result of the case, as in ``pe-validate run``; its gates count as judged if the test passes."""
+    from pe_validate.testing.ledger import entry
     from pe_validate.walk.walk import evidence_of, examine
 
-    result = examine(evidence_of(pe_artifact, pe_reference))
-    record_property(PROPERTY, entry(pe_case, (v.gate for v in result.verdicts if v.status == "pass")))
+    with _one_sentence():
+        result = examine(evidence_of(pe_artifact, pe_reference))
+    judged = entry(pe_case, (verdict.gate for verdict in result.verdicts if verdict.status == "pass"))
+    # Not by record_property, which warns with the default form of --junitxml.
+    request.node.user_properties.append((PROPERTY, judged))
     return result
 
 
@@ -142,7 +156,7 @@ class Requirement:
     """Keeps the ledger of a run, in the process that reports it, and fails the run if cells are missing."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self._config, self._ledger, self._missing = config, Ledger(), list[str]()
+        self._config, self._recorded, self._missing = config, list[str](), list[str]()
         self._required_by_a_worker = False
         self._named = config.getoption("--pe-require")  # on the command line; a conftest's may be ignored by --co
 
@@ -156,7 +170,7 @@ class Requirement:
         if report.when == "call" and report.passed and not hasattr(report, "wasxfail"):
             for name, value in report.user_properties:
                 if name == PROPERTY:
-                    self._ledger.enter(str(value))
+                    self._recorded.append(str(value))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -166,7 +180,12 @@ class Requirement:
         listed = session.config.option.collectonly and not self._named
         if not required or listed or session.exitstatus == pytest.ExitCode.INTERRUPTED:
             return
-        self._missing = self._ledger.missing(_cases(self._config), self._config.getoption("--pe-weights"))
+        from pe_validate.testing.ledger import Ledger
+
+        ledger = Ledger()
+        for record in self._recorded:
+            ledger.enter(record)
+        self._missing = ledger.missing(_cases(self._config), self._config.getoption("--pe-weights"))
         if self._missing and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -181,6 +200,19 @@ class Requirement:
 _LOADED: pytest.StashKey[dict[str, Reference]] = pytest.StashKey()
 
 
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    """Report the error of a stage as its one sentence, without a traceback through this project."""
+    from pe_validate.system.errors import PEValidateError
+
+    try:
+        yield
+    except PEValidateError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
 def _cases(config: pytest.Config) -> tuple[Case, ...]:
-    patterns: str = config.getoption("--pe-cases")
-    return select([pattern.strip() for pattern in patterns.split(",")])
+    from pe_validate.case import default_cases, select
+
+    patterns: str | None = config.getoption("--pe-cases")
+    return default_cases() if patterns is None else select([pattern.strip() for pattern in patterns.split(",")])

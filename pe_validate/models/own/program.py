@@ -12,9 +12,9 @@ from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 
 from pe_validate.data.tensors import OUTPUT_NAME
+from pe_validate.models.own.archive import check_plain
 from pe_validate.system.errors import LoadError
 from pe_validate.system.quiet import quiet_libraries
-from pe_validate.targets.pt2.archive import check_plain
 
 LISTED = 6
 """The most outputs that an error message lists."""

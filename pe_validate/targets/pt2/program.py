@@ -13,10 +13,10 @@ from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 
 from pe_validate.data.tensors import INPUT_NAME, OUTPUT_NAME, TensorSpec
+from pe_validate.models.own.archive import check_plain
 from pe_validate.system.errors import RunError
 from pe_validate.targets.base import Example, Values
 from pe_validate.targets.intermediates import is_wanted
-from pe_validate.targets.pt2.archive import check_plain
 from pe_validate.targets.runtime import Runtime
 
 METADATA: Final = "pe_validate.json"

@@ -52,6 +52,16 @@ def assert_one_sentence(done: Done, code: int, *words: str) -> None:
     assert all(word in said[0] for word in words), said[0]
 
 
+def test_help_shows_what_stands_in_brackets(pe_validate: Callable[..., Done]) -> None:
+    said = " ".join(pe_validate("run", "--help").stdout.split())
+    assert "hf:REPO[@REVISION][:FILE]" in said
+    assert "[default: the user's cache folder]" in said
+
+
+def test_check_names_an_unknown_model_before_it_reads_the_file(pe_validate: Callable[..., Done]) -> None:
+    assert_one_sentence(pe_validate("check", "missing.onnx", "--model", "pe-nano"), 2, "Did you mean 'PE-Nano'?")
+
+
 def test_list_prints_the_matrix(pe_validate: Callable[..., Done]) -> None:
     assert pe_validate("list").stdout.splitlines() == [str(case) for case in MATRIX]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pe_validate.case import MATRIX, Case
@@ -17,7 +17,7 @@ from pe_validate.data.comparison import Comparison, worst
 from pe_validate.data.limits import Limits, Tolerance
 from pe_validate.data.outputs import Array, Outputs
 from pe_validate.data.verdict import Verdict
-from pe_validate.gates.numbers import breach, judge_numbers
+from pe_validate.gates.numbers import apart, breach, judge_numbers
 from pe_validate.gates.registry import tolerance
 
 CASE = Case("PE-Core-T16-384", "onnx", "fp32")
@@ -31,6 +31,17 @@ BROKEN = {
     "cosine": (replace(KEPT, cosine=0.9985), "cosine 0.998500, limit 0.999"),
     "finite": (replace(KEPT, finite=False), "a value that is not finite"),
 }
+
+
+NUMBERS = st.floats(-400, 400, allow_nan=False)
+
+
+@given(observed=NUMBERS, limit=NUMBERS, style=st.sampled_from([".3g", ".1f", ".6f"]))
+@example(observed=0.9999999989, limit=0.999999999, style=".6f")
+@example(observed=106.96, limit=107.0, style=".1f")
+def test_observed_and_limit_can_be_told_apart(observed: float, limit: float, style: str) -> None:
+    found, bound = apart(observed, limit, style)
+    assert (float(found) == float(bound)) <= (observed == pytest.approx(limit, rel=1e-14))
 
 
 def changed(number: str, value: float) -> Comparison:
@@ -121,7 +132,7 @@ def test_a_failure_names_case_gate_input_producers_observed_limit_and_reason(gat
         "the artifact against the graph",
         f"max |Δ| {found.max_rel:.3g} σ, limit {row.limit.max_rel:g} σ",
         f"SNR {found.snr_db:.1f} dB, limit {row.limit.snr_db:g} dB",
-        f"cosine {found.cosine:.6f}, limit {row.limit.cosine:g}",
+        f"cosine {found.cosine:.6f}, limit {row.limit.cosine:.15g}",
         row.reason,
     ):
         assert part in verdict.sentence, verdict.sentence

@@ -10,9 +10,10 @@ from pathlib import Path
 import commands
 import pytest
 from commands import Done
+from own_models import project
 from places import ROOT
 
-from pe_validate.case import MATRIX
+from pe_validate.case import MATRIX, default_cases
 from pe_validate.targets.registry import target_named, targets
 
 USERS_TEST = """
@@ -39,8 +40,18 @@ def test_a_test_runs_once_for_every_case_that_is_chosen(run_pytest: Callable[...
     assert "test_mine.py::test_mine[PE-Spatial-S16-512/mlpackage/fp16]" in collected
 
 
-def test_every_case_is_chosen_by_default(run_pytest: Callable[..., Done]) -> None:
-    assert f"{len(MATRIX)} tests collected" in run_pytest("--collect-only").stdout
+def test_the_cases_of_the_command_line_are_chosen_by_default(run_pytest: Callable[..., Done]) -> None:
+    assert f"{len(default_cases())} tests collected" in run_pytest("--collect-only").stdout
+    assert f"{len(MATRIX)} tests collected" in run_pytest("--collect-only", "--pe-cases", "*").stdout
+
+
+def test_the_users_own_models_are_the_default_where_there_are_any(
+    run_pytest: Callable[..., Done], tmp_path: Path
+) -> None:
+    project(tmp_path)
+    collected = run_pytest("--collect-only").stdout
+    assert "test_mine[mine/onnx/fp32]" in collected
+    assert "2 tests collected" in collected
 
 
 def test_an_unknown_case_is_a_usage_error(run_pytest: Callable[..., Done]) -> None:
@@ -77,10 +88,37 @@ def test_many(pe_case, turn, worker_id):
 
 
 def test_the_plugin_costs_nothing_where_it_is_not_used(tmp_path: Path) -> None:
-    (tmp_path / "test_plain.py").write_text("import sys\ndef test_plain(): assert 'torch' not in sys.modules\n")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:hypothesispytest"]
+    """Of this project's modules nothing but the plugin's own is loaded, and nothing is said."""
+    (tmp_path / "test_plain.py").write_text(
+        "import sys\n"
+        "def test_plain():\n"
+        "    loaded = {name for name in sys.modules if name.partition('.')[0] in ('pe_validate', 'torch', 'numpy')}\n"
+        "    assert loaded == {'pe_validate', 'pe_validate.testing', 'pe_validate.testing.plugin'}\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-p", "no:hypothesispytest"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout
+    assert "pe_validate:" not in done.stdout
+
+
+def test_it_says_which_weights_are_validated_where_it_is_used(run_pytest: Callable[..., Done]) -> None:
+    assert "pe_validate: weights seed:7; Core ML" in run_pytest("--collect-only", "-v").stdout
+
+
+def test_junits_default_form_holds_what_was_judged_and_warns_of_nothing(tmp_path: Path) -> None:
+    (tmp_path / "test_gates.py").write_text("def test_gates(pe_verdicts): assert pe_verdicts\n")
+    arguments = ("-q", "-W", "error", "--junitxml", "made.xml", "--pe-cases", "PE-Nano/onnx/fp32", "--pe-require")
+    done = commands.pytest(*arguments, folder=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert "pe_validate gates" in (tmp_path / "made.xml").read_text()
+
+
+def test_weights_that_cannot_be_loaded_are_one_sentence(run_pytest: Callable[..., Done]) -> None:
+    done = run_pytest("--pe-cases", "PE-Nano/onnx", "--pe-weights", "file:nowhere.safetensors")
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
+    assert "No checkpoint at 'nowhere.safetensors'" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert "plugin.py" not in done.stdout
 
 
 CONVERSION = ROOT / "tests" / "conversion"

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from pe_validate.machines.isolation import IsolatedRuntime
+from pe_validate.models.own.archive import check_plain
 from pe_validate.system.errors import RunError
 from pe_validate.targets.base import Example
-from pe_validate.targets.pt2.archive import check_plain
 from pe_validate.targets.pt2.program import Pt2Runtime, intermediates, write_pt2
 
 METADATA = {"model": "tiny", "precision": "fp32", "weights_sha256": "0" * 64, "licence": "none"}
