@@ -34,6 +34,7 @@ class Report:
             f"{counts['pass']} of {len(self.results)} cases pass, {counts['fail']} fail, "
             f"{counts['error']} could not be run."
         ]
+        lines += dict.fromkeys(note for result in self.results for note in result.weights_notes)
         ran = sorted({result.execution.producer for result in self.results if result.execution})
         lines += [f"arm64 programs were run by {'; '.join(ran)}; no phone ran them."] if ran else []
         alone = [r.name for r in self.results if r.execution and "parity" not in {v.gate for v in r.verdicts}]

@@ -43,6 +43,9 @@ class Result:
     execution: Execution | None = None
     """The kernels that ran there, and their cost."""
 
+    weights_notes: tuple[str, ...] = ()
+    """What was taken of a checkpoint, and what was left alone, where that is not all of it."""
+
     def __iter__(self) -> Iterator[Artifact | tuple[Verdict, ...] | None]:
         """Unpack as ``artifact, verdicts``, the pair that ``validate`` used to return."""
         return iter((self.artifact, self.verdicts))

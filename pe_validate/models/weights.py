@@ -7,7 +7,9 @@ by ``torch.load`` with ``weights_only=True``.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
+import json
 import pickle
 import re
 import struct
@@ -23,10 +25,18 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from pe_validate.models.base import TRAINED
+from pe_validate.models.checkpoints import Fit, fit
 from pe_validate.system.errors import LoadError, UsageError
 from pe_validate.system.process import memory_limited
 
+EMA = "+ema"
+"""The end of the spec of a checkpoint whose moving average is to be taken."""
+
 SPECS = ("'seed:N'", "'seed:N+outliers'", "'trained'", "'file:PATH'", "'hf:REPO[@REVISION][:FILE]'")
+
+INDEX = "model.safetensors.index.json"
+INDEX_SUFFIX = ".safetensors.index.json"
+"""The name of the index of a sharded checkpoint in its folder, and how such names end."""
 
 READ_ERRORS = (
     SafetensorError,
@@ -44,14 +54,8 @@ READ_ERRORS = (
 )
 """Exceptions that the readers were seen to raise for files that are truncated or altered."""
 
-_MOST_LISTED = 12
-"""The most mismatches that an error message lists."""
-
 _READ_OVERHEAD = 2**28
 """Bytes of memory that reading a checkpoint may take besides its tensors."""
-
-NESTING_KEYS = ("state_dict", "weights")
-"""Keys under which training code is known to nest the state dict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,8 @@ class Weights:
     spec: str
     sha256: str
     tensors: Mapping[str, Tensor]
+    notes: tuple[str, ...] = ()
+    """What was taken of a checkpoint, and what was left alone, where that is not all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,7 @@ class Sources:
 
     ``expected`` maps its tensors' names to tensors of the right shape; their values do not matter. ``seeded`` makes the
     tensors for a seed and a family (``""`` or ``outliers``). ``trained`` returns the path of the weights that come with
-    the project. ``prefix`` precedes this model's names in a checkpoint that holds other models too.
+    the project.
     """
 
     model: str
@@ -81,7 +87,6 @@ class Sources:
     seeded: Callable[[int, str], dict[str, Tensor]] | None = None
     families: tuple[str, ...] = ("",)
     trained: Callable[[], Path] | None = None
-    prefix: str = ""
 
 
 def read_weights(spec: str, sources: Sources) -> Weights:
@@ -96,18 +101,37 @@ def read_weights(spec: str, sources: Sources) -> Weights:
     known = family in sources.families and rest == seed + "+" * bool(family) + family
     if kind == "seed" and sources.seeded and re.fullmatch("[0-9]{1,10}", seed) and int(seed) < 2**32 and known:
         tensors = sources.seeded(int(seed), family)
-    elif spec == TRAINED and sources.trained:
-        tensors = _fitted(_read(sources.trained()), sources, spec)
+        return Weights(spec, weights_digest(tensors), tensors)
+    if spec == TRAINED and sources.trained:
+        content, ema = _read(sources.trained()), False
     elif kind == "file" and rest:
-        tensors = _fitted(_read(Path(rest).expanduser()), sources, spec)
+        content, ema = _read_named(rest)
     elif kind == "hf" and rest:
         source, _, file = rest.partition(":")
         repo, _, revision = source.partition("@")
-        path = _download(repo, file or f"{repo.rpartition('/')[2]}.pt", revision or None)
-        tensors = _fitted(_read(path), sources, spec)
+        content, ema = _read(_download(repo, file or f"{repo.rpartition('/')[2]}.pt", revision or None)), False
     else:
         raise UsageError(f"Weights '{spec}' are not {', '.join(SPECS[:-1])} or {SPECS[-1]}.")
-    return Weights(spec, weights_digest(tensors), tensors)
+    found = fit(content, sources.expected, sources.model, spec, ema=ema)
+    return Weights(spec, weights_digest(found.tensors), found.tensors, found.notes)
+
+
+def read_file(file: str, expected: Mapping[str, Tensor], model: str) -> Fit:
+    """Return the tensors of a checkpoint that fit ``expected``; ``file`` is as after ``file:``.
+
+    Raises:
+        LoadError: the file is missing, damaged, or not this model's.
+    """
+    content, ema = _read_named(file)
+    return fit(content, expected, model, file, ema=ema)
+
+
+def _read_named(rest: str) -> tuple[Mapping[str, object], bool]:
+    """Read the file or the folder of a spec; ``+ema`` after its name asks for the moving average of the weights."""
+    path = Path(rest).expanduser()
+    if not path.exists() and rest.endswith(EMA):
+        return _read(Path(rest.removesuffix(EMA)).expanduser()), True
+    return _read(path), False
 
 
 def weights_digest(tensors: Mapping[str, Tensor]) -> str:
@@ -140,16 +164,10 @@ def _download(repo: str, file: str, revision: str | None) -> Path:
         ) from error
 
 
-def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a checkpoint by name, whatever model they belong to.
-
-    Raises:
-        LoadError: the file is missing or damaged.
-    """
-    return _unnested(_read(path), "")
-
-
 def _read(path: Path) -> Mapping[str, object]:
+    index = path / INDEX if path.is_dir() else path
+    if index.name.endswith(INDEX_SUFFIX):
+        return _read_shards(index)
     if not path.is_file():
         raise LoadError(f"No checkpoint at '{path}': check the path after 'file:'.")
     try:
@@ -167,7 +185,8 @@ def _read(path: Path) -> Mapping[str, object]:
             warnings.simplefilter("ignore")  # about pickle protocols; a file that cannot be read is an error below
             # Memory-mapped, so that tensors take no more memory than the file has bytes, whatever it declares. Other
             # values in a pickle have no such bound (five bytes make a bytearray of any size), hence the memory limit.
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=archived)
+            with torch.serialization.safe_globals([argparse.Namespace]):  # the options of a training script: plain data
+                content = torch.load(path, map_location="cpu", weights_only=True, mmap=archived)
     except READ_ERRORS as error:
         raise LoadError(
             f"Checkpoint '{path}' cannot be read, it is truncated or damaged: {_first_line(error)}."
@@ -182,50 +201,22 @@ def _read(path: Path) -> Mapping[str, object]:
     return content
 
 
-def _fitted(content: Mapping[str, object], sources: Sources, spec: str) -> dict[str, Tensor]:
-    """Return the tensors of ``content`` under the model's own names, in float32.
+def _read_shards(index: Path) -> dict[str, object]:
+    """Read a sharded checkpoint: an index of Hugging Face's form, and the ``.safetensors`` files beside it.
 
     Raises:
-        LoadError: they do not fit the model.
+        LoadError: the index or a file is missing or damaged, or lies elsewhere.
     """
-    found, expected = _unnested(content, sources.prefix), sources.expected
-    problems = [f"missing {name}" for name in expected if name not in found]
-    problems += [f"surplus {name}" for name in found if name not in expected]
-    problems += [
-        f"{name} is not a plain tensor of floating-point numbers"
-        for name in expected
-        if name in found and not _is_plain(found[name])
-    ]
-    problems += [
-        f"mis-shaped {name} {list(found[name].shape)} instead of {list(tensor.shape)}"
-        for name, tensor in expected.items()
-        if name in found and _is_plain(found[name]) and found[name].shape != tensor.shape
-    ]
-    if problems:
-        listed = "; ".join(problems[:_MOST_LISTED]) + (
-            f"; and {len(problems) - _MOST_LISTED} more" if len(problems) > _MOST_LISTED else ""
-        )
-        raise LoadError(f"'{spec}' is not a {sources.model}; {len(problems)} tensors disagree: {listed}.")
-    return {name: found[name].detach().to(torch.float32, copy=True).contiguous() for name in expected}
-
-
-def _is_plain(tensor: Tensor) -> bool:
-    """Return whether a tensor is dense, on the CPU and floating-point: not sparse, nested, quantised or on "meta"."""
-    dense = tensor.layout is torch.strided and not tensor.is_nested and tensor.device.type == "cpu"
-    return dense and tensor.dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-
-
-def _unnested(content: Mapping[str, object], prefix: str) -> dict[str, Tensor]:
-    for nest in NESTING_KEYS:
-        if isinstance(inner := content.get(nest), Mapping):
-            content = inner
-    tensors = {
-        name.removeprefix("module."): value
-        for name, value in content.items()
-        if isinstance(name, str) and isinstance(value, Tensor)
-    }
-    own = {name.removeprefix(prefix): t for name, t in tensors.items() if prefix and name.startswith(prefix)}
-    return own or tensors
+    try:
+        files = set(json.loads(index.read_bytes())["weight_map"].values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise LoadError(f"'{index}' is no index of a sharded checkpoint: name its folder or one file.") from error
+    if strange := [file for file in files if not isinstance(file, str) or Path(file).name != file]:
+        raise LoadError(f"'{index}' names '{strange[0]}', which is no file beside it.")
+    found: dict[str, object] = {}
+    for file in sorted(files):
+        found |= _read(index.parent / file)
+    return found
 
 
 def _first_line(error: BaseException) -> str:

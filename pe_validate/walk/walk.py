@@ -47,7 +47,15 @@ def examine(evidence: Evidence, again: str = "") -> Result:
     with evidence:
         needed, verdicts = judge(evidence)
     result = Result(
-        case, {}, reference.weights.sha256, again, needed, evidence.artifact, verdicts, execution=evidence.execution
+        case,
+        {},
+        reference.weights.sha256,
+        again,
+        needed,
+        evidence.artifact,
+        verdicts,
+        execution=evidence.execution,
+        weights_notes=reference.weights.notes,
     )
     if not evidence.subject.here:  # places can only be followed on this machine
         return result

@@ -160,7 +160,9 @@ class OwnModel(Model):
             raise LoadError(f"The factory {self._entry.module} of {self.name} gives no nn.Module: {type(module)}.")
         module = module.float().eval().requires_grad_(False)
         if file is not None and not takes_weights:
-            _fill(self.name, module, file)
+            from pe_validate.models.weights import read_file
+
+            module.load_state_dict(read_file(file, module.state_dict(), self.name).tensors)
         return module
 
 
@@ -169,21 +171,6 @@ class _Loaded:
     program: Any
     output: tuple[int, ...]
     module: nn.Module | None = field(repr=False)
-
-
-def _fill(name: str, module: nn.Module, file: str) -> None:
-    """Load a checkpoint into a module.
-
-    Raises:
-        LoadError: the file cannot be read, or does not fit.
-    """
-    from pe_validate.models.weights import read_state_dict
-
-    try:
-        module.load_state_dict(read_state_dict(Path(file).expanduser()))
-    except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
-        raise LoadError(f"'{file}' does not fit {name}: {' '.join(lines)[:400]}") from error
 
 
 def _feed(name: str, given: Input, arrays: Path | None) -> Feed:

@@ -32,7 +32,7 @@ class VisionModel(Model):
     """One Perception Encoder vision tower."""
 
     licence = LICENCE
-    modules = ("pe_validate.models.weights", *_MODULES)
+    modules = ("pe_validate.models.weights", "pe_validate.models.checkpoints", *_MODULES)
 
     def __init__(self, config: ModelConfig) -> None:
         self.config = config
@@ -46,7 +46,7 @@ class VisionModel(Model):
     def load_weights(self, spec: str) -> Weights:
         """Read ``seed:N``, ``seed:N+outliers``, ``trained`` (PE-Nano), ``file:PATH`` or ``hf:REPO``.
 
-        A CLIP checkpoint also holds a text tower; the tensors named ``visual.…`` are this model's.
+        A CLIP checkpoint also holds a text tower, which is left alone.
         """
         from pe_validate.models.weights import read_weights
 
@@ -57,7 +57,7 @@ class VisionModel(Model):
         from pe_validate.models.weights import Sources
 
         expected = empty_tower(self.config).state_dict()
-        return Sources(self.name, expected, self._seeded, ("", "outliers"), self._trained, "visual.")
+        return Sources(self.name, expected, self._seeded, ("", "outliers"), self._trained)
 
     def _seeded(self, seed: int, family: str) -> dict[str, Tensor]:
         from pe_validate.models.perception_encoder.vision.outliers import add_outliers
