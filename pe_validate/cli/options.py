@@ -10,8 +10,8 @@ import typer
 Weights = Annotated[
     str,
     typer.Option(
-        help="seed:N, seed:N+outliers, trained (PE-Nano), file:PATH (.pt, .safetensors, a folder of shards; PATH+ema for "
-        "the moving average) or hf:REPO[@REVISION][:FILE]."
+        help="seed:N, seed:N+outliers, trained (PE-Nano), file:PATH (.pt, .safetensors, or a folder of shards; "
+        "file:PATH+ema for the moving average) or hf:REPO[@REVISION][:FILE]."
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of a table.")]
