@@ -15,6 +15,7 @@ from pe_validate.case import Case, default_cases, matrix, select
 from pe_validate.cli import arm64 as cli_arm64
 from pe_validate.cli import coreml as cli_coreml
 from pe_validate.cli import explain as cli_explain
+from pe_validate.cli import init as cli_init
 from pe_validate.cli import ios as cli_ios
 from pe_validate.cli.options import CacheDir, Calibration, Images, Jobs, Json, Quiet, Weights, case_argument
 from pe_validate.cli.printing import finish, plain, print_json, print_report, print_table
@@ -149,6 +150,7 @@ def check(
 
 
 app.command()(cli_explain.explain)
+app.command()(cli_init.init)
 
 
 @app.command()

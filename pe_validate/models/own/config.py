@@ -122,9 +122,24 @@ def read_configuration(path: Path) -> dict[str, Entry]:
     Raises:
         UsageError: it cannot be read, or says something that is not understood.
     """
-    content = _section(path)
+    return _models(path, _section(path) or {})
+
+
+def configured(path: Path, text: str) -> dict[str, Entry]:
+    """Return the models of the text of a configuration file; ``path`` is where it is, or would be.
+
+    Raises:
+        UsageError: it says something that is not understood.
+    """
     try:
-        return _Configuration.model_validate(content or {}).models
+        return _models(path, tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"'{path}' is not TOML: {error}.") from error
+
+
+def _models(path: Path, content: dict[str, Any]) -> dict[str, Entry]:
+    try:
+        return _Configuration.model_validate(content).models
     except ValidationError as error:
         problems = error.errors(include_url=False)
         first = problems[0]
@@ -135,6 +150,7 @@ def read_configuration(path: Path) -> dict[str, Entry]:
 
 
 def _section(path: Path) -> dict[str, Any] | None:
+    """Return the tables of a configuration file; None for a ``pyproject.toml`` that has none."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
