@@ -185,7 +185,8 @@ def _feed(name: str, given: Input, arrays: Path | None) -> Feed:
     if len(shape) == 4 and 3 in (shape[1], shape[3]):
         last = shape[1] != 3
         height, width = shape[1:3] if last else shape[2:4]
-        return ImageFeed(height, width, shape[0], last, PREPROCESSINGS[given.preprocessing or "pe"])
+        wide = None if width == height else width
+        return ImageFeed(height, wide, shape[0], last, PREPROCESSINGS[given.preprocessing or "pe"])
     if given.preprocessing:
         raise UsageError(f"{name} has a preprocessing and takes {list(shape)}, which is no batch of RGB images.")
     return ArrayFeed(shape)

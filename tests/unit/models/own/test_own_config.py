@@ -117,7 +117,7 @@ def test_a_name_of_a_built_in_model_is_refused(here: Path) -> None:
     ("shape", "feed"),
     [
         ([1, 3, 24, 40], ImageFeed(24, 40, preprocessing=PREPROCESSINGS["imagenet"])),
-        ([2, 24, 24, 3], ImageFeed(24, 24, 2, channels_last=True, preprocessing=PREPROCESSINGS["imagenet"])),
+        ([2, 24, 24, 3], ImageFeed(24, batch=2, channels_last=True, preprocessing=PREPROCESSINGS["imagenet"])),
     ],
 )
 def test_images_are_fed_in_the_shape_and_with_the_preprocessing_that_are_declared(
@@ -126,7 +126,7 @@ def test_images_are_fed_in_the_shape_and_with_the_preprocessing_that_are_declare
     project(here, CONFIGURATION.replace("[1, 3, 32, 32]", str(shape)))
     model = model_named("mine")
     assert isinstance(model, OwnModel)
-    assert model.feed == feed or model.feed == ImageFeed(24, 40, 1, preprocessing=feed.preprocessing)
+    assert model.feed == feed
     for samples in (model.feed.samples(), model.feed.crops(3, 0), model.feed.extremes()):
         assert {sample.image.shape for sample in samples} == {tuple(shape)}
     low, high = model.feed.extremes()
