@@ -10,18 +10,17 @@ from planting import EAGER, fault
 from torch.nn import functional as F
 
 from pe_validate.inputs import images
-from pe_validate.inputs.images import Pixels, Tensor
-
-MEAN, STD = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]], np.float32)
+from pe_validate.inputs.images import Pixels
+from pe_validate.inputs.preprocessing import PREPROCESSINGS
 
 
 @fault("preprocessing", kinds=EAGER)
 def resized_without_antialias(patch: pytest.MonkeyPatch) -> None:
     """Photographs are made smaller by bilinear interpolation of four pixels, as tensors are by default."""
 
-    def squash(photograph: Image.Image, size: int) -> Pixels:
+    def squash(photograph: Image.Image, size: int, width: int | None = None) -> Pixels:
         whole = torch.from_numpy(np.asarray(photograph.convert("RGB"), np.float32)).permute(2, 0, 1)[None]
-        resized = F.interpolate(whole, (size, size), mode="bilinear")
+        resized = F.interpolate(whole, (size, width or size), mode="bilinear")
         return resized[0].permute(1, 2, 0).round().byte().numpy()
 
     patch.setattr(images, "squash", squash)
@@ -32,10 +31,10 @@ def centre_crop_instead_of_squash(patch: pytest.MonkeyPatch) -> None:
     """The shorter side is made to fit, and what the longer one has more is cut off."""
     squash = images.squash
 
-    def crop(photograph: Image.Image, size: int) -> Pixels:
+    def crop(photograph: Image.Image, size: int, width: int | None = None) -> Pixels:
         side = min(photograph.size)
         left, top = ((length - side) // 2 for length in photograph.size)
-        return squash(photograph.crop((left, top, left + side, top + side)), size)
+        return squash(photograph.crop((left, top, left + side, top + side)), size, width)
 
     patch.setattr(images, "squash", crop)
 
@@ -44,24 +43,21 @@ def centre_crop_instead_of_squash(patch: pytest.MonkeyPatch) -> None:
 def photographs_read_as_bgr(patch: pytest.MonkeyPatch) -> None:
     """Pixels come in OpenCV's order."""
     squash = images.squash
-    patch.setattr(images, "squash", lambda photograph, size: squash(photograph, size)[..., ::-1])
+    patch.setattr(images, "squash", lambda *given: squash(*given)[..., ::-1])
 
 
 @fault("preprocessing", kinds=EAGER)
 def normalised_like_imagenet(patch: pytest.MonkeyPatch) -> None:
     """Tensors are made with ImageNet's mean and standard deviation."""
-    normalised(patch, MEAN, STD)
+    normalised(patch, "imagenet")
 
 
 @fault("preprocessing", kinds=EAGER)
 def not_normalised(patch: pytest.MonkeyPatch) -> None:
     """Tensors are made of numbers from 0 to 1."""
-    normalised(patch, np.zeros(3, np.float32), np.ones(3, np.float32))
+    normalised(patch, "unit")
 
 
-def normalised(patch: pytest.MonkeyPatch, mean: np.ndarray, std: np.ndarray) -> None:
-    def normalize(pixels: Pixels) -> Tensor:
-        scaled = (pixels.astype(np.float32) / 255 - mean) / std
-        return np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])
-
-    patch.setattr(images, "normalize", normalize)
+def normalised(patch: pytest.MonkeyPatch, preprocessing: str) -> None:
+    normalize = images.normalize
+    patch.setattr(images, "normalize", lambda pixels, _: normalize(pixels, PREPROCESSINGS[preprocessing]))

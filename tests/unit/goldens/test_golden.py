@@ -238,7 +238,7 @@ def test_costs_that_were_touched_are_noticed(content: bytes | None, tmp_path: Pa
 
 def test_preprocessing_that_makes_other_pixels_is_noticed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     squash = images.squash
-    monkeypatch.setattr(images, "squash", lambda photograph, size: np.clip(squash(photograph, size), 2, 255))
+    monkeypatch.setattr(images, "squash", lambda *given: np.clip(squash(*given), 2, 255))
     with pytest.raises(GoldenError, match="another image of 'china'"):
         list(golden.check(folder, [MODEL]))
 
