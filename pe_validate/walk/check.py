@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pe_validate.data.case import Case
@@ -11,7 +11,9 @@ from pe_validate.data.progress import Progress, quiet
 from pe_validate.data.result import Result
 from pe_validate.data.structure import Structure
 from pe_validate.gates.base import Subject
+from pe_validate.gates.delegation import DELEGATION
 from pe_validate.gates.evidence import Evidence
+from pe_validate.gates.identity import IDENTITY
 from pe_validate.models.registry import model_named
 from pe_validate.reference.reference import Reference
 from pe_validate.system.errors import UsageError
@@ -78,4 +80,18 @@ def check(
     progress(claim.case, "run")
     subject = Subject(claim.case, reference.weights.spec, made_here=False)
     structure = claim.structure if claim.structure.delegation else None
-    return examine(Evidence(subject, claim.path, reference, structure=structure, output=output), again)
+    return _advised(examine(Evidence(subject, claim.path, reference, structure=structure, output=output), again))
+
+
+def _advised(result: Result) -> Result:
+    """Return the result of a file that fails for its pieces alone with what that means, and what makes it one call."""
+    failed = [verdict for verdict in result.verdicts if verdict.status != "pass"]
+    identity = result.verdict(IDENTITY.name)
+    if [verdict.gate for verdict in failed] != [DELEGATION.name] or not (identity and identity.worst):
+        return result
+    advice = (
+        f" Its numbers are the model's ({identity.worst.snr_db:.0f} dB): it is right but slow, since data is copied "
+        f"between pieces; 'pe-validate export {result.case} --out DIR' writes the same model as one call."
+    )
+    verdicts = (replace(v, sentence=v.sentence + advice) if v in failed else v for v in result.verdicts)
+    return replace(result, verdicts=tuple(verdicts))

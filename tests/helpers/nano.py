@@ -20,6 +20,11 @@ def case(precision: str, target: str = "pte") -> Case:
     return Case("PE-Nano", target, precision)
 
 
+def write_plain(path: Path) -> None:
+    """PE-Nano as it is, whose LayerNorms stay outside of the delegate; to be called in a child."""
+    write_pte(load_model("PE-Nano"), Example.of(torch.from_numpy(IMAGES[0].image)), path, {})
+
+
 def write_undelegated(path: Path) -> None:
     """PE-Nano by ExecuTorch's own portable operators, as without a partitioner; to be called in a child."""
     from executorch.exir import to_edge

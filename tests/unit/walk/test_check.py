@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
-from nano import IMAGES
+from nano import IMAGES, write_plain
 
 from pe_validate.data.case import Case
 from pe_validate.reference.reference import reference
 from pe_validate.system.errors import RunError, UsageError
+from pe_validate.system.process import Child
 from pe_validate.targets.onnx import ONNX
 from pe_validate.targets.pte_coreml.embedded import embedded
 from pe_validate.targets.registry import targets
@@ -88,6 +90,17 @@ def test_a_program_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
     path.write_bytes(b"garbage" * 100)
     with pytest.raises(RunError, match=r"garbage\.pte"):
         claimed(path, MODEL)
+
+
+def test_a_plain_export_is_told_that_it_is_right_but_slow_and_what_to_do(tmp_path: Path) -> None:
+    with Child(tmp_path / "log") as child:
+        child.call(write_plain, 600, tmp_path / "plain.pte")
+    result = check(claimed(tmp_path / "plain.pte", MODEL), reference(MODEL))
+    (failed,) = (verdict for verdict in result.verdicts if verdict.status != "pass")
+    assert re.search(r"\d+ delegate calls and .* Its numbers are the model's \(1[12]\d dB\)", failed.sentence)
+    assert failed.sentence.endswith(
+        "'pe-validate export PE-Nano/pte/fp32 --out DIR' writes the same model as one call."
+    )
 
 
 def test_a_file_that_is_another_model_fails_identity_and_is_no_traceback(tiny: Path) -> None:
