@@ -10,13 +10,16 @@ import pytest
 from nano import IMAGES, write_plain
 
 from pe_validate.data.case import Case
+from pe_validate.data.comparison import Comparison
+from pe_validate.data.result import Result
+from pe_validate.data.verdict import Verdict
 from pe_validate.reference.reference import reference
 from pe_validate.system.errors import RunError, UsageError
 from pe_validate.system.process import Child
 from pe_validate.targets.onnx import ONNX
 from pe_validate.targets.pte_coreml.embedded import embedded
 from pe_validate.targets.registry import targets
-from pe_validate.walk.check import check, claimed
+from pe_validate.walk.check import _advised, check, claimed
 
 MODEL = "PE-Nano"
 
@@ -92,15 +95,30 @@ def test_a_program_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
         claimed(path, MODEL)
 
 
+@pytest.mark.full
 def test_a_plain_export_is_told_that_it_is_right_but_slow_and_what_to_do(tmp_path: Path) -> None:
     with Child(tmp_path / "log") as child:
         child.call(write_plain, 600, tmp_path / "plain.pte")
     result = check(claimed(tmp_path / "plain.pte", MODEL), reference(MODEL))
     (failed,) = (verdict for verdict in result.verdicts if verdict.status != "pass")
     assert re.search(r"\d+ delegate calls and .* Its numbers are the model's \(1[12]\d dB\)", failed.sentence)
-    assert failed.sentence.endswith(
-        "'pe-validate export PE-Nano/pte/fp32 --out DIR' writes the same model as one call."
+    assert "'pe-validate export PE-Nano/pte/fp32 --out DIR' writes the same model as one call" in failed.sentence
+
+
+CASE = Case(MODEL, "pte", "fp32")
+WORST = Comparison(max_abs=1e-6, max_rel=1e-6, snr_db=122.0, cosine=1.0, finite=True)
+
+
+@pytest.mark.parametrize("failing", [("delegation",), ("identity",), ("identity", "delegation"), ()])
+def test_advice_is_given_to_what_fails_for_its_pieces_alone(failing: tuple[str, ...]) -> None:
+    verdicts = tuple(
+        Verdict(CASE, gate, "fail" if gate in failing else "pass", f"{gate} was judged.", worst=WORST)
+        for gate in ("identity", "loss", "delegation")
     )
+    advised = _advised(Result(CASE, {}, "", "", (), verdicts=verdicts))
+    told = [verdict.gate for verdict in advised.verdicts if "right but slow" in verdict.sentence]
+    assert told == (["delegation"] if failing == ("delegation",) else [])
+    assert advised.status == ("fail" if failing else "pass")
 
 
 def test_a_file_that_is_another_model_fails_identity_and_is_no_traceback(tiny: Path) -> None:
