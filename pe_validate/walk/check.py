@@ -14,6 +14,7 @@ from pe_validate.gates.base import Subject
 from pe_validate.gates.delegation import DELEGATION
 from pe_validate.gates.evidence import Evidence
 from pe_validate.gates.identity import IDENTITY
+from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.models.registry import model_named
 from pe_validate.reference.reference import Reference
 from pe_validate.system.errors import UsageError
@@ -80,18 +81,29 @@ def check(
     progress(claim.case, "run")
     subject = Subject(claim.case, reference.weights.spec, made_here=False)
     structure = claim.structure if claim.structure.delegation else None
-    return _advised(examine(Evidence(subject, claim.path, reference, structure=structure, output=output), again))
+    result = examine(Evidence(subject, claim.path, reference, structure=structure, output=output), again)
+    return _advised(result, reference.weights.spec)
 
 
-def _advised(result: Result) -> Result:
-    """Return the result of a file that fails for its pieces alone with what that means, and what makes it one call."""
+def _advised(result: Result, weights: str) -> Result:
+    """Return a result with advice on a file that is right but in pieces, and on one held to the default weights."""
     failed = [verdict for verdict in result.verdicts if verdict.status != "pass"]
     identity = result.verdict(IDENTITY.name)
+    if identity in failed and weights == DEFAULT_WEIGHTS:
+        forgotten = (
+            f" It was held to the default weights '{weights}', which are random numbers: name those that it was made "
+            "with by --weights."
+        )
+        return _with_advice(result, IDENTITY.name, forgotten)
     if [verdict.gate for verdict in failed] != [DELEGATION.name] or not (identity and identity.worst):
         return result
     advice = (
         f" Its numbers are the model's ({identity.worst.snr_db:.0f} dB): it is right but slow, since data is copied "
         f"between pieces; 'pe-validate export {result.case} --out DIR' writes the same model as one call."
     )
-    verdicts = (replace(v, sentence=v.sentence + advice) if v in failed else v for v in result.verdicts)
+    return _with_advice(result, DELEGATION.name, advice)
+
+
+def _with_advice(result: Result, gate: str, advice: str) -> Result:
+    verdicts = (replace(v, sentence=v.sentence + advice) if v.gate == gate else v for v in result.verdicts)
     return replace(result, verdicts=tuple(verdicts))

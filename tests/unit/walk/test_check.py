@@ -115,10 +115,17 @@ def test_advice_is_given_to_what_fails_for_its_pieces_alone(failing: tuple[str, 
         Verdict(CASE, gate, "fail" if gate in failing else "pass", f"{gate} was judged.", worst=WORST)
         for gate in ("identity", "loss", "delegation")
     )
-    advised = _advised(Result(CASE, {}, "", "", (), verdicts=verdicts))
+    advised = _advised(Result(CASE, {}, "", "", (), verdicts=verdicts), "file:mine.pt")
     told = [verdict.gate for verdict in advised.verdicts if "right but slow" in verdict.sentence]
     assert told == (["delegation"] if failing == ("delegation",) else [])
     assert advised.status == ("fail" if failing else "pass")
+
+
+@pytest.mark.parametrize(("weights", "asked"), [("seed:7", True), ("seed:8", False), ("file:mine.pt", False)])
+def test_who_named_no_weights_is_asked_for_them_if_the_file_has_others(weights: str, asked: bool) -> None:
+    failed = Verdict(CASE, "identity", "fail", "It is another.", worst=WORST)
+    (verdict,) = _advised(Result(CASE, {}, "", "", (), verdicts=(failed,)), weights).verdicts
+    assert ("'seed:7', which are random numbers: name those that it was made with" in verdict.sentence) == asked
 
 
 def test_a_file_that_is_another_model_fails_identity_and_is_no_traceback(tiny: Path) -> None:
