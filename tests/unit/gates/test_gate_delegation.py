@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from own_models import CONFIGURATION, project
 
 from pe_validate.case import Case
 from pe_validate.data.structure import Delegation
@@ -38,3 +41,31 @@ def test_anything_but_one_whole_delegate_call_fails_and_is_counted_and_named(
     verdict = judge_delegation(PTE, delegation)
     assert verdict.status == "fail"
     assert verdict.sentence.startswith(f"{PTE} fails delegation: {found}"), verdict.sentence
+
+
+PIECES = """
+[models.mine.delegation."pte/fp32"]
+calls = 3
+outside = ["aten::mean.out"]
+reason = "the mean over tokens costs nothing here."
+"""
+
+
+@pytest.mark.parametrize(
+    ("calls", "outside", "status"),
+    [
+        (1, (), "pass"),
+        (3, ("aten::mean.out", "aten::mean.out"), "pass"),
+        (4, (), "fail"),
+        (0, (), "fail"),
+        (3, ("aten::gelu.out",), "fail"),
+    ],
+)
+def test_pieces_that_a_users_model_accepts_pass_with_their_reason(
+    calls: int, outside: tuple[str, ...], status: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project(tmp_path, CONFIGURATION.replace('"onnx/fp32"', '"pte/fp32"') + PIECES)
+    monkeypatch.chdir(tmp_path)
+    verdict = judge_delegation(Case("mine", "pte", "fp32"), Delegation(calls, outside))
+    assert verdict.status == status
+    assert "accepted because the mean over tokens costs nothing here." in verdict.sentence
