@@ -59,12 +59,12 @@ def default_cases(*, on_phones: bool = False) -> tuple[Case, ...]:
     Models that do not say as what they are validated are in every recommended precision. ``on_phones`` leaves out
     targets that no phone can run.
     """
-    chosen = own_models() or (RECOMMENDED,)
+    every, chosen = models(), own_models() or (RECOMMENDED,)
     return tuple(
         case
         for case in matrix()
         if case.model in chosen
-        and (models()[case.model].kinds or case.precision in targets()[case.target].recommended)
+        and (every[case.model].kinds or case.precision in targets()[case.target].recommended)
         and (targets()[case.target].on_phones or not on_phones)
     )
 
@@ -80,20 +80,20 @@ def select(patterns: Sequence[str]) -> tuple[Case, ...]:
     Raises:
         UsageError: a pattern matches nothing.
     """
+    cases = matrix()
     for pattern in patterns:
-        if not any(_matches(pattern, case) for case in matrix()):
+        if not any(_matches(pattern, case, cases) for case in cases):
             raise UsageError(
                 f"No case matches '{pattern}': write MODEL/TARGET/PRECISION or the beginning of it, with "
                 f"MODEL one of {', '.join(models())} and TARGET one of {', '.join(targets())}; "
-                f"'pe-validate list' prints every case.{did_you_mean(pattern, _beginnings())}"
+                f"'pe-validate list' prints every case.{did_you_mean(pattern, _beginnings(cases))}"
             )
-    return tuple(case for case in matrix() if any(_matches(pattern, case) for pattern in patterns))
+    return tuple(case for case in cases if any(_matches(pattern, case, cases) for pattern in patterns))
 
 
-def _beginnings() -> list[str]:
+def _beginnings(cases: tuple[Case, ...]) -> list[str]:
     """Return models, models with targets, and cases, by name."""
-    pairs = [f"{case.model}/{case.target}" for case in matrix()]
-    return [*models(), *pairs, *map(str, matrix())]
+    return [*models(), *(f"{case.model}/{case.target}" for case in cases), *map(str, cases)]
 
 
 @cache
@@ -102,8 +102,8 @@ def _names(cases: tuple[Case, ...]) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(map(str, cases)), frozenset(f"{case.model}/{case.target}" for case in cases)
 
 
-def _matches(pattern: str, case: Case) -> bool:
-    for names, name in zip(_names(matrix()), (str(case), f"{case.model}/{case.target}"), strict=True):
+def _matches(pattern: str, case: Case, cases: tuple[Case, ...]) -> bool:
+    for names, name in zip(_names(cases), (str(case), f"{case.model}/{case.target}"), strict=True):
         if any(fnmatchcase(whole, pattern) for whole in names):
             return fnmatchcase(name, pattern)
     return bool(pattern) and fnmatchcase(str(case), f"{pattern}*")

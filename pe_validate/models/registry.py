@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pe_validate.models.base import DEFAULT_WEIGHTS, Model
 from pe_validate.models.own.config import configuration_files, read_configuration
-from pe_validate.models.own.model import models_of
+from pe_validate.models.own.model import OwnModel, models_of
 from pe_validate.models.perception_encoder.vision.model import VISION_MODELS
 from pe_validate.system.errors import UsageError
 from pe_validate.system.registry import registered
@@ -49,7 +49,7 @@ def _models(files: tuple[Path, ...]) -> Mapping[str, Model]:
 
 def own_models() -> tuple[str, ...]:
     """Return the names of the models of configuration files."""
-    return tuple(name for file in configuration_files() for name in read_configuration(file))
+    return tuple(name for name, model in models().items() if isinstance(model, OwnModel))
 
 
 def model_named(name: str) -> Model:

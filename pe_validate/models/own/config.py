@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -149,10 +150,16 @@ def _models(path: Path, content: dict[str, Any]) -> dict[str, Entry]:
         raise UsageError(f"'{path}' is not understood at {where}: {reason}{more}.") from error
 
 
+@cache
+def _parsed(path: Path, changed: int) -> dict[str, Any]:
+    """Return the content of a TOML file; ``changed`` is when it was, so that each version is read once."""
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
 def _section(path: Path) -> dict[str, Any] | None:
     """Return the tables of a configuration file; None for a ``pyproject.toml`` that has none."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = _parsed(path, path.stat().st_mtime_ns)
     except OSError as error:
         raise UsageError(f"'{path}' cannot be read ({error.strerror or error}).") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -90,11 +90,12 @@ class OwnModel(Model):
         if spec.startswith(CAPTURED):
             path = Path(spec.removeprefix(CAPTURED))
             program, module = read_program(path), None
+            digest = identity(program)
         else:
             module = self._built(spec)
             program = captured(self.name, module, self._zeros())
-            path = _saved(program, identity(program))
-        digest = identity(program)
+            digest = identity(program)
+            path = _saved(program, digest)
         shape = next(n for n in program.graph.nodes if n.op == "output").args[0][0].meta["val"].shape
         self._loaded[digest] = _Loaded(program, tuple(map(int, shape)), module)
         return Weights(f"{CAPTURED}{path}", digest, tensors(program))
