@@ -134,7 +134,6 @@ def check(
     from pe_validate.walk.check import claimed
 
     make_room(report)
-    model_named(model)  # before the file is read
     claim = claimed(file, model, precision)
     options = {"--weights": weights, "--precision": precision, "--output": output, "--images": images}
     words = ("check", str(file), "--model", model)

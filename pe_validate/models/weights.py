@@ -26,7 +26,7 @@ from torch import Tensor
 
 from pe_validate.models.base import TRAINED
 from pe_validate.models.checkpoints import Fit, fit
-from pe_validate.system.errors import LoadError, UsageError
+from pe_validate.system.errors import LoadError, UsageError, first_line
 from pe_validate.system.process import memory_limited
 
 EMA = "+ema"
@@ -189,7 +189,7 @@ def _read(path: Path) -> Mapping[str, object]:
                 content = torch.load(path, map_location="cpu", weights_only=True, mmap=archived)
     except READ_ERRORS as error:
         raise LoadError(
-            f"Checkpoint '{path}' cannot be read, it is truncated or damaged: {_first_line(error)}."
+            f"Checkpoint '{path}' cannot be read, it is truncated or damaged: {first_line(error)}."
         ) from error
     except pickle.UnpicklingError as error:
         raise LoadError(
@@ -217,7 +217,3 @@ def _read_shards(index: Path) -> dict[str, object]:
     for file in sorted(files):
         found |= _read(index.parent / file)
     return found
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

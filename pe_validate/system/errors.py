@@ -64,3 +64,8 @@ def refused(error: OSError) -> FileError:
     named = isinstance(error.filename, str | bytes)  # a file descriptor would mean nothing to the reader
     what = f"'{os.fsdecode(error.filename)}'" if named else "what this needs"
     return FileError(f"The system refuses {what} ({error.strerror or error}): mend that, or choose another.")
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of a library's message without its full stop, or the name of the error if it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

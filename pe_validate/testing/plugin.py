@@ -11,9 +11,8 @@ from::
     pytest --pe-weights file:my.safetensors --pe-cases PE-Core-T16-384/pte
 
 Without ``--pe-cases`` the cases are those of ``pe-validate run``: the models of the configuration file, if there is
-one.
-``pe_verdicts`` are the verdicts of all gates on the case. With ``--pe-require`` a run fails unless passing tests have
-used the verdicts of every selected case: tests that were skipped, deselected or expected to fail do not count.
+one. ``pe_verdicts`` are the verdicts of all gates on the case. With ``--pe-require`` a run fails unless passing tests
+have used the verdicts of every selected case: tests that were skipped, deselected or expected to fail do not count.
 """
 
 from __future__ import annotations

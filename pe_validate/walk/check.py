@@ -39,6 +39,7 @@ def claimed(path: Path, model: str, precision: str | None = None) -> Claim:
         UsageError: there is no such file, model, target or precision.
         RunError: the file cannot be read.
     """
+    name = model_named(model).name  # before the file is read
     suffixes: dict[str, Target] = {}
     for each in targets().values():  # of targets that share a last suffix, the first is the likely one
         suffixes.setdefault(f".{each.suffix.rpartition('.')[2]}", each)
@@ -51,7 +52,6 @@ def claimed(path: Path, model: str, precision: str | None = None) -> Claim:
         raise UsageError(f"'{target.name}' is validated in {', '.join(target.precisions)}, not in '{precision}'.")
     if not path.exists():
         raise UsageError(f"There is nothing at '{path}'.")
-    name = model_named(model).name
     return Claim(path, Case(name, target.name, precision or target.precision_of(path, structure)), structure)
 
 

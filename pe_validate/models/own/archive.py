@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import torch
 
-from pe_validate.system.errors import RunError
+from pe_validate.system.errors import RunError, first_line
 
 MEMBERS: Final = re.compile(
     r"archive_format|archive_version|byteorder|\.data/\w+|\.format_version|\.storage_alignment"
@@ -43,7 +43,7 @@ def check_plain(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             fault = next(_faults(archive), None)
     except (OSError, zipfile.BadZipFile, ValueError, KeyError, RecursionError, NotImplementedError) as error:
-        raise RunError(f"'{path}' is not an exported program, or truncated: {_first_line(error)}.") from error
+        raise RunError(f"'{path}' is not an exported program, or truncated: {first_line(error)}.") from error
     if fault:
         raise RunError(
             f"'{path}' {fault}, which loading it would run as code: save the program again with torch.export.save."
@@ -93,7 +93,3 @@ def _pairs(value: Any) -> Iterator[tuple[str, Any]]:
             waiting += found.values()
         elif isinstance(found, list):
             waiting += found
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

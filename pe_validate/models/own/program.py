@@ -13,7 +13,7 @@ from torch.export import ExportedProgram
 
 from pe_validate.data.tensors import OUTPUT_NAME
 from pe_validate.models.own.archive import check_plain
-from pe_validate.system.errors import LoadError
+from pe_validate.system.errors import LoadError, first_line
 from pe_validate.system.quiet import quiet_libraries
 
 LISTED = 6
@@ -57,7 +57,7 @@ def one_output(name: str, module: nn.Module, image: Tensor, output: str | None) 
             answer = module(image)
     except Exception as error:
         raise LoadError(
-            f"{name} fails on {list(image.shape)}: {_line(error)}; is that the shape of its input?"
+            f"{name} fails on {list(image.shape)}: {first_line(error)}; is that the shape of its input?"
         ) from error
     found = dict(tensors_of(answer))
     listed = ", ".join(f"'{key}' {list(tensor.shape)}" for key, tensor in list(found.items())[:LISTED]) or "no tensor"
@@ -79,7 +79,7 @@ def captured(name: str, module: nn.Module, image: Tensor) -> ExportedProgram:
         return torch.export.export(module, (image,))
     except Exception as error:
         raise LoadError(
-            f"{name} cannot be captured by torch.export, on which every target is built: {_line(error)}; "
+            f"{name} cannot be captured by torch.export, on which every target is built: {first_line(error)}; "
             f"torch.export.export(module, (image,)) shows the same with the line of your code."
         ) from error
 
@@ -96,7 +96,7 @@ def read_program(path: Path) -> ExportedProgram:
         check_plain(path)
         return torch.export.load(path)
     except Exception as error:
-        raise LoadError(f"'{path}' is not an exported program that can be loaded: {_line(error)}.") from error
+        raise LoadError(f"'{path}' is not an exported program that can be loaded: {first_line(error)}.") from error
 
 
 def module_of(program: ExportedProgram) -> fx.GraphModule:
@@ -105,7 +105,7 @@ def module_of(program: ExportedProgram) -> fx.GraphModule:
     assert isinstance(module, fx.GraphModule)
     for number, node in enumerate(list(module.graph.nodes)):
         if node.target is torch.ops.aten.linear.default:
-            _replace_by_module(module, node, f"linear_{number}")
+            _restore_linear(module, node, f"linear_{number}")
     module.graph.eliminate_dead_code()
     module.recompile()
     module.requires_grad_(False)
@@ -118,16 +118,23 @@ def copy_of(module: fx.GraphModule) -> fx.GraphModule:
         return deepcopy(module)
 
 
-def _replace_by_module(module: fx.GraphModule, node: fx.Node, name: str) -> None:
+def _restore_linear(module: fx.GraphModule, node: fx.Node, name: str) -> None:
     given, *stored = node.args
     if not all(isinstance(each, fx.Node) and each.op == "get_attr" for each in stored if each is not None):
         return  # a weight that is computed
     weight, *bias = (module.get_parameter(str(each.target)) for each in stored if isinstance(each, fx.Node))
     linear = nn.Linear(weight.shape[1], weight.shape[0], bias=bool(bias), device="meta")
     linear.load_state_dict({"weight": weight, **({"bias": bias[0]} if bias else {})}, assign=True)
-    module.add_submodule(name, linear)
+    replace_by_module(module, node, name, linear, (given,))
+
+
+def replace_by_module(
+    module: fx.GraphModule, node: fx.Node, name: str, part: nn.Module, given: tuple[object, ...]
+) -> None:
+    """Call ``part`` with ``given``, nodes of the graph, in place of ``node``; it becomes the submodule ``name``."""
+    module.add_submodule(name, part)
     with module.graph.inserting_before(node):
-        replacement = module.graph.call_module(name, (given,))
+        replacement = module.graph.call_module(name, given)  # type: ignore[arg-type]  # nodes of this graph
     replacement.meta = dict(node.meta)
     node.replace_all_uses_with(replacement)
     module.graph.erase_node(node)
@@ -146,7 +153,3 @@ def identity(program: ExportedProgram) -> str:
         total.update(f"{name}\0{tensor.dtype}{list(tensor.shape)}".encode())
         total.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return total.hexdigest()
-
-
-def _line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -15,7 +15,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from pe_validate.data.recipe import FUSED, HALF
-from pe_validate.models.own.program import copy_of
+from pe_validate.models.own.program import copy_of, replace_by_module
 
 AGREEMENT: Final = 1e-9
 """The largest difference of a rewrite in float64, as a fraction of the largest value."""
@@ -55,7 +55,7 @@ def _answer(module: fx.GraphModule, probe: Tensor) -> Tensor | None:
     try:
         with torch.no_grad():
             answer: Tensor = module(probe)
-    except RuntimeError:
+    except RuntimeError:  # operands of two types, so that nothing can be proved and nothing is kept
         return None
     return answer if answer.dtype == torch.float64 else None
 
@@ -94,7 +94,7 @@ def separate_layer_norms(module: fx.GraphModule, form: str) -> None:
         if len(cast("list[int]", shape)) != 1:
             continue
         norm = LinearLayerNorm(cast("list[int]", shape)[0], eps, gamma, beta, half=form == HALF)
-        _call_instead(module, node, f"layer_norm_of_linears_{number}", norm, (given,))
+        replace_by_module(module, node, f"layer_norm_of_linears_{number}", norm, (given,))
 
 
 def flatten_attention(module: fx.GraphModule, form: str) -> None:
@@ -109,7 +109,7 @@ def flatten_attention(module: fx.GraphModule, form: str) -> None:
             continue
         scale = options.get("scale") or 1 / math.sqrt(query.meta["val"].shape[-1])
         attention = FlatAttention(cast(float, scale))
-        _call_instead(module, node, f"flat_attention_{number}", attention, node.args[:3])
+        replace_by_module(module, node, f"flat_attention_{number}", attention, node.args[:3])
 
 
 class LinearLayerNorm(nn.Module):
@@ -178,12 +178,3 @@ def _keep(module: fx.GraphModule, before: fx.Node, name: str, value: Tensor) -> 
     module.register_buffer(called, value.contiguous())
     with module.graph.inserting_before(before):
         return module.graph.get_attr(called)
-
-
-def _call_instead(module: fx.GraphModule, node: fx.Node, name: str, part: nn.Module, given: tuple[object, ...]) -> None:
-    module.add_submodule(name, part.eval().requires_grad_(False))
-    with module.graph.inserting_before(node):
-        replacement = module.graph.call_module(name, given)  # type: ignore[arg-type]  # nodes of this graph
-    replacement.meta = dict(node.meta)
-    node.replace_all_uses_with(replacement)
-    module.graph.erase_node(node)
