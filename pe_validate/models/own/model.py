@@ -7,7 +7,6 @@ never run the user's code; its content is the identity of the weights, so every 
 from __future__ import annotations
 
 import atexit
-import importlib.util
 import inspect
 import shutil
 import sys
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from pe_validate.data.limits import Pieces, Tolerance
@@ -241,14 +241,16 @@ def _factory(name: str, spec: str, folder: Path) -> Factory:
 
 
 def _module_of_file(path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(f"_pe_validate_own_{path.stem}", path)
-    if spec is None or spec.loader is None or not path.is_file():
+    """Run a file as a module: what it says now, for Python's own cache of a file knows it by second and size only."""
+    if not path.is_file():
         raise FileNotFoundError(f"there is no file '{path}'")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
+    module = ModuleType(f"_pe_validate_own_{path.stem}")
+    module.__file__ = str(path)
+    code = compile(path.read_bytes(), path, "exec")
+    sys.modules[module.__name__] = module
     sys.path.insert(0, str(path.parent))  # its neighbours can be imported, as by 'python file.py'
     try:
-        spec.loader.exec_module(module)
+        exec(code, module.__dict__)  # the code that the user asked to run
     finally:
         sys.path.remove(str(path.parent))
     return module
