@@ -20,11 +20,14 @@ HALF: Final = "half"
 into its delegate. `half`: as `linear`, for float16: squares do not overflow, and GELU uses operators that XNNPACK has.
 """
 
-Apply = Callable[[Any, Sequence["NDArray[np.float32]"]], Any]
+Images = Sequence["tuple[NDArray[np.generic], ...]"]
+"""Calibration images: the inputs of each."""
+
+Apply = Callable[[Any, Images], Any]
 """A function of a ``torch.nn.Module`` and its calibration images that returns a ``torch.nn.Module``."""
 
 
-def _unchanged(module: Any, images: Sequence[NDArray[np.float32]]) -> Any:
+def _unchanged(module: Any, images: Images) -> Any:
     return module
 
 

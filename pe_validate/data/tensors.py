@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 INPUT_NAME: Final = "image"
 OUTPUT_NAME: Final = "features"
-"""The names of the only input and the only output of every artifact that this project writes."""
+"""The names of the input and the output of Perception Encoders, and of an only output that has no name of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +24,20 @@ class TensorSpec:
     def accepts(self, shape: tuple[int, ...]) -> bool:
         """Return whether ``shape`` matches the declared shape."""
         return len(shape) == len(self.shape) and all(n in (-1, m) for n, m in zip(self.shape, shape, strict=True))
+
+    def as_floats(self, dtype: str) -> TensorSpec:
+        """Return the specification with ``dtype`` if it is of a floating-point type, else the same."""
+        return replace(self, dtype=dtype) if self.kind == "f" else self
+
+    @property
+    def kind(self) -> str:
+        """The kind of number, as NumPy names it: ``f`` for every floating-point type, ``i`` for integers, ``b``, …"""
+        return {"float": "f", "int": "i", "uint": "i", "bool": "b"}.get(self.dtype.rstrip("0123456789"), self.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """What a model takes and gives, in order."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]

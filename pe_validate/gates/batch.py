@@ -28,7 +28,7 @@ class BatchGate(NumbersGate):
     def judge(self, evidence: Evidence) -> Verdict | None:
         """Compare if the artifact takes several images at once."""
         several = evidence.subject.here and evidence.comparable
-        several = several and evidence.runtime("model").image_spec().shape[0] == -1
+        several = several and evidence.several_at_once
         return super().judge(evidence) if several else None
 
     def pair(self, evidence: Evidence) -> tuple[Outputs, Outputs]:

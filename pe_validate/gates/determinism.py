@@ -26,9 +26,14 @@ class DeterminismGate(Gate):
         """Compare both outputs for the first of the extreme images."""
         if not evidence.comparable:
             return None
-        name = evidence.reference.extremes.images[0].name
-        first, producer = evidence.extremes.features[name], evidence.extremes.producer
-        return judge_twice(evidence.case, producer, name, first, evidence.first_again)
+        sample, again = evidence.reference.extremes.images[0], evidence.first_again
+        for name, features in again.features.items():
+            verdict = judge_twice(
+                evidence.case, again.producer, sample.name, evidence.extremes.features[name], features
+            )
+            if verdict.status != "pass":
+                break
+        return verdict
 
 
 def judge_twice(case: Case, producer: str, name: str, first: Array, again: Array) -> Verdict:

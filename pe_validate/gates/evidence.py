@@ -100,9 +100,10 @@ class Evidence:
         return found
 
     def _run(self, runtime: Runtime) -> Outputs:
-        wanted, shape = runtime.image_spec(), self.reference.inputs[0].image.shape
-        if not wanted.accepts(shape):
-            raise MisfitError(runtime.producer, f"it takes {wanted}, the model an image of {list(shape)}")
+        given = self.reference.inputs[0].values
+        if not runtime.takes(given):
+            wanted, has = (", ".join(map(str, specs)) for specs in (runtime.inputs, self.model.inputs))
+            raise MisfitError(runtime.producer, f"it takes {wanted}, the model {has}")
         return run(runtime, self.reference.inputs)
 
     def runtime(self, purpose: Purpose) -> Runtime:
@@ -119,6 +120,7 @@ class Evidence:
                 self.case.target,
                 reading,
                 self._output,
+                interface=self.model.interface,
                 threads=self._threads,
                 child=self._child,
                 budget=BUDGET,
@@ -149,10 +151,16 @@ class Evidence:
         return self.ask(self.reference.extremes.images)
 
     @cached_property
-    def first_again(self) -> Array:
+    def first_again(self) -> Outputs:
         """Features of the first extreme image, computed again after the others."""
         assert self.extremes
-        return self.runtime("model").run(self.reference.extremes.images[0].image)
+        return self.ask(self.reference.extremes.images[:1])
+
+    @property
+    def several_at_once(self) -> bool:
+        """True if it takes several images in one call."""
+        declared = self.runtime("model").inputs
+        return len(declared) == len(self.model.outputs) == 1 and declared[0].shape[0] == -1
 
     def together(self) -> Array:
         """Return the features of all inputs, ``[inputs, …]``, computed in one call.

@@ -1,4 +1,4 @@
-"""interface: an artifact declares the one input and the one output that apps expect of its precision."""
+"""interface: an artifact declares the inputs and outputs that apps expect of its precision."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class InterfaceGate(Gate):
-    """Checks the names, where files hold them, the shapes and the types of the input and the output."""
+    """Checks the names, where files hold them, the shapes and the types of inputs and outputs."""
 
     name = "interface"
 
@@ -29,8 +29,9 @@ class InterfaceGate(Gate):
 
     def judge_runtime(self, evidence: Evidence, runtime: Runtime) -> Verdict:
         """Judge the declarations of a loaded artifact."""
-        dtype = recipe(evidence.case).scheme.dtype
-        wanted = [replace(evidence.model.input, dtype=dtype), replace(evidence.model.output, dtype=dtype)]
+        floats = recipe(evidence.case).scheme.dtype
+        of_model = (*evidence.model.inputs, *evidence.model.outputs)
+        wanted = [evidence.target.declared(spec.as_floats(floats)) for spec in of_model]
         found = [*runtime.inputs, *runtime.outputs]
         if not evidence.target.keeps_names and len(found) == len(wanted):
             wanted = [replace(spec, name=each.name) for spec, each in zip(wanted, found, strict=True)]

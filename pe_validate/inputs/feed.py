@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,21 +86,21 @@ class ImageFeed(Feed):
     def _inputs(self, pixels: dict[str, Pixels]) -> tuple[Sample, ...]:
         import numpy as np
 
-        from pe_validate.inputs.images import samples
+        from pe_validate.inputs.images import Sample, samples
 
         single = samples(pixels, self.preprocessing)
         if self.batch > 1:
             images = [sample.image for sample in single]
             rows = [[images[(i + j) % len(images)] for j in range(self.batch)] for i in range(len(images))]
-            single = tuple(replace(s, image=np.concatenate(row)) for s, row in zip(single, rows, strict=True))
+            single = tuple(Sample.of(s.name, np.concatenate(row)) for s, row in zip(single, rows, strict=True))
         if self.channels_last:
-            single = tuple(replace(s, image=np.ascontiguousarray(s.image.transpose(0, 2, 3, 1))) for s in single)
+            single = tuple(Sample.of(s.name, np.ascontiguousarray(s.image.transpose(0, 2, 3, 1))) for s in single)
         return single
 
 
 @dataclass(frozen=True, slots=True)
 class ArrayFeed(Feed):
-    """Given arrays of ``shape``, then noise of a mean and a standard deviation."""
+    """Given arrays of ``shape``, or noise of a mean and a standard deviation."""
 
     shape: tuple[int, ...]
     given: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
@@ -111,7 +111,7 @@ class ArrayFeed(Feed):
         """Return the given arrays, or noise if there are none."""
         from pe_validate.inputs.images import Sample
 
-        return tuple(Sample(*each) for each in self.given.items()) or self.crops(NOISES, 0)
+        return tuple(Sample.of(*each) for each in self.given.items()) or self.crops(NOISES, 0)
 
     def crops(self, count: int, seed: int, photographs: Path | None = None) -> tuple[Sample, ...]:
         """Return noise (NumPy's RandomState, whose stream is frozen)."""
@@ -121,7 +121,7 @@ class ArrayFeed(Feed):
 
         rng = np.random.RandomState(seed)
         arrays = (rng.normal(self.mean, self.std, self.shape).astype(np.float32) for _ in range(count))
-        return tuple(Sample(f"noise {seed}.{number}", array) for number, array in enumerate(arrays))
+        return tuple(Sample.of(f"noise {seed}.{number}", array) for number, array in enumerate(arrays))
 
     def extremes(self) -> tuple[Sample, ...]:
         """Return constants three standard deviations below and above the mean."""
@@ -130,21 +130,86 @@ class ArrayFeed(Feed):
         from pe_validate.inputs.images import Sample
 
         ends = {"low": self.mean - 3 * self.std, "high": self.mean + 3 * self.std}
-        return tuple(Sample(name, np.full(self.shape, value, np.float32)) for name, value in ends.items())
+        return tuple(Sample.of(name, np.full(self.shape, value, np.float32)) for name, value in ends.items())
 
 
-def arrays_in(path: Path, shape: tuple[int, ...]) -> dict[str, NDArray[np.float32]]:
+@dataclass(frozen=True, slots=True)
+class IntegerFeed(Feed):
+    """Given integers, or random ones between two ends, both included, such as tokens or a mask."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    ends: tuple[int, int] = (0, 1)
+    given: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+
+    def samples(self, photographs: Path | None = None) -> tuple[Sample, ...]:
+        """Return the given integers, or random ones if there are none."""
+        from pe_validate.inputs.images import Sample
+
+        return tuple(Sample.of(*each) for each in self.given.items()) or self.crops(NOISES, 0)
+
+    def crops(self, count: int, seed: int, photographs: Path | None = None) -> tuple[Sample, ...]:
+        """Return random integers (NumPy's RandomState, whose stream is frozen)."""
+        import numpy as np
+
+        from pe_validate.inputs.images import Sample
+
+        rng, (low, high) = np.random.RandomState(seed), self.ends
+        arrays = (rng.randint(low, high + 1, self.shape).astype(self.dtype) for _ in range(count))
+        return tuple(Sample.of(f"integers {seed}.{number}", array) for number, array in enumerate(arrays))
+
+    def extremes(self) -> tuple[Sample, ...]:
+        """Return the ends."""
+        import numpy as np
+
+        from pe_validate.inputs.images import Sample
+
+        named = zip(("low", "high"), self.ends, strict=True)
+        return tuple(Sample.of(name, np.full(self.shape, value, self.dtype)) for name, value in named)
+
+
+@dataclass(frozen=True, slots=True)
+class JointFeed(Feed):
+    """The inputs of a model that has several, each fed by itself; the shortest feed says how many samples there are."""
+
+    parts: tuple[Feed, ...]
+
+    def samples(self, photographs: Path | None = None) -> tuple[Sample, ...]:
+        """Return the samples of all parts, side by side."""
+        return _joined([part.samples(photographs) for part in self.parts])
+
+    def crops(self, count: int, seed: int, photographs: Path | None = None) -> tuple[Sample, ...]:
+        """Return ``count`` samples of all parts, side by side; each part has a seed of its own."""
+        parts = enumerate(self.parts)
+        return _joined([part.crops(count, seed + 1000 * number, photographs) for number, part in parts])
+
+    def extremes(self) -> tuple[Sample, ...]:
+        """Return the smallest values of all inputs, then the largest."""
+        return _joined([part.extremes() for part in self.parts])
+
+
+def _joined(parts: Sequence[Sequence[Sample]]) -> tuple[Sample, ...]:
+    """Return samples with the values of several, named after the first of them."""
+    from pe_validate.inputs.images import Sample
+
+    rows = zip(*parts, strict=False)
+    return tuple(Sample(row[0].name, tuple(value for sample in row for value in sample.values)) for row in rows)
+
+
+def arrays_in(path: Path, shape: tuple[int, ...], only: str | None = None) -> dict[str, NDArray[np.generic]]:
     """Return the arrays of an ``.npz`` file by name: each has ``shape``, or holds several along a further first axis.
+
+    ``only`` names the one that is wanted.
 
     Raises:
         LoadError: the file cannot be read, or an array has another shape.
     """
     import numpy as np
 
-    found: dict[str, NDArray[np.float32]] = {}
+    found: dict[str, NDArray[np.generic]] = {}
     try:
         with np.load(path, allow_pickle=False) as archive:
-            content = {name: np.asarray(archive[name], np.float32) for name in archive.files}
+            content = {name: np.asarray(archive[name]) for name in archive.files if only in (None, name)}
     except Exception as error:  # zipfile and NumPy raise whatever a damaged file makes them raise
         raise LoadError(f"Inputs '{path}' cannot be read as .npz: {type(error).__name__}: {error}.") from error
     for name, array in content.items():
@@ -155,5 +220,5 @@ def arrays_in(path: Path, shape: tuple[int, ...]) -> dict[str, NDArray[np.float3
         else:
             raise LoadError(f"'{name}' in '{path}' has shape {list(array.shape)}; the model takes {list(shape)}.")
     if not found:
-        raise LoadError(f"Inputs '{path}' hold no array.")
+        raise LoadError(f"Inputs '{path}' hold no array{f' {only!r}' if only else ''}.")
     return found

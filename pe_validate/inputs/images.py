@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +31,21 @@ SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One named input: float32 ``[1, 3, size, size]`` for an encoder, any shape for a user's own model."""
+    """The values of every input of a model, in order: float32 ``[1, 3, size, size]`` for an encoder."""
 
     name: str
-    image: Tensor
+    values: tuple[NDArray[np.generic], ...]
+
+    @classmethod
+    def of(cls, name: str, image: NDArray[np.generic]) -> Self:
+        """Return the sample of a model with one input."""
+        return cls(name, (image,))
+
+    @property
+    def image(self) -> Tensor:
+        """The only input, in float32."""
+        (image,) = self.values
+        return image.astype(np.float32, copy=False)
 
 
 def squash(photograph: Image.Image, size: int, width: int | None = None) -> Pixels:
@@ -135,4 +146,4 @@ def crops(size: int, count: int, seed: int, folder: Path | None = None, width: i
 
 def samples(pixels: dict[str, Pixels], preprocessing: Preprocessing = PREPROCESSINGS["pe"]) -> tuple[Sample, ...]:
     """Normalise named images into inputs for a model."""
-    return tuple(Sample(name, normalize(image, preprocessing)) for name, image in pixels.items())
+    return tuple(Sample.of(name, normalize(image, preprocessing)) for name, image in pixels.items())

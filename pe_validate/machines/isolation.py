@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from pathlib import Path
 from time import monotonic
 from typing import ParamSpec, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pe_validate.data.outputs import Reading
-from pe_validate.data.tensors import TensorSpec
+from pe_validate.data.tensors import Interface, TensorSpec
 from pe_validate.system.allowance import memory_for
 from pe_validate.system.errors import PEValidateError, RunError
 from pe_validate.system.process import Child, ChildError
 from pe_validate.targets.open import load
 from pe_validate.targets.registry import target_named
-from pe_validate.targets.runtime import Runtime
+from pe_validate.targets.runtime import Given, Runtime
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,14 +27,15 @@ RUN_TIMEOUT = 300.0
 
 
 LARGEST_ANSWER = 2**25
-"""The most bytes of an output for one image; the largest model's has three million."""
+"""The most bytes of the outputs for one image; the largest model's has three million."""
 
 
 class IsolatedRuntime(Runtime):
     """A runtime of any target, in a child process.
 
     ``child`` is used instead of a new one. ``timeout`` is in seconds, for loading and for each inference; ``budget``
-    is in seconds for all of them together, since a file may just keep every timeout.
+    is in seconds for all of them together, since a file may just keep every timeout. ``interface`` is that of the
+    model that it is compared with.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class IsolatedRuntime(Runtime):
         reading: Reading,
         output: str | None = None,
         *,
+        interface: Interface | None = None,
         threads: int | None = None,
         child: Child | None = None,
         timeout: float = RUN_TIMEOUT,
@@ -55,7 +56,7 @@ class IsolatedRuntime(Runtime):
         self._child = child or Child(memory=memory_for(path), preload=target_named(target).preload)
         self._borrowed = child is not None
         try:
-            opened = self._call(_open, path, target, reading, output, threads)
+            opened = self._call(_open, path, target, reading, output, interface, threads)
         except ChildError as error:
             self.close()
             raise RunError(f"'{path}' cannot be loaded: {error}.") from error
@@ -63,14 +64,15 @@ class IsolatedRuntime(Runtime):
             self.close()
             raise
         self.producer, self.inputs, self.outputs = opened
-        self.output_name = output
+        self.output_name, self.interface = output, interface
 
-    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
+    def compute(self, given: Given, wanted: Sequence[int]) -> Given:
+        """Run it in the child; see :meth:`Runtime.compute`."""
         try:
-            features, self.notes = self._call(_run, image)
+            found, self.notes = self._call(_compute, given, wanted)
         except ChildError as error:
             raise RunError(f"{self._name} failed in {self.producer}: {error}.") from error
-        return features
+        return found
 
     def _call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if self._left <= 0:
@@ -97,18 +99,20 @@ _runtime: Runtime | None = None  # the child's own, set by _open
 
 
 def _open(
-    path: Path, target: str, reading: Reading, output: str | None, threads: int | None
+    path: Path, target: str, reading: Reading, output: str | None, interface: Interface | None, threads: int | None
 ) -> tuple[str, tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
     global _runtime
     _runtime = None  # freed first: two runtimes at once may exceed the child's memory limit
     _runtime = load(path, target, reading, threads)
-    _runtime.output_name = output
+    _runtime.output_name, _runtime.interface = output, interface
     return _runtime.producer, _runtime.inputs, _runtime.outputs
 
 
-def _run(image: NDArray[np.generic]) -> tuple[NDArray[np.generic], tuple[str, ...]]:
+def _compute(given: Given, wanted: Sequence[int]) -> tuple[Given, tuple[str, ...]]:
     assert _runtime
-    features = _runtime.run(image.astype(np.float32, copy=False))  # rounding a rounded image again changes nothing
-    if features.nbytes > LARGEST_ANSWER * len(image):  # the parent has no memory limit, and keeps dozens of outputs
-        raise RunError(f"{_runtime.producer} answered with {features.size:,} values, which no encoder does.")
-    return features, _runtime.notes
+    found = _runtime.compute([np.require(array, array.dtype, ["C", "A", "W"]) for array in given], wanted)
+    # The parent has no memory limit, and keeps dozens of outputs.
+    if sum(array.nbytes for array in found) > LARGEST_ANSWER * len(given[0]):
+        values = sum(array.size for array in found)
+        raise RunError(f"{_runtime.producer} answered with {values:,} values, which no encoder does.")
+    return [np.array(array) for array in found], _runtime.notes  # copies: runtimes reuse their buffers

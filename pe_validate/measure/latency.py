@@ -72,14 +72,17 @@ def measure(
     torch.set_num_threads(threads)
     for case, artifact in artifacts.items():
         subjects[case.kind] = load(artifact.path, case.target, threads=threads)
+        subjects[case.kind].interface = model.interface
         if (case.target, case.precision) == baseline():
             others = target_of(case).rivals(artifact.path, threads)
             subjects |= others
             rivals = [case.kind, *others, EAGER]
     rng = np.random.default_rng(0)
-    image = rng.uniform(-1, 1, model.input.shape).astype(np.float32)
+    (sample,) = model.feed.crops(1, 0)
     square = torch.from_numpy(rng.standard_normal((PRODUCT, PRODUCT)).astype(np.float32))
-    calls: dict[str, Callable[[], object]] = {name: partial(each.run, image) for name, each in subjects.items()}
+    calls: dict[str, Callable[[], object]] = {
+        name: partial(each.answer, sample.values) for name, each in subjects.items()
+    }
     times = _take_turns(calls | {"product": partial(torch.mm, square, square)}, rounds, tick)
     best = PRODUCT**3 / times.pop("product").min()
     against = {name: times[name] for name in rivals}

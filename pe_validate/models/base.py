@@ -12,7 +12,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pe_validate.data.limits import Pieces, Tolerance
-from pe_validate.data.tensors import TensorSpec
+from pe_validate.data.tensors import Interface, TensorSpec
 from pe_validate.inputs.feed import Feed
 from pe_validate.tasks.answer import Answer
 
@@ -33,14 +33,14 @@ TRAINED: Final = "trained"
 class Model(ABC):
     """Base class of models.
 
-    ``input`` and ``output`` are what its artifacts declare in float32. ``feed`` makes its inputs, and ``answer`` says
-    what its features mean, if they are embeddings. ``modules`` names the Python modules that decide what it computes;
-    their digest is part of every cache key.
+    ``inputs`` and ``outputs`` are what its artifacts declare in float32; a module with several outputs gives them as a
+    tuple. ``feed`` makes its inputs, and ``answer`` says what its features mean, if they are embeddings. ``modules``
+    names the Python modules that decide what it computes; their digest is part of every cache key.
     """
 
     name: str
-    input: TensorSpec
-    output: TensorSpec
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
     feed: Feed
     answer: Answer | None = None
     modules: tuple[str, ...]
@@ -53,26 +53,44 @@ class Model(ABC):
     @staticmethod
     def from_module(
         module: nn.Module,
-        example_inputs: Tensor | tuple[Tensor, ...],
+        example_inputs: Tensor | tuple[Tensor, ...] | Mapping[str, Tensor],
         *,
         name: str,
-        output: str | None = None,
+        outputs: tuple[str, ...] = (),
         targets: tuple[str, ...] = (),
         answer: Literal["embedding", "tensor"] = "tensor",
     ) -> Model:
         """Return a model of a module in memory, known by ``name`` until this process ends.
 
-        ``example_inputs`` is one float32 tensor: it and noise like it are what the module is validated on. ``output``
-        names one of several outputs: the key of a mapping, or the place in a sequence. ``targets`` are such as
+        ``example_inputs`` are tensors, by the names of the parameters of ``forward`` or in their order: they and
+        noise like them are what the module is validated on. ``outputs`` chooses among several: keys of a mapping, or
+        places in a sequence; by default all are validated. ``targets`` are such as
         ``("onnx", "pte/int8")``, by default all. ``module`` itself is not changed.
 
         Raises:
-            UsageError: another model has this name, or the inputs are not one float32 tensor.
-            LoadError: the module fails, gives several outputs and none is named, or cannot be captured.
+            UsageError: another model has this name, or an input is neither float32 nor of integers.
+            LoadError: the module fails, has no such output, or cannot be captured.
         """
         from pe_validate.models.own.memory import register
 
-        return register(module, example_inputs, name=name, output=output, targets=targets, answer=answer)
+        return register(module, example_inputs, name=name, outputs=outputs, targets=targets, answer=answer)
+
+    @property
+    def interface(self) -> Interface:
+        """Its inputs and outputs."""
+        return Interface(self.inputs, self.outputs)
+
+    @property
+    def input(self) -> TensorSpec:
+        """The only input."""
+        (only,) = self.inputs
+        return only
+
+    @property
+    def output(self) -> TensorSpec:
+        """The only output."""
+        (only,) = self.outputs
+        return only
 
     @abstractmethod
     def load_weights(self, spec: str) -> Weights:

@@ -153,7 +153,7 @@ class Reference:
             code, tools = (*code, *target.deciding_modules, *SHARED_MODULES), target.tools
             if recipe(case).scheme.calibrated:
                 made_of += f", {digest_of(calibration_images(case, self.calibration))}"
-        return Question(self.model.name, self.weights.sha256, asked, made_of, code, tools, inputs)
+        return Question(self.model.name, self.weights.sha256, asked, made_of, code, tools, inputs, self.model.interface)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from pe_validate.data.outputs import Outputs
+from pe_validate.data.outputs import Outputs, entries
+from pe_validate.data.tensors import Interface
 from pe_validate.inputs.images import Sample
 from pe_validate.system.cpu import cpu_identity
 from pe_validate.system.errors import FileError
@@ -41,11 +42,18 @@ class Question:
     tools: tuple[str, ...]
     """Distributions whose version is part of the key."""
     inputs: tuple[Sample, ...] = field(compare=False, repr=False)
+    interface: Interface | None = None
+    """That of the model, whose outputs name what is stored."""
     digest: str = field(init=False)
     """Digest of the inputs."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "digest", digest_of(self.inputs))
+
+    @property
+    def entries(self) -> list[str]:
+        """The names of what is stored."""
+        return [name for sample in self.inputs for name in entries(sample.name, self.interface)]
 
     @cached_property
     def key(self) -> str:
@@ -74,7 +82,10 @@ def digest_of(samples: tuple[Sample, ...]) -> str:
 
 
 def _digest(sample: Sample) -> str:
-    return hashlib.sha256(np.ascontiguousarray(sample.image).data).hexdigest()
+    total = hashlib.sha256()
+    for values in sample.values:
+        total.update(np.ascontiguousarray(values).data)
+    return total.hexdigest()
 
 
 @cache
@@ -107,13 +118,12 @@ class AnswerStore:
         try:
             with safe_open(self._path(question), "np") as file:
                 about = _ABOUT.validate_json((file.metadata() or {})["about"])
-                tensors = [file.get_tensor(str(number)) for number in range(len(question.inputs))]
+                tensors = [file.get_tensor(str(number)) for number in range(len(question.entries))]
         except (OSError, SafetensorError, KeyError, ValueError):
             return None
         if about.sha256 != _sum(about.producer, tensors):
             return None
-        names = [sample.name for sample in question.inputs]
-        return Outputs(about.producer, dict(zip(names, tensors, strict=True)))
+        return Outputs(about.producer, dict(zip(question.entries, tensors, strict=True)))
 
     def write(self, question: Question, answer: Outputs) -> None:
         """Store outputs atomically.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -17,7 +17,7 @@ from pe_validate.data.case import Case
 from pe_validate.data.outputs import Reading
 from pe_validate.data.recipe import Recipe
 from pe_validate.data.structure import Delegation, Structure
-from pe_validate.data.tensors import INPUT_NAME, OUTPUT_NAME
+from pe_validate.data.tensors import INPUT_NAME, OUTPUT_NAME, TensorSpec
 from pe_validate.system.errors import ExplainError
 
 if TYPE_CHECKING:
@@ -101,6 +101,8 @@ class Target(ABC):
     """Operand types of linear layers by precision; empty if its files are not delegated programs."""
     storage: ClassVar[Mapping[str, str]] = {}
     """Storage of the weights of linear layers by precision; empty if its files do not declare it."""
+    integers: ClassVar[Mapping[str, str]] = {}
+    """Integer types that its files declare as another one, such as int64 as int32."""
     keeps_names: ClassVar[bool] = True
     """True if its files hold the names of inputs and outputs; else they are known by their places alone."""
     keeps_constants: ClassVar[bool] = False
@@ -190,6 +192,10 @@ class Target(ABC):
     def rivals(self, path: Path, threads: int) -> Mapping[str, Runtime]:
         """Return other runtimes for the baseline's file, by name, whose latency is compared too."""
         return {}
+
+    def declared(self, spec: TensorSpec) -> TensorSpec:
+        """Return how its files declare an input or output of the lowered graph."""
+        return replace(spec, dtype=self.integers.get(spec.dtype, spec.dtype))
 
     def file_name(self, case: Case) -> str:
         """Return the name of a case's file, unique in the matrix: ``PE-Core-S16-384-fp32.pte``."""

@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
-from pe_validate.data.tensors import TensorSpec
-from pe_validate.targets.runtime import Runtime
+from pe_validate.data.tensors import Interface
+from pe_validate.targets.runtime import Given, Runtime
 
 
 class Declares(Protocol):
-    """Anything that declares an input and an output, such as a :class:`~pe_validate.models.base.Model`."""
+    """Anything that has an interface, such as a :class:`~pe_validate.models.base.Model`."""
 
-    input: TensorSpec
-    output: TensorSpec
+    @property
+    def interface(self) -> Interface:
+        """Its inputs and outputs, in float32 and integers."""
 
 
 class EagerRuntime(Runtime):
-    """A module that maps one image to features, both of type ``dtype``."""
+    """A module whose floating-point inputs and outputs are of type ``dtype``."""
 
     def __init__(self, module: nn.Module, model: Declares, dtype: str = "float32") -> None:
         self.producer = f"PyTorch {torch.__version__} eager"
-        self.inputs = (replace(model.input, dtype=dtype),)
-        self.outputs = (replace(model.output, dtype=dtype),)
+        self.interface = model.interface
+        self.inputs = tuple(spec.as_floats(dtype) for spec in model.interface.inputs)
+        self.outputs = tuple(spec.as_floats(dtype) for spec in model.interface.outputs)
         self.module = module
 
-    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
+    def compute(self, given: Given, wanted: Sequence[int]) -> Given:
+        """Run it; see :meth:`Runtime.compute`."""
         with torch.inference_mode():
-            features: NDArray[np.generic] = self.module(torch.from_numpy(image)).numpy()
-        return features
+            answer = self.module(*map(torch.from_numpy, given))
+        answers = answer if isinstance(answer, (tuple, list)) else (answer,)
+        return [answers[index].numpy() for index in wanted]

@@ -166,6 +166,6 @@ def _code(case: Case) -> str:
 def _key(case: Case, weights: Weights, tools: dict[str, str], images: tuple[Sample, ...] = ()) -> str:
     decisive = {"case": str(case), "weights": weights.sha256, "tools": tools, "code": _code(case)}
     if images:
-        seen = hashlib.sha256(b"".join(sample.image.tobytes() for sample in images))
+        seen = hashlib.sha256(b"".join(values.tobytes() for sample in images for values in sample.values))
         decisive["calibration"] = seen.hexdigest()
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]

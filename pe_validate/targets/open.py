@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pe_validate.data.outputs import Array, Outputs, Reading
+from pe_validate.data.outputs import Array, Outputs, Reading, entries
 from pe_validate.inputs.images import Sample
 from pe_validate.system.errors import RunError
 from pe_validate.targets.registry import target_named
@@ -30,7 +30,7 @@ def load(path: Path, target: str, reading: Reading = "declared", threads: int | 
 
 
 def run(runtime: Runtime, samples: tuple[Sample, ...]) -> Outputs:
-    """Return the features of every sample, computed one at a time.
+    """Return the outputs for every sample, computed one at a time.
 
     Raises:
         RunError: see :meth:`Runtime.run`.
@@ -38,6 +38,6 @@ def run(runtime: Runtime, samples: tuple[Sample, ...]) -> Outputs:
     features: dict[str, Array] = {}
     notes: dict[str, None] = {}
     for sample in samples:
-        features[sample.name] = runtime.run(sample.image)
+        features |= zip(entries(sample.name, runtime.interface), runtime.answer(sample.values), strict=True)
         notes |= dict.fromkeys(runtime.notes)
     return Outputs(runtime.producer, features, tuple(notes))

@@ -52,7 +52,7 @@ def lowered(module: nn.Module, case: Case, calibration: Sequence[Sample] = ()) -
     if chosen.scheme.calibrated and not calibration:
         raise ExportError(f"{case} scales its activations by calibration, and there are no images to do it on.")
     deployable = model_named(case.model).deployable(module, chosen.form)
-    graph: nn.Module = chosen.scheme.apply(deployable, [sample.image for sample in calibration])
+    graph: nn.Module = chosen.scheme.apply(deployable, [sample.values for sample in calibration])
     return graph
 
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from pe_validate.data.recipe import Scheme
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from pe_validate.data.recipe import Images, Scheme
 
 
-def round_constants(module: Any, images: Sequence[NDArray[np.float32]] = ()) -> Any:
+def round_constants(module: Any, images: Images = ()) -> Any:
     """Round the weights and tables of a module to float16 in place; they stay float32 tensors."""
     import torch
 

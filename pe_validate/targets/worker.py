@@ -7,7 +7,6 @@ from pathlib import Path
 
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.case import Case
-from pe_validate.data.tensors import TensorSpec
 from pe_validate.inputs.images import Sample
 from pe_validate.models.registry import load_model, load_weights, model_named
 from pe_validate.system.errors import ExportError
@@ -35,10 +34,12 @@ def build(
         raise ExportError(f"The weights behind '{weights_spec}' changed while {case} was being exported.")
     target, model = target_of(case), model_named(case.model)
     module = lowered(load_model(case.model, weights), case, calibration)
-    dtype = recipe(case).scheme.dtype
-    image = torch.zeros(model.input.shape, dtype=getattr(torch, dtype))
+    floats = recipe(case).scheme.dtype
+    inputs, outputs = ([spec.as_floats(floats) for spec in specs] for specs in (model.inputs, model.outputs))
+    zeros = {spec.name: torch.zeros(spec.shape, dtype=getattr(torch, spec.dtype)) for spec in inputs}
     with torch.no_grad():
-        features = module(image)
+        answer = module(*zeros.values())
+    shapes = [tuple(each.shape) for each in (answer if isinstance(answer, tuple) else (answer,))]
     metadata = {
         "model": case.model,
         "precision": case.precision,
@@ -46,15 +47,15 @@ def build(
         "licence": model.licence,
     }
     path = folder / target.file_name(case)
-    example = Example({model.input.name: image}, (model.output.name,))
+    example = Example(zeros, tuple(spec.name for spec in outputs))
     target.write(module, example, path, metadata, case.precision)
     return Artifact(
         case=case,
         path=path,
         sha256=digest(path),
         size=size(path),
-        inputs=(replace(model.input, dtype=dtype),),
-        outputs=(TensorSpec(model.output.name, tuple(features.shape), dtype),),
+        inputs=tuple(map(target.declared, inputs)),
+        outputs=tuple(target.declared(replace(s, shape=n)) for s, n in zip(outputs, shapes, strict=True)),
         weights=weights.spec,
         weights_sha256=weights.sha256,
         tools={},

@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
     eager = EagerRuntime(load_model(options.model, "seed:7"), model_named(options.model))
-    shape = eager.image_spec().shape
+    shape = eager.inputs[0].shape
     image = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
     artifacts = {p: export(Case(options.model, "mlpackage", p), "seed:7") for p in ("fp16", "fp32")}
     mil.load(artifacts["fp16"].path)

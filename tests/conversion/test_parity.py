@@ -101,5 +101,5 @@ def test_tells_images_apart(pe_reference: Reference, pe_runtime: Runtime) -> Non
 
 def test_declares_the_promised_names_and_shapes(pe_case: Case, pe_reference: Reference, pe_runtime: Runtime) -> None:
     dtype, model = recipe(pe_case).scheme.dtype, pe_reference.model
-    assert str(pe_runtime.image_spec()) == f"image: {dtype}{list(model.input.shape)}"
-    assert str(pe_runtime.features_spec()) == f"features: {dtype}{list(model.output.shape)}"
+    assert [*map(str, pe_runtime.inputs)] == [f"image: {dtype}{list(model.input.shape)}"]
+    assert [*map(str, pe_runtime.outputs)] == [f"features: {dtype}{list(model.output.shape)}"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ from pe_validate.gates.evidence import Evidence
 from pe_validate.reference.reference import Reference
 from pe_validate.targets.base import Purpose
 from pe_validate.targets.eager import EagerRuntime
-from pe_validate.targets.runtime import Runtime
+from pe_validate.targets.runtime import Given, Runtime
 
 CASE: Final = case("fp32", "onnx")
 
@@ -35,9 +35,11 @@ class Altered(Runtime):
         self.inputs = (replace(model.model.input, shape=(-1, *model.model.input.shape[1:])),)
         self.outputs = (replace(model.model.output, shape=(-1, *model.model.output.shape[1:])),)
 
-    def _run(self, image: Values) -> Values:
-        answers = np.concatenate([self._sound._run(one[None]) for one in image])
-        return self._change(image, answers)
+    def compute(self, given: Given, wanted: Sequence[int]) -> Given:
+        """Pass on what was changed."""
+        (image,) = given
+        answers = np.concatenate([self._sound.compute([one[None]], wanted)[0] for one in image])
+        return [self._change(image, answers)]
 
 
 class EvidenceOf(Evidence):

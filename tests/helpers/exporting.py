@@ -45,7 +45,7 @@ def modules_that_write(target: str, folder: Path) -> set[str]:
     value, image = target_named(target), torch.zeros(1, 3, 32, 32)
     precision, recipe = next(iter(value.precisions.items()))
     path = folder / f"tiny{value.suffix}"
-    module = recipe.scheme.apply(tiny_module(), [np.zeros(image.shape, np.float32)])
+    module = recipe.scheme.apply(tiny_module(), [(np.zeros(image.shape, np.float32),)])
     value.write(module, Example.of(image), path, METADATA, precision)
     value.delegation(path)
     return _computing("targets", "mil")

@@ -64,6 +64,27 @@ class Encoder(nn.Module):
         return {"tokens": x, "feature": self.head(x).mean(1)}
 
 
+class TextEncoder(nn.Module):
+    """Takes integers by name, and gives outputs in a mapping and a tuple, as models of transformers do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.norm, self.head = nn.Embedding(50, 16), nn.LayerNorm(16), nn.Linear(16, 4)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> dict[str, object]:
+        """Return the state of every token, and what is made of those that are not masked."""
+        states = self.norm(self.embed(tokens))
+        seen = states * mask.unsqueeze(-1).to(states.dtype)
+        return {"states": states, "pooled": (self.head(seen.mean(1)), seen.sum(1)), "cache": None}
+
+
+def text_encoder() -> TextEncoder:
+    """Return a text encoder with random weights."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return TextEncoder().eval()
+
+
 def encoder() -> Encoder:
     """Return an encoder that has been trained for a while, as far as its normalisations know."""
     with torch.random.fork_rng():

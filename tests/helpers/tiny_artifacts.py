@@ -39,7 +39,7 @@ class TinyModel(Model):
 
     def __init__(self, config: ModelConfig = CONFIG, module: nn.Module | None = None) -> None:
         vision = VisionModel(config)
-        self.name, self.input, self.output = vision.name, vision.input, vision.output
+        self.name, self.inputs, self.outputs = vision.name, vision.inputs, vision.outputs
         self.feed, self.answer = vision.feed, vision.answer
         self._module = module or tiny_module()
 

@@ -23,6 +23,8 @@ _loaded: list[Any] = []  # the program, which must outlive its method, and the m
 _tallies: list[Tally] = []
 
 Meta = tuple[tuple[int, ...], int]
+Plain = tuple[bytes, str, tuple[int, ...]]
+"""A tensor's content, type and shape."""
 """Sizes, and the number of the scalar type."""
 
 
@@ -73,18 +75,19 @@ def watch(slots: list[Slot]) -> None:
     _tallies.append(Tally(slots))
 
 
-def run(image: bytes, dtype: str, shape: tuple[int, ...], index: int) -> tuple[bytes, str, list[int], list[int]]:
-    """Run ``forward`` between two marks; return the bytes, type and shape of one output, and the counts by slot."""
+def run(given: list[Plain], wanted: list[int]) -> tuple[list[Plain], list[int]]:
+    """Run ``forward`` between two marks; return the outputs at the places ``wanted``, and the counts by slot."""
     import torch
 
-    tensor = torch.frombuffer(bytearray(image), dtype=getattr(torch, dtype)).view(shape)
+    tensors = [torch.frombuffer(bytearray(c), dtype=getattr(torch, dtype)).view(shape) for c, dtype, shape in given]
     _mark(1)
-    outputs = _loaded[1]([tensor])
+    outputs = _loaded[1](tensors)
     _mark(0)
-    answer = outputs[index].contiguous()
-    content = ctypes.string_at(answer.data_ptr(), answer.numel() * answer.element_size())
-    counted = [count for tally in _tallies for count in tally.taken()]
-    return content, str(answer.dtype).removeprefix("torch."), list(answer.shape), counted
+    found: list[Plain] = []
+    for answer in (outputs[index].contiguous() for index in wanted):
+        content = ctypes.string_at(answer.data_ptr(), answer.numel() * answer.element_size())
+        found.append((content, str(answer.dtype).removeprefix("torch."), tuple(answer.shape)))
+    return found, [count for tally in _tallies for count in tally.taken()]
 
 
 def _mark(beginning: int) -> None:

@@ -6,12 +6,11 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 import pe_validate
 from pe_validate.data.execution import Execution
@@ -21,7 +20,7 @@ from pe_validate.machines.arm64.kernels import OUTSIDE_RUNTIME, Functions
 from pe_validate.machines.arm64.profiles import Profile, features_in
 from pe_validate.system.errors import PEValidateError, RunError
 from pe_validate.system.process import Child, ChildError
-from pe_validate.targets.runtime import Runtime
+from pe_validate.targets.runtime import Given, Runtime
 from pe_validate.targets.xnnpack.signature import signature
 
 P = ParamSpec("P")
@@ -136,12 +135,12 @@ class Arm64Runtime(Runtime):
             raise RunError(f"'{path}' cannot be loaded: {str(error).rstrip('.')}.") from error
         self.inputs, self.outputs = signature(inputs, outputs)
 
-    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
-        index = self.outputs.index(self.features_spec())
-        arguments = (image.tobytes(), str(image.dtype), image.shape, index)
-        content, dtype, shape, counted = self._guest.call(guest.run, *arguments)
+    def compute(self, given: Given, wanted: Sequence[int]) -> Given:
+        """Run it in the guest; see :meth:`Runtime.compute`."""
+        plain = [(array.tobytes(), str(array.dtype), array.shape) for array in given]
+        found, counted = self._guest.call(guest.run, plain, list(wanted))
         self.products = +Counter(dict(zip(self._guest.matrix_kernels, counted, strict=True)))
-        return np.frombuffer(content, dtype).reshape(shape)
+        return [np.frombuffer(content, dtype).reshape(shape) for content, dtype, shape in found]
 
 
 def execution_of(runtime: Arm64Runtime, machine: Guest) -> Execution:

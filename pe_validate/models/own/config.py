@@ -33,16 +33,19 @@ class _Table(BaseModel):
 
 
 class Input(_Table):
-    """An input: its shape and type, and how photographs become its values."""
+    """An input: its shape and type, and how photographs become its values, or the ends between which integers lie."""
 
     shape: tuple[Size, ...] = Field(min_length=1, max_length=8)
-    dtype: Literal["float32"] = "float32"
+    dtype: Literal["float32", "int32", "int64", "bool"] = "float32"
     preprocessing: str | None = None
+    range: tuple[int, int] = (0, 1)
 
     @model_validator(mode="after")
     def _known(self) -> Self:
         if self.preprocessing not in (None, *PREPROCESSINGS):
             raise ValueError(f"'{self.preprocessing}' is none of {', '.join(PREPROCESSINGS)}")
+        if "range" in self.model_fields_set and (self.dtype == "float32" or self.range[0] > self.range[1]):
+            raise ValueError(f"a range is the least and the largest integer of an input, not {list(self.range)}")
         return self
 
 
@@ -81,8 +84,8 @@ class Entry(_Table):
     program: Path | None = None
     weights: str | None = None
     targets: tuple[str, ...] = ()
-    inputs: dict[str, Input] = Field(min_length=1, max_length=1)
-    output: str | None = None
+    inputs: dict[str, Input] = Field(min_length=1)
+    outputs: tuple[str, ...] = ()
     feed: Path | None = None
     answer: Literal["embedding", "tensor"] = "tensor"
     rewrites: bool = True

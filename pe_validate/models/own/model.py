@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import atexit
 import inspect
+import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pe_validate.data.limits import Pieces, Tolerance
 from pe_validate.data.tensors import OUTPUT_NAME, TensorSpec
-from pe_validate.inputs.feed import ArrayFeed, Feed, ImageFeed, arrays_in
+from pe_validate.inputs.feed import ArrayFeed, Feed, ImageFeed, IntegerFeed, JointFeed, arrays_in
 from pe_validate.inputs.preprocessing import PREPROCESSINGS
 from pe_validate.models.base import DEFAULT_WEIGHTS, Model
 from pe_validate.models.own.config import Entry, Input
@@ -46,9 +47,8 @@ class OwnModel(Model):
 
     def __init__(self, name: str, entry: Entry, folder: Path) -> None:
         self.name, self._entry, self._folder = name, entry, folder
-        ((called, given),) = entry.inputs.items()
-        self.input = TensorSpec(called, given.shape, given.dtype)
-        self.feed = _feed(name, given, folder / entry.feed if entry.feed else None)
+        self.inputs = tuple(TensorSpec(each, given.shape, given.dtype) for each, given in entry.inputs.items())
+        self.feed = _feed(name, entry, folder)
         self.answer = ONE_EMBEDDING if entry.answer == "embedding" else None
         self.kinds = entry.targets
         self.licence = entry.licence
@@ -58,11 +58,10 @@ class OwnModel(Model):
         self._loaded: dict[str, _Loaded] = {}
 
     @property
-    def output(self) -> TensorSpec:  # type: ignore[override]  # it is known once the module has run
-        """The output; its shape is known once weights have been loaded."""
+    def outputs(self) -> tuple[TensorSpec, ...]:  # type: ignore[override]  # they are known once the module has run
+        """The outputs; they are known once weights have been loaded."""
         loaded = next(reversed(self._loaded.values()), None)
-        shape = loaded.output if loaded else ()
-        return TensorSpec(self._entry.output or OUTPUT_NAME, shape, "float32")
+        return loaded.outputs if loaded else ()
 
     def limit(self, kind: str, gate: str) -> Tolerance | None:
         """Return the model's own row of limits for ``TARGET/PRECISION`` and a gate."""
@@ -84,20 +83,25 @@ class OwnModel(Model):
         return self._weights[spec]
 
     def _captured(self, spec: str) -> Weights:
-        from pe_validate.models.own.program import captured, identity, read_program, tensors
+        from pe_validate.models.own.program import captured, flat, identity, read_captured, specs, tensors
         from pe_validate.models.weights import Weights
 
         if spec.startswith(CAPTURED):
             path = Path(spec.removeprefix(CAPTURED))
-            program, module = read_program(path), None
+            (program, names), module = read_captured(path), None
             digest = identity(program)
         else:
-            module = self._built(spec)
-            program = captured(self.name, module, self._zeros())
+            zeros = self._zeros()
+            module, chosen = flat(self.name, self._built(spec), zeros, self._entry.outputs)
+            if self.answer and len(chosen) > 1:
+                raise LoadError(
+                    f"{self.name} gives {', '.join(chosen)}, and its answer is one embedding: name it in 'outputs'."
+                )
+            program = captured(self.name, module, tuple(zeros.values()))
             digest = identity(program)
-            path = _saved(program, digest)
-        shape = next(n for n in program.graph.nodes if n.op == "output").args[0][0].meta["val"].shape
-        self._loaded[digest] = _Loaded(program, tuple(map(int, shape)), module)
+            names = [_named(each) for each in chosen] if self._entry.outputs or len(chosen) > 1 else [OUTPUT_NAME]
+            path = _saved(program, names, digest)
+        self._loaded[digest] = _Loaded(program, specs(program, names), module)
         return Weights(f"{CAPTURED}{path}", digest, tensors(program))
 
     def load(self, weights: Weights) -> nn.Module:
@@ -115,26 +119,31 @@ class OwnModel(Model):
         from pe_validate.models.own.rewrites import rewritten
 
         known = next((each.program for each in self._loaded.values() if each.module is module), None)
-        found = module_of(known or captured(self.name, module, self._zeros()))
-        return rewritten(found, form, self._zeros()) if self._entry.rewrites else copy_of(found)
+        found = module_of(known or captured(self.name, module, tuple(self._zeros().values())))
+        return rewritten(found, form, self._probe()) if self._entry.rewrites else copy_of(found)
 
-    def _zeros(self) -> Tensor:
+    def _zeros(self) -> dict[str, Tensor]:
         import torch
 
-        return torch.zeros(self.input.shape)
+        return {spec.name: torch.zeros(spec.shape, dtype=getattr(torch, spec.dtype)) for spec in self.inputs}
+
+    def _probe(self) -> tuple[Tensor, ...]:
+        """Return random inputs on which a rewrite is proved."""
+        import torch
+
+        (sample,) = JointFeed(tuple(_noise(each) for each in self._entry.inputs.values())).crops(1, 0)
+        return tuple(map(torch.from_numpy, sample.values))
 
     def _built(self, spec: str) -> nn.Module:
-        from pe_validate.models.own.program import module_of, one_output, read_program
+        from pe_validate.models.own.program import module_of, read_program
 
         if self.eager is not None:
             return self.eager
         if self._entry.program:
             if spec != DEFAULT_WEIGHTS:
                 raise UsageError(f"{self.name} is a saved program, which holds its weights: leave out --weights.")
-            module: nn.Module = module_of(read_program(self._folder / self._entry.program))
-        else:
-            module = self._made(spec)
-        return one_output(self.name, module, self._zeros(), self._entry.output)
+            return module_of(read_program(self._folder / self._entry.program))
+        return self._made(spec)
 
     def _made(self, spec: str) -> nn.Module:
         import torch
@@ -170,54 +179,74 @@ class OwnModel(Model):
 @dataclass
 class _Loaded:
     program: Any
-    output: tuple[int, ...]
+    outputs: tuple[TensorSpec, ...]
     module: nn.Module | None = field(repr=False)
 
 
-def _feed(name: str, given: Input, arrays: Path | None) -> Feed:
-    """Return what a model is fed: the arrays of a file, photographs if it takes images, else noise.
+def _feed(name: str, entry: Entry, folder: Path) -> Feed:
+    """Return what a model is fed: the arrays of a file, photographs where it takes images, else noise.
 
     Raises:
         UsageError: a preprocessing is named, and the input is no image.
     """
+    parts: list[Feed] = []
+    for called, given in entry.inputs.items():
+        if entry.feed:
+            only = called if len(entry.inputs) > 1 else None
+            parts.append(_StoredFeed(_noise(given), folder / entry.feed, only))
+        else:
+            parts.append(_image_feed(name, given) or _noise(given))
+    return parts[0] if len(parts) == 1 else JointFeed(tuple(parts))
+
+
+def _noise(given: Input) -> ArrayFeed | IntegerFeed:
+    if given.dtype == "float32":
+        return ArrayFeed(given.shape)
+    return IntegerFeed(given.shape, given.dtype, given.range)
+
+
+def _image_feed(name: str, given: Input) -> Feed | None:
     shape = given.shape
-    if arrays:
-        return _StoredFeed(shape, arrays)
-    if len(shape) == 4 and 3 in (shape[1], shape[3]):
+    if given.dtype == "float32" and len(shape) == 4 and 3 in (shape[1], shape[3]):
         last = shape[1] != 3
         height, width = shape[1:3] if last else shape[2:4]
         wide = None if width == height else width
         return ImageFeed(height, wide, shape[0], last, PREPROCESSINGS[given.preprocessing or "pe"])
     if given.preprocessing:
         raise UsageError(f"{name} has a preprocessing and takes {list(shape)}, which is no batch of RGB images.")
-    return ArrayFeed(shape)
+    return None
 
 
 @dataclass(frozen=True, slots=True)
 class _StoredFeed(Feed):
-    """The arrays of a file, read when they are needed."""
+    """The arrays of a file, read when they are needed, and noise like them; ``only`` names the array of an input."""
 
-    shape: tuple[int, ...]
+    noise: ArrayFeed | IntegerFeed
     path: Path
+    only: str | None
 
     def samples(self, photographs: Path | None = None) -> Any:
         """Return the arrays."""
         return self._read().samples()
 
     def crops(self, count: int, seed: int, photographs: Path | None = None) -> Any:
-        """Return noise with the mean and the standard deviation of the arrays."""
+        """Return noise with the mean and the standard deviation of the arrays, or integers between their ends."""
         return self._read().crops(count, seed)
 
     def extremes(self) -> Any:
-        """Return constants three standard deviations below and above the mean of the arrays."""
+        """Return constants three standard deviations below and above the mean of the arrays, or their ends."""
         return self._read().extremes()
 
-    def _read(self) -> ArrayFeed:
+    def _read(self) -> Feed:
         import numpy as np
 
-        given = arrays_in(self.path, self.shape)
+        given = arrays_in(self.path, self.noise.shape, self.only)
         values = np.stack(list(given.values()))
-        return ArrayFeed(self.shape, given, float(values.mean()), float(values.std()))
+        if isinstance(self.noise, IntegerFeed):
+            whole = {name: array.astype(self.noise.dtype) for name, array in given.items()}
+            return replace(self.noise, given=whole, ends=(int(values.min()), int(values.max())))
+        floats = {name: array.astype(np.float32) for name, array in given.items()}
+        return replace(self.noise, given=floats, mean=float(values.mean()), std=float(values.std()))
 
 
 def _factory(name: str, spec: str, folder: Path) -> Factory:
@@ -262,13 +291,19 @@ def _takes_an_argument(factory: Factory) -> bool:
     return any(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
 
 
-def _saved(program: Any, digest: str) -> Path:
+def _named(output: str) -> str:
+    """Return the name by which artifacts call an output: one that every format takes."""
+    name = re.sub(r"\W", "_", output)
+    return f"output_{name}" if name[0].isdecimal() else name
+
+
+def _saved(program: Any, names: Sequence[str], digest: str) -> Path:
     """Save a program for the children of this process, and return its path."""
-    import torch
+    from pe_validate.models.own.program import save_captured
 
     path = scratch() / f"{digest[:32]}.pt2"
     if not path.exists():
-        torch.export.save(program, path)
+        save_captured(program, names, path)
     return path
 
 

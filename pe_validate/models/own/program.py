@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import inspect
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
+from typing import Final
 
 import torch
 from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 
-from pe_validate.data.tensors import OUTPUT_NAME
+from pe_validate.data.tensors import OUTPUT_NAME, TensorSpec
 from pe_validate.models.own.archive import check_plain
 from pe_validate.system.errors import LoadError, first_line
 from pe_validate.system.quiet import quiet_libraries
@@ -20,17 +23,30 @@ LISTED = 6
 """The most outputs that an error message lists."""
 
 
-class OneOutput(nn.Module):
-    """A module that gives one of the outputs of another, in float32."""
+NAMES: Final = "outputs.json"
+"""The file, in a captured program's archive, that holds the names of its outputs."""
 
-    def __init__(self, module: nn.Module, output: str | None) -> None:
+
+class Flat(nn.Module):
+    """A module that gives some of the outputs of another: one as it is, several as a tuple.
+
+    ``inputs`` are the names by which the other one is given its inputs; there are none if they have places only.
+    """
+
+    def __init__(self, module: nn.Module, inputs: Sequence[str], outputs: Sequence[str]) -> None:
         super().__init__()
-        self.module, self.output = module, output
+        self.module, self.inputs, self.outputs = module, tuple(inputs), tuple(outputs)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Return the chosen output, or the only one."""
-        found = dict(tensors_of(self.module(image)))
-        return found[self.output] if self.output else next(iter(found.values()))
+    def forward(self, *given: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Return the chosen outputs."""
+        found = dict(tensors_of(called(self.module, self.inputs, given)))
+        chosen = tuple(found[name] for name in self.outputs)
+        return chosen if len(chosen) > 1 else chosen[0]
+
+
+def called(module: nn.Module, names: Sequence[str], given: Sequence[Tensor]) -> object:
+    """Return what a module answers to inputs that have ``names``, or places if there are none."""
+    return module(**dict(zip(names, given, strict=True))) if names else module(*given)
 
 
 def tensors_of(answer: object, name: str = "") -> Iterator[tuple[str, Tensor]]:
@@ -46,46 +62,52 @@ def tensors_of(answer: object, name: str = "") -> Iterator[tuple[str, Tensor]]:
         yield from tensors_of(part, f"{name}.{key}" if name else str(key))
 
 
-def one_output(name: str, module: nn.Module, image: Tensor, output: str | None) -> nn.Module:
-    """Return ``module``, or a module that gives the output that is named.
+def flat(
+    name: str, module: nn.Module, example: Mapping[str, Tensor], outputs: Sequence[str]
+) -> tuple[nn.Module, list[str]]:
+    """Return ``module``, or a module that gives the chosen outputs of it, by default all, and the names of these.
+
+    Inputs are given by name if ``module`` has parameters of those names, else by place.
 
     Raises:
-        LoadError: the module fails, there is no such output, or there are several and none is named.
+        LoadError: the module fails, gives no tensor, or there is no such output.
     """
+    names = list(example) if set(example) <= set(inspect.signature(module.forward).parameters) else []
     try:
         with torch.no_grad():
-            answer = module(image)
+            answer = called(module, names, list(example.values()))
     except Exception as error:
-        raise LoadError(
-            f"{name} fails on {list(image.shape)}: {first_line(error)}; is that the shape of its input?"
-        ) from error
+        shapes = ", ".join(f"{list(each.shape)}" for each in example.values())
+        is_that = "is that the shape of its input" if len(example) == 1 else "are those the shapes of its inputs"
+        raise LoadError(f"{name} fails on {shapes}: {first_line(error)}; {is_that}?") from error
     found = dict(tensors_of(answer))
-    listed = ", ".join(f"'{key}' {list(tensor.shape)}" for key, tensor in list(found.items())[:LISTED]) or "no tensor"
-    listed += f" and {len(found) - LISTED} more" * (len(found) > LISTED)
-    if output is not None and output not in found:
-        raise LoadError(f"{name} has no output '{output}': it gives {listed}.")
-    if output is None and len(found) != 1:
-        raise LoadError(f"{name} gives {listed}: name the one to validate with 'output = …'.")
-    return module if isinstance(answer, Tensor) else OneOutput(module, output)
+    unknown = [each for each in outputs if each not in found]
+    if unknown or not found:
+        listed = ", ".join(f"'{key}' {list(tensor.shape)}" for key, tensor in list(found.items())[:LISTED])
+        listed = (listed or "no tensor") + f" and {len(found) - LISTED} more" * (len(found) > LISTED)
+        raise LoadError(f"{name} {f'has no output {unknown[0]!r}: it' * bool(unknown)} gives {listed}.")
+    chosen = list(outputs or found)
+    plain = isinstance(answer, Tensor) and len(example) == 1
+    return (module if plain else Flat(module, names, chosen)), chosen
 
 
-def captured(name: str, module: nn.Module, image: Tensor) -> ExportedProgram:
-    """Return the program of ``module`` for inputs of ``image``'s shape.
+def captured(name: str, module: nn.Module, given: tuple[Tensor, ...]) -> ExportedProgram:
+    """Return the program of ``module`` for inputs of the shapes of those ``given``.
 
     Raises:
         LoadError: ``torch.export`` cannot trace it.
     """
     try:
-        return torch.export.export(module, (image,))
+        return torch.export.export(module, given)
     except Exception as error:
         raise LoadError(
             f"{name} cannot be captured by torch.export, on which every target is built: {first_line(error)}; "
-            f"torch.export.export(module, (image,)) shows the same with the line of your code."
+            f"torch.export.export(module, inputs) shows the same with the line of your code."
         ) from error
 
 
-def read_program(path: Path) -> ExportedProgram:
-    """Load a saved program; archives that would run code of their own are refused.
+def read_program(path: Path, extra: dict[str, str] | None = None) -> ExportedProgram:
+    """Load a saved program, and the ``extra`` files with it; archives that would run code of their own are refused.
 
     Raises:
         LoadError: the file is missing, damaged, or would run code.
@@ -94,9 +116,32 @@ def read_program(path: Path) -> ExportedProgram:
         raise LoadError(f"There is no exported program at '{path}': save one with torch.export.save.")
     try:
         check_plain(path)
-        return torch.export.load(path)
+        return torch.export.load(path, extra_files=extra)
     except Exception as error:
         raise LoadError(f"'{path}' is not an exported program that can be loaded: {first_line(error)}.") from error
+
+
+def save_captured(program: ExportedProgram, names: Sequence[str], path: Path) -> None:
+    """Save a program together with the names of its outputs."""
+    torch.export.save(program, path, extra_files={NAMES: json.dumps(list(names))})
+
+
+def read_captured(path: Path) -> tuple[ExportedProgram, list[str]]:
+    """Load what :func:`save_captured` has saved."""
+    extra = {NAMES: ""}
+    program = read_program(path, extra)
+    names: list[str] = json.loads(extra[NAMES])
+    return program, names
+
+
+def specs(program: ExportedProgram, names: Sequence[str]) -> tuple[TensorSpec, ...]:
+    """Return the specifications of a program's outputs, which are called ``names``."""
+    (answers,) = next(node for node in program.graph.nodes if node.op == "output").args
+    values = (node.meta["val"] for node in answers)
+    return tuple(
+        TensorSpec(name, tuple(map(int, value.shape)), str(value.dtype).removeprefix("torch."))
+        for name, value in zip(names, values, strict=True)
+    )
 
 
 def module_of(program: ExportedProgram) -> fx.GraphModule:

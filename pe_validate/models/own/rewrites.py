@@ -33,9 +33,9 @@ CONVOLUTIONS: Final = (
 )
 
 
-def rewritten(module: fx.GraphModule, form: str, image: Tensor) -> fx.GraphModule:
-    """Return a float32 copy of ``module`` with every rewrite for ``form`` that is proved for inputs like ``image``."""
-    probe = torch.randn(image.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+def rewritten(module: fx.GraphModule, form: str, probe: tuple[Tensor, ...]) -> fx.GraphModule:
+    """Return a float32 copy of ``module`` with every rewrite for ``form`` that is proved on the inputs ``probe``."""
+    probe = tuple(each.double() if each.is_floating_point() else each for each in probe)
     found = copy_of(module).double()
     expected = _answer(found, probe)
     if expected is None:  # it insists on float32 somewhere, so that nothing can be proved
@@ -46,18 +46,26 @@ def rewritten(module: fx.GraphModule, form: str, image: Tensor) -> fx.GraphModul
         candidate.graph.eliminate_dead_code()
         candidate.recompile()
         actual = _answer(candidate, probe)
-        if actual is not None and (expected - actual).abs().max() <= AGREEMENT * expected.abs().max():
+        if actual is not None and all(map(_agree, expected, actual)):
             found = candidate
     return found.float()
 
 
-def _answer(module: fx.GraphModule, probe: Tensor) -> Tensor | None:
+def _answer(module: fx.GraphModule, probe: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
     try:
         with torch.no_grad():
-            answer: Tensor = module(probe)
+            answer = module(*probe)
     except RuntimeError:  # operands of two types, so that nothing can be proved and nothing is kept
         return None
-    return answer if answer.dtype == torch.float64 else None
+    answers: tuple[Tensor, ...] = answer if isinstance(answer, tuple) else (answer,)
+    return None if any(each.dtype == torch.float32 for each in answers) else answers
+
+
+def _agree(expected: Tensor, actual: Tensor) -> bool:
+    """Return whether two outputs are equal up to rounding, or exactly if they are integers."""
+    if not expected.is_floating_point():
+        return torch.equal(expected, actual)
+    return bool((expected - actual).abs().max() <= AGREEMENT * expected.abs().max())
 
 
 def fold_batch_norms(module: fx.GraphModule, form: str) -> None:

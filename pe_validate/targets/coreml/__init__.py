@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pe_validate.data.outputs import Reading
-from pe_validate.data.recipe import FUSED, Recipe, Scheme
+from pe_validate.data.recipe import FUSED, Images, Recipe, Scheme
 from pe_validate.data.structure import Structure
 from pe_validate.targets.base import Example, Purpose, Source, Target, Values
 from pe_validate.targets.schemes import ROUNDED, round_constants
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from pe_validate.targets.coreml.compression import Compression
     from pe_validate.targets.runtime import Runtime
-
-Images = Sequence["NDArray[np.float32]"]
 
 
 def best_reading() -> Reading:
@@ -56,6 +54,7 @@ class CoreMLBase(Target):
 
     on_phones = True
     replayed = True
+    integers: ClassVar[Mapping[str, str]] = {"int64": "int32"}
 
     def reading(self, precision: str, purpose: Purpose) -> Reading:
         """Return `exact` to compare a graph in float16, else the reading closest to a device.

@@ -30,7 +30,7 @@ ROUTES: Final = get_args(Route)
 def convert(module: nn.Module, example: Example, *, route: Route = "trace", half: bool = True, ios: int = 17) -> Any:
     """Return the Core ML model of ``module`` for inputs like those of ``example``, computing in float16 if ``half``.
 
-    Its inputs and outputs are float32. It is not loaded, because prediction needs macOS.
+    Its inputs and outputs are float32 or int32. It is not loaded, because prediction needs macOS.
 
     Raises:
         Exception: whatever coremltools raises; the caller names the stage.
@@ -38,7 +38,10 @@ def convert(module: nn.Module, example: Example, *, route: Route = "trace", half
     with quiet_libraries():  # coremltools 9.0 warns of its own dependencies
         import coremltools as ct
 
-        inputs = [ct.TensorType(name=n, shape=tuple(x.shape), dtype=np.float32) for n, x in example.inputs.items()]
+        inputs = [
+            ct.TensorType(name=n, shape=tuple(x.shape), dtype=np.float32 if x.is_floating_point() else np.int32)
+            for n, x in example.inputs.items()
+        ]
         with workarounds():
             return ct.convert(
                 captured(module, example.tensors, route),

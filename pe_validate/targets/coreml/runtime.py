@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from pe_validate import mil
 from pe_validate.data.outputs import Reading
 from pe_validate.data.tensors import TensorSpec
 from pe_validate.system.errors import RunError
-from pe_validate.targets.runtime import Runtime
+from pe_validate.targets.runtime import Given, Runtime
 
 
 class CoreMLRuntime(Runtime):
@@ -34,12 +33,12 @@ class CoreMLRuntime(Runtime):
             self._predict = program.predict
             self.producer = f"Core ML reference evaluator, {reading}"
 
-    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
-        answer = self._predict({self.image_spec().name: image})
+    def compute(self, given: Given, wanted: Sequence[int]) -> Given:
+        """Run it; see :meth:`Runtime.compute`."""
+        answer = self._predict({spec.name: array for spec, array in zip(self.inputs, given, strict=True)})
         overflows = self._program.overflows if self._program else []
         self.notes = (f"the first result beyond float16's range is that of {overflows[0]}",) if overflows else ()
-        features: NDArray[np.generic] = answer[self.features_spec().name]
-        return features
+        return [answer[self.outputs[index].name] for index in wanted]
 
 
 def _core_ml(path: Path):  # type: ignore[no-untyped-def]  # coremltools publishes no types

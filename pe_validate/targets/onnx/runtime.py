@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as state
 from pe_validate.data.tensors import TensorSpec
 from pe_validate.system.errors import RunError
 from pe_validate.system.quiet import quiet_libraries
-from pe_validate.targets.runtime import Runtime
+from pe_validate.targets.runtime import Given, Runtime
 
 LOAD_ERRORS = (
     state.Fail,
@@ -27,7 +28,8 @@ LOAD_ERRORS = (
 )
 """Every exception that ONNX Runtime raises for a file that it cannot use."""
 
-_DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64"}
+_DTYPES = {"float": "float32", "double": "float64"}
+"""Types that ONNX calls otherwise than NumPy."""
 
 
 class OnnxRuntime(Runtime):
@@ -49,16 +51,18 @@ class OnnxRuntime(Runtime):
         self.inputs = tuple(_spec(value) for value in self._session.get_inputs())
         self.outputs = tuple(_spec(value) for value in self._session.get_outputs())
 
-    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
-        features: NDArray[np.generic] = self._session.run([self.features_spec().name], {self.image_spec().name: image})[
-            0
-        ]
-        return features
+    def compute(self, given: Given, wanted: Sequence[int]) -> Given:
+        """Run it; see :meth:`Runtime.compute`."""
+        names = [self.outputs[index].name for index in wanted]
+        feed = {spec.name: array for spec, array in zip(self.inputs, given, strict=True)}
+        found: list[NDArray[np.generic]] = self._session.run(names, feed)
+        return found
 
 
 def _spec(value: onnxruntime.NodeArg) -> TensorSpec:
     shape = tuple(axis if isinstance(axis, int) else -1 for axis in value.shape)
-    return TensorSpec(value.name, shape, _DTYPES.get(value.type, value.type))
+    dtype = value.type.removeprefix("tensor(").removesuffix(")")
+    return TensorSpec(value.name, shape, _DTYPES.get(dtype, dtype))
 
 
 def dynamic_int8(path: Path, threads: int) -> OnnxRuntime:

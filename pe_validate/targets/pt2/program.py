@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from pe_validate.models.own.archive import check_plain
 from pe_validate.system.errors import RunError
 from pe_validate.targets.base import Example, Values
 from pe_validate.targets.intermediates import is_wanted
-from pe_validate.targets.runtime import Runtime
+from pe_validate.targets.runtime import Given, Runtime
 
 METADATA: Final = "pe_validate.json"
 """The file in the archive's ``extra/`` folder that holds the metadata."""
@@ -58,12 +59,12 @@ class Pt2Runtime(Runtime):
         self.outputs = _specs(program, program.graph_signature.user_outputs, OUTPUT_NAME)
         self._module = program.module()
 
-    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
+    def compute(self, given: Given, wanted: Sequence[int]) -> Given:
+        """Run it; see :meth:`Runtime.compute`."""
         with torch.inference_mode():
-            answer = self._module(torch.from_numpy(image))
+            answer = self._module(*map(torch.from_numpy, given))
         answers = answer if isinstance(answer, (tuple, list)) else (answer,)
-        features: NDArray[np.generic] = answers[self.outputs.index(self.features_spec())].numpy()
-        return features
+        return [answers[index].numpy() for index in wanted]
 
 
 def _specs(program: ExportedProgram, names: tuple[object, ...], called: str) -> tuple[TensorSpec, ...]:

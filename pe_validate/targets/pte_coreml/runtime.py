@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 from executorch.extension.pybindings import _portable_lib as executorch
-from numpy.typing import NDArray
 
 from pe_validate.data.outputs import Reading
 from pe_validate.system.errors import RunError
 from pe_validate.targets.coreml.runtime import CoreMLRuntime
 from pe_validate.targets.pte_coreml.embedded import unpack
-from pe_validate.targets.runtime import Runtime
+from pe_validate.targets.runtime import Given, Runtime
 from pe_validate.targets.xnnpack.runtime import declared
 
 
@@ -36,7 +35,10 @@ class CoreMLProgramRuntime(Runtime):
                 raise RunError(str(error).replace(str(package), f"{path}:{package.name}")) from error
         self.producer = f"{self._package.producer}, from an ExecuTorch program"
 
-    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
-        features = self._package.run(image)
+    def compute(self, given: Given, wanted: Sequence[int]) -> Given:
+        """Run it; see :meth:`Runtime.compute`."""
+        inside = self._package.inputs
+        given = [array.astype(spec.dtype, copy=False) for array, spec in zip(given, inside, strict=True)]
+        found = self._package.compute(given, wanted)
         self.notes = self._package.notes
-        return features.astype(self.features_spec().dtype)
+        return [array.astype(self.outputs[index].dtype) for array, index in zip(found, wanted, strict=True)]

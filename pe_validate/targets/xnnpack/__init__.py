@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pe_validate.data.outputs import Reading
-from pe_validate.data.recipe import HALF, LINEAR, Recipe, Scheme
+from pe_validate.data.recipe import HALF, LINEAR, Images, Recipe, Scheme
 from pe_validate.data.structure import Delegation, Structure
 from pe_validate.targets.base import Example, Target, Values
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     from pe_validate.targets.runtime import Runtime
 
-Images = Sequence["NDArray[np.float32]"]
-
 
 def _half(module: Any, images: Images) -> Any:
-    return module.half()
+    from pe_validate.targets.xnnpack.half import halve
+
+    return halve(module)
 
 
 def _int8(module: Any, images: Images) -> Any:

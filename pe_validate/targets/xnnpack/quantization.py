@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import fx, nn
+from torch import Tensor, fx, nn
 
+from pe_validate.data.recipe import Images
 from pe_validate.system.quiet import quiet_libraries
 
 GROUP: Final = 32
@@ -40,7 +40,7 @@ def quantize_weights(module: nn.Module, bits: Literal[8, 4]) -> nn.Module:
     return module
 
 
-def calibrate(module: nn.Module, images: Sequence[NDArray[np.float32]]) -> nn.Module:
+def calibrate(module: nn.Module, images: Images) -> nn.Module:
     """Return ``module`` with int8 linear layers, whose activations have fixed scales calibrated on ``images``."""
     with quiet_libraries(), torch.no_grad():
         from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
@@ -52,13 +52,17 @@ def calibrate(module: nn.Module, images: Sequence[NDArray[np.float32]]) -> nn.Mo
         quantizer = XNNPACKQuantizer()
         quantizer.set_module_type(nn.Linear, get_symmetric_quantization_config(is_per_channel=True))
         quantizer.set_filter_function(_before_projection)
-        prepared = prepare_pt2e(torch.export.export(module, (torch.from_numpy(images[0]),)).module(), quantizer)
+        prepared = prepare_pt2e(torch.export.export(module, _tensors(images[0])).module(), quantizer)
         # In float64, because ranges come from histograms: float32 rounding on another machine moves some by 2 %.
         prepared.double()
         for image in images:
-            prepared(torch.from_numpy(image).double())
+            prepared(*(each.double() if each.is_floating_point() else each for each in _tensors(image)))
         quantised: nn.Module = convert_pt2e(prepared.float())
     return quantised
+
+
+def _tensors(image: tuple[NDArray[np.generic], ...]) -> tuple[Tensor, ...]:
+    return tuple(map(torch.from_numpy, image))
 
 
 def _before_projection(node: fx.Node) -> bool:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import torch
 
 # Not executorch.runtime, which imports the whole exporter (6-10 s) to run a file.
 from executorch.extension.pybindings import _portable_lib as executorch
-from numpy.typing import NDArray
 
 from pe_validate.data.tensors import TensorSpec
 from pe_validate.system.errors import RunError
-from pe_validate.targets.runtime import Runtime
+from pe_validate.targets.runtime import Given, Runtime
 from pe_validate.targets.xnnpack.signature import signature
 
 
@@ -35,11 +34,10 @@ class ExecuTorchRuntime(Runtime):
             ) from error
         self.producer = f"ExecuTorch {version('executorch')}"
 
-    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
-        index = self.outputs.index(self.features_spec())
-        features: torch.Tensor = self._method([torch.from_numpy(image)])[index]
-        array: NDArray[np.generic] = features.numpy()
-        return array
+    def compute(self, given: Given, wanted: Sequence[int]) -> Given:
+        """Run it; see :meth:`Runtime.compute`."""
+        found: list[torch.Tensor] = self._method([torch.from_numpy(array) for array in given])
+        return [found[index].numpy() for index in wanted]
 
 
 def declared(program: executorch.ExecuTorchProgram) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:

@@ -105,7 +105,7 @@ def test_nothing_can_be_followed_through_a_model_without_places(
     model = Minimal()
     monkeypatch.setattr("pe_validate.models.registry.models", lambda: {model.name: model})
     weights = model.load_weights("any")
-    reference = Reference(model, weights, model.load(weights), (Sample("ramp", IMAGE),))
+    reference = Reference(model, weights, model.load(weights), (Sample.of("ramp", IMAGE),))
     with pytest.raises(ExplainError, match=r"^minimal names no places inside it, so .* followed through it\.$"):
         follow(Case(model.name, "onnx", "fp32"), Path("unread.onnx"), reference, gate, "ramp")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,9 +21,10 @@ from pe_validate.reference.store import AnswerStore, Question, digest_of
 from pe_validate.system.errors import FileError
 from pe_validate.system.sources import code_digest
 from pe_validate.targets.eager import EagerRuntime
+from pe_validate.targets.runtime import Given
 
 RANDOM = np.random.default_rng(0)
-INPUTS = tuple(Sample(name, RANDOM.uniform(-1, 1, (1, 3, 4, 4)).astype(np.float32)) for name in ("one", "two"))
+INPUTS = tuple(Sample.of(name, RANDOM.uniform(-1, 1, (1, 3, 4, 4)).astype(np.float32)) for name in ("one", "two"))
 CODE = ("pe_validate.data.counts",)
 QUESTION = Question("a model", "a" * 64, "model", "", CODE, ("torch", "numpy"), INPUTS)
 ANSWER = Outputs(
@@ -64,8 +65,8 @@ OTHERWISE: dict[str, dict[str, object]] = {
     "other code": {"code": ("pe_validate.data.case",)},
     "more code": {"code": (*CODE, "pe_validate.data.case")},
     "another tool": {"tools": ("torch",)},
-    "another value": {"inputs": (INPUTS[0], Sample("two", -INPUTS[1].image))},
-    "another name": {"inputs": (INPUTS[0], Sample("three", INPUTS[1].image))},
+    "another value": {"inputs": (INPUTS[0], Sample.of("two", -INPUTS[1].image))},
+    "another name": {"inputs": (INPUTS[0], Sample.of("three", INPUTS[1].image))},
     "another order": {"inputs": INPUTS[::-1]},
     "fewer inputs": {"inputs": INPUTS[:1]},
 }
@@ -191,8 +192,8 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
 
 
 def test_inputs_are_told_apart_by_name_value_and_place() -> None:
-    assert digest_of(INPUTS) == digest_of(tuple(replace(sample, image=sample.image.copy("F")) for sample in INPUTS))
-    ambiguous = Sample("a\0b", INPUTS[0].image), Sample("a", INPUTS[0].image)
+    assert digest_of(INPUTS) == digest_of(tuple(replace(sample, values=(sample.image.copy("F"),)) for sample in INPUTS))
+    ambiguous = Sample.of("a\0b", INPUTS[0].image), Sample.of("a", INPUTS[0].image)
     assert len({digest_of(inputs) for inputs in (INPUTS, INPUTS[::-1], INPUTS[:1], (), ambiguous)}) == 5
 
 
@@ -200,13 +201,13 @@ def test_inputs_are_told_apart_by_name_value_and_place() -> None:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """One entry for each inference of eager PyTorch."""
     found: list[str] = []
-    run = EagerRuntime.run
+    compute = EagerRuntime.compute
 
-    def record(self: EagerRuntime, image: np.ndarray) -> np.ndarray:
+    def record(self: EagerRuntime, given: Given, wanted: Sequence[int]) -> Given:
         found.append(self.producer)
-        return run(self, image)
+        return compute(self, given, wanted)
 
-    monkeypatch.setattr(EagerRuntime, "run", record)
+    monkeypatch.setattr(EagerRuntime, "compute", record)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,18 +13,19 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pe_validate.data.outputs import Array
-from pe_validate.data.tensors import TensorSpec
+from pe_validate.data.tensors import Interface, TensorSpec
 from pe_validate.inputs.images import Sample
 from pe_validate.system.errors import RunError
 from pe_validate.targets.open import run
-from pe_validate.targets.runtime import Runtime
+from pe_validate.targets.runtime import Given, Runtime
 
 IMAGE = TensorSpec("image", (1, 3, 4, 6), "float32")
 FEATURES = TensorSpec("features", (1, 2), "float32")
+MASK = TensorSpec("mask", (1, 4), "bool")
 
 
 class Recorder(Runtime):
-    """Keeps what it was given and answers with ``answer``."""
+    """Keeps what it was given and answers with ``found``."""
 
     def __init__(
         self,
@@ -34,12 +35,14 @@ class Recorder(Runtime):
     ) -> None:
         self.producer = "Recorder 1.0"
         self.inputs, self.outputs = inputs, outputs
-        self.answer = np.zeros(FEATURES.shape, np.float32) if answer is None else answer
+        self.found = np.zeros(FEATURES.shape, np.float32) if answer is None else answer
         self.received: list[NDArray[np.generic]] = []
 
-    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
-        self.received.append(image)
-        return self.answer
+    def compute(self, given: Given, wanted: Sequence[int]) -> Given:
+        self.received.extend(given)
+        if len(wanted) == 1:
+            return [self.found]
+        return [self.found[..., : self.outputs[index].shape[-1]] for index in wanted]
 
 
 @dataclass(frozen=True)
@@ -163,31 +166,76 @@ def test_the_answer_is_float32(dtype: str) -> None:
 def test_the_answer_is_a_copy_that_the_next_run_does_not_overwrite() -> None:
     runtime = Recorder(answer=float32([[1, 2]]))
     first = runtime.run(counting(IMAGE.shape))
-    runtime.answer[...] = 9
+    runtime.found[...] = 9
     np.testing.assert_array_equal(first, [[1, 2]])
     assert first.flags.writeable
 
 
 @pytest.mark.parametrize(
     ("inputs", "listed"),
-    [
-        ((), "nothing"),
-        ((IMAGE, TensorSpec("mask", (1, 4), "bool")), "image: float32[1, 3, 4, 6], mask: bool[1, 4]"),
-        ((TensorSpec("image", IMAGE.shape, "int64"),), "image: int64[1, 3, 4, 6]"),
-    ],
-    ids=["none", "two", "not floating"],
+    [((), "nothing"), ((IMAGE, MASK), "image: float32[1, 3, 4, 6], mask: bool[1, 4]")],
+    ids=["none", "two"],
 )
-def test_an_artifact_has_to_take_one_floating_image(inputs: tuple[TensorSpec, ...], listed: str) -> None:
+def test_an_artifact_has_to_take_as_many_inputs_as_there_are(inputs: tuple[TensorSpec, ...], listed: str) -> None:
     with pytest.raises(RunError) as refusal:
         Recorder(inputs=inputs).run(counting(IMAGE.shape))
-    assert str(refusal.value) == f"The artifact takes {listed}; one float32 or float16 image was expected."
+    assert str(refusal.value) == f"The artifact takes {listed}; one was expected."
 
 
-def test_an_artifact_that_takes_float16_gets_the_image_rounded() -> None:
-    runtime = Recorder(inputs=(TensorSpec("image", IMAGE.shape, "float16"),))
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+def test_an_artifact_of_another_floating_type_gets_the_image_converted(dtype: str) -> None:
+    runtime = Recorder(inputs=(TensorSpec("image", IMAGE.shape, dtype),))
     runtime.run(np.full(IMAGE.shape, 0.1, np.float32))
     (received,) = runtime.received
-    assert received.dtype == np.float16
+    assert received.dtype == dtype
+
+
+def test_integers_are_converted_to_the_width_that_an_artifact_declares() -> None:
+    runtime = Recorder(inputs=(TensorSpec("tokens", (1, 2), "int32"),))
+    runtime.run(np.array([[7, 49407]], np.int64))
+    assert runtime.received[0].tolist() == [[7, 49407]]
+    assert runtime.received[0].dtype == np.int32
+
+
+def test_integers_are_never_given_for_floats_nor_floats_for_integers() -> None:
+    with pytest.raises(RunError, match="was given float32"):
+        Recorder(inputs=(TensorSpec("image", IMAGE.shape, "int64"),)).run(counting(IMAGE.shape))
+
+
+BOTH = Interface((IMAGE, MASK), (TensorSpec("boxes", (1, 4), "float32"), FEATURES))
+
+
+@pytest.mark.parametrize("inputs", [(IMAGE, MASK), (MASK, IMAGE)], ids=["in order", "swapped"])
+def test_several_inputs_are_given_by_name_and_several_outputs_found_by_name(inputs: tuple[TensorSpec, ...]) -> None:
+    runtime = Recorder(inputs, (FEATURES, BOTH.outputs[0]), float32([[1, 2, 3, 4]]))
+    runtime.interface = BOTH
+    boxes, features = runtime.answer([counting(IMAGE.shape), np.ones((1, 4), np.bool_)])
+    assert [array.shape for array in runtime.received] == [spec.shape for spec in inputs]
+    assert boxes.tolist() == [[1, 2, 3, 4]]
+    assert features.tolist() == [[1, 2]]
+
+
+def test_without_names_inputs_and_outputs_are_known_by_their_places() -> None:
+    inputs = (TensorSpec("input0", IMAGE.shape, "float32"), TensorSpec("input1", (1, 4), "bool"))
+    outputs = (TensorSpec("output0", (1, 4), "float32"), TensorSpec("output1", (1, 2), "float32"))
+    runtime = Recorder(inputs, outputs, float32([[1, 2, 3, 4]]))
+    runtime.interface = BOTH
+    boxes, features = runtime.answer([counting(IMAGE.shape), np.ones((1, 4), np.bool_)])
+    assert (boxes.shape, features.shape) == ((1, 4), (1, 2))
+
+
+def test_an_input_that_an_artifact_has_dropped_is_not_given() -> None:
+    runtime = Recorder((IMAGE,), (FEATURES, BOTH.outputs[0]), float32([[1, 2, 3, 4]]))
+    runtime.interface = BOTH
+    runtime.answer([counting(IMAGE.shape), np.ones((1, 4), np.bool_)])
+    assert [array.shape for array in runtime.received] == [IMAGE.shape]
+
+
+def test_features_of_several_outputs_are_named_by_their_sample_and_output() -> None:
+    runtime = Recorder((IMAGE, MASK), (FEATURES, BOTH.outputs[0]), float32([[1, 2, 3, 4]]))
+    runtime.interface = BOTH
+    outputs = run(runtime, (Sample("photo", (counting(IMAGE.shape), np.ones((1, 4), np.bool_))),))
+    assert list(outputs.features) == ["photo, boxes", "photo, features"]
 
 
 @pytest.mark.parametrize(
@@ -211,7 +259,7 @@ def test_several_outputs_are_listed_to_choose_from(outputs: tuple[TensorSpec, ..
 def test_the_output_called_features_is_taken_among_several(position: int) -> None:
     other = TensorSpec("other", (1, 9), "float32")
     runtime = Recorder(outputs=(FEATURES, other) if position == 0 else (other, FEATURES))
-    assert runtime.features_spec() is FEATURES
+    assert runtime.wanted() == (position,)
     assert runtime.run(counting(IMAGE.shape)).shape == FEATURES.shape
 
 
@@ -219,13 +267,13 @@ def test_output_name_picks_one_of_several() -> None:
     chosen = TensorSpec("chosen", (1, 5), "float32")
     runtime = Recorder(outputs=(FEATURES, chosen), answer=np.zeros((1, 5), np.float32))
     runtime.output_name = "chosen"
-    assert runtime.features_spec() is chosen
+    assert runtime.wanted() == (1,)
     assert runtime.run(counting(IMAGE.shape)).shape == (1, 5)
 
 
 def test_a_single_output_is_taken_whatever_its_name() -> None:
     only = TensorSpec("var_1234", (1, 2), "float32")
-    assert Recorder(outputs=(only,)).features_spec() is only
+    assert Recorder(outputs=(only,)).wanted() == (0,)
 
 
 def test_an_output_that_was_asked_for_and_does_not_exist_is_not_replaced_by_another() -> None:
@@ -238,7 +286,7 @@ def test_an_output_that_was_asked_for_and_does_not_exist_is_not_replaced_by_anot
 def test_outputs_are_named_by_their_sample_and_signed_by_their_producer() -> None:
     images = {"one": counting(IMAGE.shape), "two": -counting(IMAGE.shape)}
     runtime = Recorder()
-    outputs = run(runtime, tuple(Sample(name, image) for name, image in images.items()))
+    outputs = run(runtime, tuple(Sample.of(name, image) for name, image in images.items()))
     assert outputs.producer == "Recorder 1.0"
     assert list(outputs.features) == ["one", "two"]
     for received, image in zip(runtime.received, images.values(), strict=True):

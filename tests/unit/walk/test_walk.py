@@ -34,7 +34,7 @@ from pe_validate.walk.walk import examine, validate, validate_all
 
 ONNX = Case("PE-Core-T16-384", "onnx", "fp32")
 SAMPLES = tuple(
-    Sample(name, np.random.default_rng(seed).uniform(-1, 1, CONFIG.input_shape).astype(np.float32))
+    Sample.of(name, np.random.default_rng(seed).uniform(-1, 1, CONFIG.input_shape).astype(np.float32))
     for seed, name in enumerate(["one", "two"])
 )
 
@@ -179,7 +179,7 @@ class Ones(nn.Module):
 
 def test_an_artifact_for_images_of_another_size_fails_and_is_no_traceback(tiny: Path) -> None:
     model = TinyModel(replace(CONFIG, image_size=999), Ones(8))
-    larger = (Sample("large", np.zeros((1, 3, 999, 999), np.float32)),)
+    larger = (Sample.of("large", np.zeros((1, 3, 999, 999), np.float32)),)
     with evidence(tiny / "tiny.onnx", model, larger) as found:
         verdict = IDENTITY.judge(found)
         assert not found.comparable

@@ -37,8 +37,8 @@ class VisionModel(Model):
     def __init__(self, config: ModelConfig) -> None:
         self.config = config
         self.name = config.name
-        self.input = TensorSpec(INPUT_NAME, config.input_shape, "float32")
-        self.output = TensorSpec(OUTPUT_NAME, config.output_shape, "float32")
+        self.inputs = (TensorSpec(INPUT_NAME, config.input_shape, "float32"),)
+        self.outputs = (TensorSpec(OUTPUT_NAME, config.output_shape, "float32"),)
         self.feed = ImageFeed(config.image_size)
         self.answer = ONE_EMBEDDING if config.pool_heads else tokens(int(config.class_token))
         self.macs = config.macs

@@ -28,5 +28,5 @@ def held_out() -> Labelled:
     """Return the held-out images."""
     tensors = load_file(shipped("fixtures") / "nano" / HELD_OUT)
     pixels = [squash(Image.fromarray(image), NANO.image_size) for image in tensors["images"]]
-    inputs = tuple(Sample(f"held-out {i}", normalize(image)) for i, image in enumerate(pixels))
+    inputs = tuple(Sample.of(f"held-out {i}", normalize(image)) for i, image in enumerate(pixels))
     return Labelled(inputs, tensors["labels"], tensors["classes"])

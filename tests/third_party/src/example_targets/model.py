@@ -19,8 +19,8 @@ class TinyModel(Model):
     """Everything that is not said here is as the base has it: it is deployed as it is, and names no places."""
 
     name = "Example-Tiny"
-    input = TensorSpec(INPUT_NAME, (1, 3, 32, 32), "float32")
-    output = TensorSpec(OUTPUT_NAME, (1, 24), "float32")
+    inputs = (TensorSpec(INPUT_NAME, (1, 3, 32, 32), "float32"),)
+    outputs = (TensorSpec(OUTPUT_NAME, (1, 24), "float32"),)
     feed = ImageFeed(32)
     answer = ONE_EMBEDDING
     modules = ("example_targets.network", "example_targets.model")

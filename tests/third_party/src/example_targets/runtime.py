@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pe_validate.data.tensors import INPUT_NAME, OUTPUT_NAME, TensorSpec
 from pe_validate.system.errors import RunError
-from pe_validate.targets.runtime import Runtime
+from pe_validate.targets.runtime import Given, Runtime
 
 
 def write_torchscript(module: nn.Module, image: Tensor, path: Path) -> None:
@@ -45,7 +44,7 @@ class TorchScriptRuntime(Runtime):
         self.inputs = (TensorSpec(INPUT_NAME, tuple(map(int, given)), "float32"),)
         self.outputs = (TensorSpec(OUTPUT_NAME, tuple(map(int, answered)), "float32"),)
 
-    def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
+    def compute(self, given: Given, wanted: Sequence[int]) -> Given:
+        """Run it; a traced module gives one output."""
         with torch.inference_mode():
-            features: NDArray[np.generic] = self._module(torch.from_numpy(image)).numpy()
-        return features
+            return [self._module(*map(torch.from_numpy, given)).numpy()]

@@ -83,7 +83,8 @@ def test_a_model_without_targets_is_every_case_and_by_default_the_recommended_on
             r"inputs.pixels.shape.1: .*greater than or equal to 1",
         ),
         ('preprocessing = "imagenet"', 'preprocessing = "resnet"', "'resnet' is none of pe, imagenet, clip"),
-        ("shape =", "dtype = 'int64'\nshape =", "dtype: Input should be 'float32'"),
+        ("shape =", "dtype = 'complex64'\nshape =", "dtype: Input should be 'float32'"),
+        ("shape =", "range = [0, 9]\nshape =", r"a range is the least and the largest integer of an input"),
         ("targets =", "target =", "models.mine.target: Extra inputs are not permitted"),
         ("[models.mine]", "[models.mine", "TOML: Expected"),
         (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from own_models import encoder
+from own_models import encoder, text_encoder
 from torch import nn
 
 import pe_validate
@@ -24,7 +24,7 @@ IMAGE = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 def test_it_passes_the_gates_under_the_name_of_its_argument() -> None:
     module = encoder()
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
-    model = pe_validate.Model.from_module(module, IMAGE, name="notebook", output="feature", targets=("onnx", "pt2"))
+    model = pe_validate.Model.from_module(module, IMAGE, name="notebook", outputs=("feature",), targets=("onnx", "pt2"))
     result = pe_validate.validate(model, "onnx/fp32")
     assert {verdict.gate for verdict in result.verdicts} >= {"fidelity", "loss", "interface"}
     assert all(verdict.status == "pass" for verdict in result.verdicts), result.verdicts
@@ -54,14 +54,36 @@ def test_a_name_that_is_taken_is_refused() -> None:
         pe_validate.Model.from_module(nn.Flatten(), IMAGE, name="PE-Nano")
 
 
-def test_several_outputs_are_listed_until_one_is_named() -> None:
-    with pytest.raises(LoadError, match=r"gives 'tokens' \[1, 64, 24\], 'feature' \[1, 5\]: name the one to validate"):
-        pe_validate.Model.from_module(encoder(), IMAGE, name="several")
+def test_what_cannot_be_loaded_leaves_no_model_behind() -> None:
+    with pytest.raises(LoadError, match=r"has no output 'x': it gives 'tokens' \[1, 64, 24\], 'feature' \[1, 5\]"):
+        pe_validate.Model.from_module(encoder(), IMAGE, name="several", outputs=("x",))
+    with pytest.raises(UsageError, match="Unknown model 'several'"):
+        pe_validate.load_model("several")
 
 
-def test_what_is_not_one_float32_tensor_is_refused_with_its_type() -> None:
-    with pytest.raises(UsageError, match=r"torch.int64\[1, 4\]; one float32 tensor is what can be validated today"):
-        pe_validate.Model.from_module(nn.Embedding(9, 2), torch.zeros(1, 4, dtype=torch.int64), name="tokens")
+def test_an_embedding_is_one_output() -> None:
+    with pytest.raises(LoadError, match="gives tokens, feature, and its answer is one embedding"):
+        pe_validate.Model.from_module(encoder(), IMAGE, name="several", answer="embedding")
+
+
+@pytest.mark.parametrize("kind", ["onnx/fp32", "pte/fp32", "pte/fp16", "pte/int8-static", "mlpackage/fp16", "pt2/fp32"])
+def test_every_input_and_output_is_judged(kind: str) -> None:
+    given = {"tokens": torch.tensor([[1, 5, 49]]), "mask": torch.tensor([[1, 1, 0]])}
+    model = pe_validate.Model.from_module(text_encoder(), given, name="text")
+    result = pe_validate.validate(model, kind)
+    statuses = {verdict.gate: verdict.status for verdict in result.verdicts}
+    assert statuses["interface"] == "pass", result.verdict("interface")
+    for gate in ("fidelity", "loss"):
+        judged = result.verdict(gate)
+        assert judged
+        assert judged.comparisons
+        assert judged.status == "pass", judged.sentence
+        assert {name.rpartition(", ")[2] for name in judged.comparisons} == {"states", "pooled_0", "pooled_1"}
+
+
+def test_a_type_that_is_no_input_is_refused_naming_those_that_are() -> None:
+    with pytest.raises(UsageError, match=r"torch.float64\[1, 4\]; inputs are torch.float32, torch.int32"):
+        pe_validate.Model.from_module(nn.Linear(4, 2), torch.zeros(1, 4, dtype=torch.float64), name="double")
 
 
 def test_a_target_that_it_is_not_for_is_refused() -> None:

@@ -135,7 +135,7 @@ def test_arrays_of_a_file_are_what_it_is_fed(tmp_path: Path) -> None:
             LoadError,
             r"mine fails on \[1, 3, 33, 80\]: .*is that the shape of its input",
         ),
-        ("targets =", "output = 'x'\ntargets =", LoadError, r"has no output 'x': it gives 'features' \[1, 10\]"),
+        ("targets =", "outputs = ['x']\ntargets =", LoadError, r"has no output 'x': it gives 'features' \[1, 10\]"),
     ],
 )
 def test_what_cannot_be_loaded_is_one_sentence(

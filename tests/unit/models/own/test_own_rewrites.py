@@ -9,15 +9,15 @@ from torch import fx, nn
 
 from pe_validate.data.recipe import FUSED, HALF, LINEAR
 from pe_validate.models.own import rewrites
-from pe_validate.models.own.program import OneOutput, captured, module_of
+from pe_validate.models.own.program import Flat, captured, module_of
 from pe_validate.models.own.rewrites import rewritten
 
-IMAGE = torch.zeros(1, 3, 64, 64)
+IMAGE = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.fixture(scope="module")
 def program() -> fx.GraphModule:
-    return module_of(captured("mine", OneOutput(encoder(), "feature"), IMAGE))
+    return module_of(captured("mine", Flat(encoder(), (), ("feature",)), (IMAGE,)))
 
 
 def operators(module: fx.GraphModule) -> set[str]:
@@ -27,20 +27,20 @@ def operators(module: fx.GraphModule) -> set[str]:
 @pytest.mark.parametrize("form", [FUSED, LINEAR, HALF])
 def test_every_form_computes_the_same(program: fx.GraphModule, form: str) -> None:
     image = torch.randn(IMAGE.shape, generator=torch.Generator().manual_seed(1))
-    found, expected = rewritten(program, form, IMAGE)(image), program(image)
+    found, expected = rewritten(program, form, (IMAGE,))(image), program(image)
     assert (found - expected).abs().max() < 1e-6 * expected.abs().max()
 
 
 def test_batch_normalisation_is_folded_in_every_form(program: fx.GraphModule) -> None:
     assert "aten.batch_norm.default" in operators(program)
     for form in (FUSED, LINEAR, HALF):
-        assert "aten.batch_norm.default" not in operators(rewritten(program, form, IMAGE))
+        assert "aten.batch_norm.default" not in operators(rewritten(program, form, (IMAGE,)))
 
 
 def test_layer_norm_and_attention_are_taken_apart_for_xnnpack_alone(program: fx.GraphModule) -> None:
     parts = {"aten.layer_norm.default", "aten.scaled_dot_product_attention.default"}
-    assert parts <= operators(rewritten(program, FUSED, IMAGE))
-    assert not parts & operators(rewritten(program, LINEAR, IMAGE))
+    assert parts <= operators(rewritten(program, FUSED, (IMAGE,)))
+    assert not parts & operators(rewritten(program, LINEAR, (IMAGE,)))
 
 
 def test_a_rewrite_that_changes_the_ninth_digit_is_not_kept(
@@ -52,7 +52,7 @@ def test_a_rewrite_that_changes_the_ninth_digit_is_not_kept(
                 tensor.mul_(1 + 1e-8)
 
     monkeypatch.setattr(rewrites, "REWRITES", (wrong,))
-    kept = rewritten(program, FUSED, IMAGE).state_dict()
+    kept = rewritten(program, FUSED, (IMAGE,)).state_dict()
     assert all(torch.equal(kept[name], tensor) for name, tensor in program.state_dict().items())
 
 
@@ -61,5 +61,5 @@ def test_a_program_that_insists_on_float32_is_left_as_it_is() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x.float().relu()
 
-    program = module_of(captured("mine", Cast(), IMAGE))
-    assert operators(rewritten(program, LINEAR, IMAGE)) == operators(program)
+    program = module_of(captured("mine", Cast(), (IMAGE,)))
+    assert operators(rewritten(program, LINEAR, (IMAGE,))) == operators(program)
