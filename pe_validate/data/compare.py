@@ -10,15 +10,17 @@ from pe_validate.data.outputs import Outputs
 
 
 def compare(reference: ArrayLike, actual: ArrayLike) -> Comparison:
-    """Compare two feature tensors ``[..., dim]`` of the same shape.
+    """Compare two feature tensors ``[..., dim]`` of the same shape; a single value varies by its own size.
 
     Raises:
         ValueError: the shapes differ, or there is nothing to compare.
     """
     expected, found = np.asarray(reference, np.float64), np.asarray(actual, np.float64)
+    if expected.ndim == found.ndim == 0:
+        expected, found = expected[None], found[None]
     if expected.shape != found.shape:
         raise ValueError(f"shapes {expected.shape} and {found.shape} cannot be compared")
-    if expected.size == 0 or expected.ndim == 0:
+    if expected.size == 0:
         raise ValueError("there is nothing to compare")
     if not (np.isfinite(expected).all() and np.isfinite(found).all()):
         return Comparison(np.inf, np.inf, -np.inf, -1.0, finite=False)
@@ -26,7 +28,7 @@ def compare(reference: ArrayLike, actual: ArrayLike) -> Comparison:
     max_abs = float(np.abs(difference).max())
     return Comparison(
         max_abs=max_abs,
-        max_rel=_ratio(max_abs, float(expected.std())),
+        max_rel=_ratio(max_abs, float(expected.std() if expected.size > 1 else np.abs(expected).max())),
         snr_db=_decibel(_ratio(_norm(expected), _norm(difference))) if max_abs else np.inf,
         cosine=float(_cosine(expected, found).min()),
         finite=True,
