@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pe_validate.cli.options import CacheDir, Json, Quiet, Weights, case_argument
+from pe_validate.cli.options import CacheDir, Json, ModelOfFiles, Quiet, Weights, case_argument
 from pe_validate.cli.printing import finish, print_json
 from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.system.errors import UsageError
@@ -25,8 +25,11 @@ Profiles = Annotated[
 
 @app.command()
 def run(
-    cases: Annotated[list[str], case_argument("CASE", "As for 'pe-validate run', for target pte only.")],
+    cases: Annotated[
+        list[str], case_argument("CASE|FILE", "As for 'pe-validate run', for target pte only; or files of --model.")
+    ],
     profiles: Profiles = None,
+    model: ModelOfFiles = None,
     weights: Weights = DEFAULT_WEIGHTS,
     inputs: Annotated[int, typer.Option(min=1, max=6, help="Number of images to run each program on.")] = 2,
     costs: Annotated[
@@ -54,8 +57,10 @@ def run(
     from pe_validate.report.progress import show
     from pe_validate.report.render import make_room
     from pe_validate.walk.arm64 import programs, validate_on_arm64
+    from pe_validate.walk.files import chosen
 
-    chosen = programs(cases)
+    named, files = chosen(cases, model, weights)
+    runnable = programs(named)
     cores = [profile_named(name) for name in dict.fromkeys(profiles or [DEFAULT_PROFILE])]
     if native():
         if profiles or update:
@@ -68,11 +73,11 @@ def run(
     else:
         stored = stored_costs(costs or (own if own.exists() else shipped("golden") / COSTS))
     make_room(report)
-    options = {"--inputs": inputs, "--timeout": f"{timeout:g}", "--costs": costs}
+    options = {"--model": model, "--inputs": inputs, "--timeout": f"{timeout:g}", "--costs": costs}
     start = perf_counter()
     with show(plain=quiet) as progress:
         results = validate_on_arm64(
-            chosen,
+            runnable,
             cores,
             weights,
             inputs=inputs,
@@ -81,12 +86,13 @@ def run(
             timeout=timeout,
             options=options,
             progress=progress,
+            files=files,
         )
     if update:
         found = [(result.case, result.execution) for result in results if result.execution and result.status == "pass"]
         store_costs(costs or own, {(ran.profile, case): ran.cost for case, ran in found})
-    named = [part for name in profiles or () for part in ("--profile", name)]
-    finish(command("arm64", "run", *cases, *named, options=options), weights, results, start, report, as_json)
+    cores_named = [part for name in profiles or () for part in ("--profile", name)]
+    finish(command("arm64", "run", *cases, *cores_named, options=options), weights, results, start, report, as_json)
 
 
 @app.command()

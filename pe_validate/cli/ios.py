@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from pe_validate.case import default_cases, select
-from pe_validate.cli.options import CacheDir, Calibration, Jobs, Json, Quiet, Weights, case_argument
+from pe_validate.case import default_cases
+from pe_validate.cli.options import CacheDir, Calibration, Jobs, Json, ModelOfFiles, Quiet, Weights, case_argument
 from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.models.registry import model_named
 from pe_validate.system.errors import UsageError
@@ -25,12 +25,15 @@ def group() -> None:
 def bundle(
     cases: Annotated[
         list[str] | None,
-        case_argument("CASE", "As for 'run'. [default: the recommended ones that a phone can run]"),
+        case_argument(
+            "CASE|FILE", "As for 'run', or files of --model. [default: the recommended ones that a phone can run]"
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder to write the bundle to; an older bundle is replaced.")] = Path(
         "ios_xctest/Resources"
     ),
     goldens: Annotated[Path, typer.Option(help="Folder of the goldens.")] = Path("golden"),
+    model: ModelOfFiles = None,
     weights: Weights = DEFAULT_WEIGHTS,
     classes: Annotated[
         list[str] | None,
@@ -48,10 +51,12 @@ def bundle(
     from pe_validate.goldens.bundle import Bundle
     from pe_validate.goldens.bundle import bundle as put_together
     from pe_validate.report.progress import show
+    from pe_validate.walk.files import chosen
 
+    named, files = chosen(cases, model, weights) if cases else (default_cases(on_phones=True), {})
     with show(plain=quiet) as progress:
         made = put_together(
-            select(cases) if cases else default_cases(on_phones=True),
+            named,
             out,
             goldens,
             weights,
@@ -60,6 +65,7 @@ def bundle(
             cache_dir=cache_dir,
             progress=progress,
             jobs=jobs,
+            files=files,
         )
     total = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     if as_json:

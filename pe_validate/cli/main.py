@@ -17,7 +17,17 @@ from pe_validate.cli import coreml as cli_coreml
 from pe_validate.cli import explain as cli_explain
 from pe_validate.cli import init as cli_init
 from pe_validate.cli import ios as cli_ios
-from pe_validate.cli.options import CacheDir, Calibration, Images, Jobs, Json, Quiet, Weights, case_argument
+from pe_validate.cli.options import (
+    CacheDir,
+    Calibration,
+    Images,
+    Jobs,
+    Json,
+    ModelOfFiles,
+    Quiet,
+    Weights,
+    case_argument,
+)
 from pe_validate.cli.printing import finish, plain, print_json, print_report, print_table
 from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.models.registry import BUILT_IN, model_named
@@ -188,7 +198,8 @@ def export(
 
 @app.command()
 def latency(
-    cases: Cases = None,
+    cases: Annotated[list[str] | None, case_argument("CASE|FILE", "As for 'run', or files of --model.")] = None,
+    model: ModelOfFiles = None,
     weights: Weights = DEFAULT_WEIGHTS,
     rounds: Annotated[int, typer.Option(min=5, max=10_000, help="Number of timings of each runtime.")] = 30,
     threads: Annotated[
@@ -203,26 +214,27 @@ def latency(
     from pe_validate.models.registry import load_model
     from pe_validate.report.latencies import to_table
     from pe_validate.report.progress import show
+    from pe_validate.walk.files import chosen
     from pe_validate.walk.walk import export_all
 
     measured = []
-    chosen = [case for case in (select(cases) if cases else default_cases()) if timing.timed(case)]
-    if not chosen:
+    named, files = chosen(cases, model, weights) if cases else (default_cases(), {})
+    timed = [case for case in named if timing.timed(case)]
+    if not timed:
         kinds = " or ".join(target.name for target in targets().values() if target.timed)
         raise UsageError(f"None of these can be timed here: choose cases of {kinds}.")
     with show(plain=quiet) as progress:
-        for model in dict.fromkeys(case.model for case in chosen):
-            baseline = Case(model, *timing.baseline())
-            timed = dict.fromkeys([baseline, *(case for case in chosen if case.model == model)])
-            artifacts = export_all(tuple(timed), weights, cache_dir=cache_dir, progress=progress)
-            eager = Case(model, *timing.EAGER.split("/"))
+        for name in dict.fromkeys(case.model for case in timed):
+            beside = dict.fromkeys([Case(name, *timing.baseline()), *(case for case in timed if case.model == name)])
+            artifacts = export_all(tuple(beside), weights, cache_dir=cache_dir, progress=progress, files=files)
+            eager = Case(name, *timing.EAGER.split("/"))
 
             def tick(done: int, eager: Case = eager) -> None:
                 if done > 0 and done % 10 == 0:
                     progress(eager, f"timing beside the others, {done} of {rounds} rounds")
 
-            module = load_model(model, weights)
-            measured += timing.measure(module, model_named(model), artifacts, rounds=rounds, threads=threads, tick=tick)
+            module = load_model(name, weights)
+            measured += timing.measure(module, model_named(name), artifacts, rounds=rounds, threads=threads, tick=tick)
             progress(eager, "done")
     if as_json:
         print_json([plain(row) | {"outcome": row.outcome} for row in measured])
@@ -233,24 +245,35 @@ def latency(
 
 @app.command()
 def golden(
-    models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]…", help="Models; all by default.")] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL|FILE]…", help="Models, all by default; or files of --model to replay goldens with."
+        ),
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Compare today's model with the goldens (default).")] = False,
     update: Annotated[bool, typer.Option("--update", help="Compute and write the goldens.")] = False,
     weights: Annotated[
         str | None,
         typer.Option(help="Weights of the goldens. [default: seed:7 for --update, else those in the manifest]"),
     ] = None,
+    model: ModelOfFiles = None,
     folder: Annotated[Path, typer.Option("--dir", help="Folder of the goldens.")] = Path("golden"),
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Check the stored outputs of models, or write them with --update."""
     from pe_validate.goldens import golden as goldens
+    from pe_validate.goldens.replay import replay
     from pe_validate.report.progress import show
+    from pe_validate.walk.files import claims, is_file
 
     if check and update:
         raise UsageError("Choose one of --check and --update.")
-    names = [model_named(model).name for model in models or BUILT_IN]
+    files = claims([word for word in models or () if is_file(word)], model)
+    if files and update:
+        raise UsageError("Goldens are made of models, never of files: leave out --update.")
+    names = [model_named(word).name for word in models or BUILT_IN if not is_file(word)]
     verdicts: list[Verdict] = []
     with show(plain=quiet) as progress:
         if update:
@@ -264,6 +287,10 @@ def golden(
             case = goldens.itself(name)
             progress(case, "check")
             verdicts += goldens.check(folder, [name], weights)
+            progress(case, "done")
+        for case, claim in files.items():
+            progress(case, "replay")
+            verdicts.append(replay(folder, claim))
             progress(case, "done")
     if as_json:
         print_json([plain(verdict) for verdict in verdicts])

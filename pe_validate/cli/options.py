@@ -14,6 +14,7 @@ Weights = Annotated[
         "file:PATH+ema for the moving average) or hf:REPO[@REVISION][:FILE]."
     ),
 ]
+ModelOfFiles = Annotated[str | None, typer.Option("--model", help="The model that files among these claim to be.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of a table.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print plain progress lines instead of a live display.")]
 CacheDir = Annotated[

@@ -28,3 +28,5 @@ class Artifact:
     delegation: Delegation | None = None
     key: str = ""
     """Name of its cache entry: a digest of everything that decides what is exported, including the code."""
+    made_here: bool = True
+    """False if someone else made it, so that its graph is not known and its weights are what it claims to have."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -84,10 +85,11 @@ def bundle(
     cache_dir: Path | None = None,
     progress: Progress = quiet,
     jobs: int = 2,
+    files: Mapping[Case, Artifact] = MappingProxyType({}),
 ) -> Bundle:
     """Export ``cases`` and write them to ``out`` with their goldens; an older bundle stays until this is complete.
 
-    ``classes`` maps models to files of class embeddings.
+    ``classes`` maps models to files of class embeddings. ``files`` are artifacts that someone else made.
 
     Raises:
         UsageError: ``out`` is not a bundle or holds foreign files, or a table is for a model that is not bundled.
@@ -102,7 +104,7 @@ def bundle(
     entries = {model: _golden(goldens, model, weights) for model in models}
     stored = replace(golden.read_manifest(goldens), goldens=entries)
     artifacts = export_all(
-        cases, weights, calibration=calibration, cache_dir=cache_dir, progress=progress, jobs=jobs
+        cases, weights, calibration=calibration, cache_dir=cache_dir, progress=progress, jobs=jobs, files=files
     ).values()
     listed = {model: hashlib.sha256(table).hexdigest() for model, table in tables.items()}
     made = Bundle(tuple(map(_bundled, artifacts)), listed, _tools(artifacts))

@@ -30,14 +30,16 @@ class Ledger:
         (case,) = select([found["case"]])
         self.judged.setdefault(case, set()).update(found["gates"])
 
-    def missing(self, cases: Sequence[Case], weights: str) -> list[str]:
+    def missing(self, cases: Sequence[Case], weights: str, *, made_here: bool = True) -> list[str]:
         """Return one sentence for each case with a required gate that was not judged."""
         from pe_validate.gates.base import Subject
         from pe_validate.gates.registry import required
 
         problems = []
         for case in cases:
-            lost = [gate for gate in required(Subject(case, weights)) if gate not in self.judged.get(case, ())]
+            lost = [
+                gate for gate in required(Subject(case, weights, made_here)) if gate not in self.judged.get(case, ())
+            ]
             if lost:
                 problems.append(f"{case}: nothing that passed has judged {', '.join(lost)}.")
         return problems or ([] if cases else ["no case was selected."])

@@ -9,6 +9,7 @@ from::
             assert ...
 
     pytest --pe-weights file:my.safetensors --pe-cases PE-Core-T16-384/pte
+    pytest --pe-artifact build/encoder.pte --pe-model PE-Core-T16-384
 
 Without ``--pe-cases`` the cases are those of ``pe-validate run``: the models of the configuration file, if there is
 one. ``pe_verdicts`` are the verdicts of all gates on the case. With ``--pe-require`` a run fails unless passing tests
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pe_validate.data.verdict import Verdict
     from pe_validate.reference.reference import Reference
     from pe_validate.targets.runtime import Runtime
+    from pe_validate.walk.check import Claim
 
 # Everything is imported where it is used, because every pytest run in an environment loads the plugin.
 
@@ -49,19 +51,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--pe-cases", help="cases or their beginnings, separated by commas; by default those of 'pe-validate run'"
     )
+    group.addoption(
+        "--pe-artifact",
+        action="append",
+        metavar="FILE",
+        help="a file of --pe-model to test in place of an exported case; may be repeated",
+    )
+    group.addoption("--pe-model", help="the model that files of --pe-artifact claim to be")
     group.addoption("--pe-require", action="store_true", help="fail unless every gate of every case was judged")
     group.addoption("--pe-cache-dir", type=Path, help="folder of exported artifacts; the user's cache by default")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse unknown cases before anything is collected, and keep a ledger, except in xdist workers."""
-    if config.getoption("--pe-cases") is not None:
-        from pe_validate.system.errors import UsageError
+    if config.getoption("--pe-cases") is not None or config.getoption("--pe-artifact"):
+        from pe_validate.system.errors import PEValidateError
 
+        option = "--pe-artifact" if config.getoption("--pe-artifact") else "--pe-cases"
         try:
             _cases(config)
-        except UsageError as error:
-            raise pytest.UsageError(f"--pe-cases: {error}") from error
+        except PEValidateError as error:
+            raise pytest.UsageError(f"{option}: {error}") from error
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Requirement(config))  # unnamed, so that it cannot be blocked with -p no:NAME
 
@@ -112,22 +122,24 @@ def pe_reference(pe_case: Case, request: pytest.FixtureRequest) -> Reference:
 
 @pytest.fixture(scope="session")
 def pe_artifact(pe_case: Case, pe_reference: Reference, request: pytest.FixtureRequest) -> Artifact:
-    """The exported case, from the cache or exported now."""
+    """The file of ``--pe-artifact``, or the exported case, from the cache or exported now."""
     from pe_validate.targets.export import export
+    from pe_validate.walk.files import adopted
 
     with _one_sentence():
+        if claim := _claims(request.config).get(pe_case):
+            return adopted(claim, request.config.getoption("--pe-weights"))
         return export(pe_case, pe_reference.weights, request.config.getoption("--pe-cache-dir"))
 
 
 @pytest.fixture(scope="session")
-def pe_runtime(pe_case: Case, pe_artifact: Artifact) -> Iterator[Runtime]:
+def pe_runtime(pe_case: Case, pe_artifact: Artifact, pe_reference: Reference) -> Iterator[Runtime]:
     """The artifact, read as a phone would compute it, in a child process."""
     from pe_validate.machines.isolation import IsolatedRuntime
     from pe_validate.targets.registry import target_of
 
-    with IsolatedRuntime(
-        pe_artifact.path, pe_case.target, target_of(pe_case).reading(pe_case.precision, "model")
-    ) as runtime:
+    reading, interface = target_of(pe_case).reading(pe_case.precision, "model"), pe_reference.model.interface
+    with IsolatedRuntime(pe_artifact.path, pe_case.target, reading, interface=interface) as runtime:
         yield runtime
 
 
@@ -184,7 +196,9 @@ class Requirement:
         ledger = Ledger()
         for record in self._recorded:
             ledger.enter(record)
-        self._missing = ledger.missing(_cases(self._config), self._config.getoption("--pe-weights"))
+        made_here = not self._config.getoption("--pe-artifact")
+        weights = self._config.getoption("--pe-weights")
+        self._missing = ledger.missing(_cases(self._config), weights, made_here=made_here)
         if self._missing and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -197,6 +211,7 @@ class Requirement:
 
 
 _LOADED: pytest.StashKey[dict[str, Reference]] = pytest.StashKey()
+_CLAIMS: pytest.StashKey[dict[Case, Claim]] = pytest.StashKey()
 
 
 @contextmanager
@@ -210,8 +225,19 @@ def _one_sentence() -> Iterator[None]:
         pytest.fail(str(error), pytrace=False)
 
 
+def _claims(config: pytest.Config) -> dict[Case, Claim]:
+    """Return the files of ``--pe-artifact`` by the case that each claims to be; they are read once."""
+    if _CLAIMS not in config.stash:
+        from pe_validate.walk.files import claims
+
+        config.stash[_CLAIMS] = claims(config.getoption("--pe-artifact") or [], config.getoption("--pe-model"))
+    return config.stash[_CLAIMS]
+
+
 def _cases(config: pytest.Config) -> tuple[Case, ...]:
     from pe_validate.case import default_cases, select
 
+    if config.getoption("--pe-artifact"):
+        return tuple(_claims(config))
     patterns: str | None = config.getoption("--pe-cases")
     return default_cases() if patterns is None else select([pattern.strip() for pattern in patterns.split(",")])

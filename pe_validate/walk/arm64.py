@@ -11,9 +11,9 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from time import perf_counter
+from types import MappingProxyType
 from typing import Self
 
-from pe_validate.case import select
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.case import Case
 from pe_validate.data.outputs import Outputs
@@ -37,13 +37,13 @@ from pe_validate.walk.again import command
 from pe_validate.walk.walk import examine, export_all
 
 
-def programs(patterns: Sequence[str]) -> tuple[Case, ...]:
-    """Return the cases that match ``patterns`` and that an arm64 core can run.
+def programs(cases: Sequence[Case]) -> tuple[Case, ...]:
+    """Return those of ``cases`` that an arm64 core can run.
 
     Raises:
         UsageError: there is none.
     """
-    found = tuple(case for case in select(patterns) if target_of(case).runs_on_arm64)
+    found = tuple(case for case in cases if target_of(case).runs_on_arm64)
     if not found:
         kinds = ", ".join(target.name for target in targets().values() if target.runs_on_arm64)
         raise UsageError(
@@ -66,6 +66,7 @@ class Arm64Evidence(Evidence):
         """Return the features of every input, and store what ran for the first one as :attr:`execution`."""
         if self._found is None:
             runtime = Arm64Runtime(self.path, self._guest)
+            runtime.interface = self.model.interface
             inputs = self.reference.inputs
             first = run(runtime, inputs[:1])
             self.execution = execution_of(runtime, self._guest)
@@ -84,11 +85,12 @@ def validate_on_arm64(
     timeout: float = GUEST_TIMEOUT,
     options: Mapping[str, object] | None = None,
     progress: Progress = quiet,
+    files: Mapping[Case, Artifact] = MappingProxyType({}),
 ) -> tuple[Result, ...]:
     """Validate every case on every profile, on the first ``inputs`` images.
 
     ``timeout``, in seconds, is passed to :class:`Guest`. ``options`` are the command-line options that
-    :attr:`Result.again` must repeat.
+    :attr:`Result.again` must repeat. ``files`` are artifacts that someone else made; no cost is stored for them.
 
     Raises:
         UsageError, LoadError, ExportError, SetupError: something that is needed before anything can run is missing.
@@ -99,7 +101,7 @@ def validate_on_arm64(
     for model in dict.fromkeys(case.model for case in cases):
         loaded = reference(model, weights)
         models[model] = replace(loaded, inputs=loaded.inputs[:inputs])
-    artifacts = export_all(cases, weights, cache_dir=cache_dir, progress=progress)
+    artifacts = export_all(cases, weights, cache_dir=cache_dir, progress=progress, files=files)
 
     native = cache(lambda case: answers_here(artifacts[case], models[case.model]))
     results = []
@@ -107,10 +109,11 @@ def validate_on_arm64(
         with _Session(profile, cache_dir, timeout) as session:
             for case in cases:
                 progress(case, f"run on {profile.name}")
-                cost = (costs or {}).get(profile.name, {}).get(str(case))
-                subject = Subject(case, weights, machine=profile, stored_cost=cost)
+                cost = None if case in files else (costs or {}).get(profile.name, {}).get(str(case))
+                subject = Subject(case, weights, case not in files, machine=profile, stored_cost=cost)
+                named = (str(files[case].path), "--model", case.model) if case in files else (str(case),)
                 again = command(
-                    *("arm64", "run", str(case)),
+                    *("arm64", "run", *named),
                     options={
                         "--weights": weights,
                         "--profile": "" if profile is HOST else profile.name,
@@ -147,7 +150,7 @@ def answers_here(artifact: Artifact, model: Reference) -> Outputs | None:
         RunError: the program cannot be loaded or executed.
     """
     try:
-        here = IsolatedRuntime(artifact.path, artifact.case.target, "declared")
+        here = IsolatedRuntime(artifact.path, artifact.case.target, "declared", interface=model.model.interface)
     except RunError:
         if recipe(artifact.case).scheme.dtype == "float16":  # XNNPACK refuses, when loading, what the CPU lacks
             return None

@@ -8,12 +8,13 @@ were required.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
+from types import MappingProxyType
 from typing import overload
 
 from pe_validate.case import select
@@ -69,7 +70,7 @@ def evidence_of(
     artifact: Artifact, reference: Reference, partner: Outputs | None = None, threads: int | None = None
 ) -> Evidence:
     """Return the evidence of an artifact that was exported here and runs on this machine."""
-    subject = Subject(artifact.case, reference.weights.spec)
+    subject = Subject(artifact.case, reference.weights.spec, made_here=artifact.made_here)
     return Evidence(subject, artifact.path, reference, artifact=artifact, partner=partner, threads=threads)
 
 
@@ -166,15 +167,19 @@ def export_all(
     cache_dir: Path | None = None,
     progress: Progress = quiet,
     jobs: int = 2,
+    files: Mapping[Case, Artifact] = MappingProxyType({}),
 ) -> dict[Case, Artifact]:
-    """Return the artifacts of ``cases``, exporting up to ``jobs`` of them in parallel.
+    """Return the artifacts of ``cases``: those of ``files``, and the others exported, up to ``jobs`` in parallel.
 
     Raises:
         UsageError, LoadError, ExportError: the first error that occurred.
     """
-    loaded = {model: load_weights(model, weights) for model in dict.fromkeys(case.model for case in cases)}
+    exported = [case for case in cases if case not in files]
+    loaded = {model: load_weights(model, weights) for model in dict.fromkeys(case.model for case in exported)}
 
     def one(case: Case) -> Artifact:
+        if case in files:
+            return files[case]
         progress(case, "export")
         artifact = export(case, loaded[case.model], cache_dir, calibration)
         progress(case, "done")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import torch
 import transformers
@@ -14,97 +14,97 @@ SIZES = {"hidden_size": 96, "num_hidden_layers": 3, "num_attention_heads": 3, "i
 IMAGES = {"image_size": 96, "patch_size": 16}
 
 
-def vit() -> nn.Module:
+def vit() -> Any:
     return transformers.ViTModel(transformers.ViTConfig(**SIZES, **IMAGES))
 
 
-def deit() -> nn.Module:
+def deit() -> Any:
     return transformers.DeiTModel(transformers.DeiTConfig(**SIZES, **IMAGES))
 
 
-def dinov2() -> nn.Module:
+def dinov2() -> Any:
     config = transformers.Dinov2Config(
         hidden_size=96, num_hidden_layers=3, num_attention_heads=3, image_size=98, patch_size=14
     )
     return transformers.Dinov2Model(config)
 
 
-def beit() -> nn.Module:
+def beit() -> Any:
     return transformers.BeitModel(transformers.BeitConfig(**SIZES, **IMAGES, use_relative_position_bias=True))
 
 
-def clip_vision() -> nn.Module:
+def clip_vision() -> Any:
     config = transformers.CLIPVisionConfig(**SIZES, **IMAGES, projection_dim=64)
     return transformers.CLIPVisionModelWithProjection(config)
 
 
-def clip_text() -> nn.Module:
+def clip_text() -> Any:
     config = transformers.CLIPTextConfig(
         **SIZES, vocab_size=500, max_position_embeddings=16, projection_dim=64, eos_token_id=499
     )
     return transformers.CLIPTextModelWithProjection(config)
 
 
-def siglip() -> nn.Module:
+def siglip() -> Any:
     return transformers.SiglipVisionModel(transformers.SiglipVisionConfig(**SIZES, **IMAGES))
 
 
-def bert() -> nn.Module:
+def bert() -> Any:
     return transformers.BertModel(transformers.BertConfig(**SIZES, vocab_size=500, max_position_embeddings=32))
 
 
-def mobilevit() -> nn.Module:
+def mobilevit() -> Any:
     config = transformers.MobileViTConfig(
         image_size=96, hidden_sizes=[32, 48, 64], neck_hidden_sizes=[8, 16, 24, 32, 40, 48, 96]
     )
     return transformers.MobileViTModel(config)
 
 
-def convnext() -> nn.Module:
+def convnext() -> Any:
     return transformers.ConvNextModel(transformers.ConvNextConfig(hidden_sizes=[24, 48, 96, 192], depths=[1, 1, 2, 1]))
 
 
-def convnextv2() -> nn.Module:
+def convnextv2() -> Any:
     config = transformers.ConvNextV2Config(hidden_sizes=[24, 48, 96, 192], depths=[1, 1, 2, 1])
     return transformers.ConvNextV2Model(config)
 
 
-def swin() -> nn.Module:
+def swin() -> Any:
     config = transformers.SwinConfig(
         image_size=112, patch_size=4, embed_dim=24, depths=[2, 2], num_heads=[2, 4], window_size=7
     )
     return transformers.SwinModel(config)
 
 
-def segformer() -> nn.Module:
+def segformer() -> Any:
     config = transformers.SegformerConfig(
         hidden_sizes=[16, 32, 64, 96], depths=[1, 1, 1, 1], decoder_hidden_size=48, num_labels=7
     )
     return transformers.SegformerForSemanticSegmentation(config)
 
 
-def yolos() -> nn.Module:
+def yolos() -> Any:
     config = transformers.YolosConfig(
         **SIZES, image_size=[96, 96], patch_size=16, num_detection_tokens=10, num_labels=7
     )
     return transformers.YolosForObjectDetection(config)
 
 
-def efficientnet() -> nn.Module:
+def efficientnet() -> Any:
     config = transformers.EfficientNetConfig(
         image_size=96, width_coefficient=0.5, depth_coefficient=0.5, hidden_dim=640, num_hidden_layers=16
     )
     return _seen(transformers.EfficientNetModel(config))
 
 
-def resnet() -> nn.Module:
+def resnet() -> Any:
     """ResNet-10 as its paper describes it, in plain torch.nn."""
     stem = [nn.Conv2d(3, 32, 7, 2, 3, bias=False), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
     blocks = [_Residual(32, 32, 1), _Residual(32, 64, 2), _Residual(64, 128, 2), _Residual(128, 256, 2)]
     return _seen(nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(256, 100)))
 
 
-def mobilenet() -> nn.Module:
+def mobilenet() -> Any:
     """MobileNetV2 as its paper describes it, at a quarter of its width, in plain torch.nn."""
     widths = ((8, 8, 1, 1), (8, 12, 2, 6), (12, 12, 1, 6), (12, 16, 2, 6), (16, 24, 2, 6), (24, 40, 1, 6))
     stem = [nn.Conv2d(3, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU6()]
@@ -141,7 +141,8 @@ class _Inverted(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.body(x) if self.adds else self.body(x)
+        body: Tensor = self.body(x)
+        return x + body if self.adds else body
 
 
 def _seen(module: nn.Module) -> nn.Module:
@@ -151,9 +152,3 @@ def _seen(module: nn.Module) -> nn.Module:
         for _ in range(20):
             module(torch.randn(8, 3, 96, 96))
     return module.eval()
-
-
-FACTORIES: tuple[Callable[[], nn.Module], ...] = (
-    *(vit, deit, dinov2, beit, clip_vision, clip_text, siglip, bert, mobilevit, convnext, convnextv2),
-    *(swin, segformer, yolos, efficientnet, resnet, mobilenet),
-)

@@ -1,0 +1,31 @@
+"""Replay a golden with a file, as a phone does: the file's answers to stored pixels against stored answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pe_validate.data.verdict import Verdict
+from pe_validate.gates.loss import LOSS
+from pe_validate.gates.numbers import judge_numbers
+from pe_validate.goldens.golden import unaltered
+from pe_validate.inputs.images import samples
+from pe_validate.machines.isolation import IsolatedRuntime
+from pe_validate.models.registry import model_named
+from pe_validate.targets.open import run
+from pe_validate.targets.registry import target_of
+from pe_validate.walk.check import Claim
+
+
+def replay(folder: Path, claim: Claim) -> Verdict:
+    """Judge a file by the golden of its model, and by the limits of its case.
+
+    Raises:
+        GoldenError: the golden is missing, altered or out of date.
+        RunError: it cannot be executed.
+    """
+    case = claim.case
+    _, stored = unaltered(folder, case.model)
+    reading, interface = target_of(case).reading(case.precision, "model"), model_named(case.model).interface
+    with IsolatedRuntime(claim.path, case.target, reading, interface=interface) as runtime:
+        answers = run(runtime, samples(stored.pixels))
+    return judge_numbers(case, LOSS.name, stored.outputs, answers, LOSS.tolerance(case))
