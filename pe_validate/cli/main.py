@@ -28,7 +28,7 @@ from pe_validate.cli.options import (
     Weights,
     case_argument,
 )
-from pe_validate.cli.printing import finish, plain, print_json, print_report, print_table
+from pe_validate.cli.printing import Unread, finish, plain, print_json, print_report, print_table
 from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.models.registry import BUILT_IN, model_named
 from pe_validate.system.errors import PEValidateError, UsageError, refused
@@ -321,8 +321,10 @@ def show_report(
 
 def main() -> None:
     """Run ``pe-validate``; a user's mistake is reported in one sentence, never as a traceback."""
+    sys.stdout = Unread(sys.stdout)
     try:
         app()
+        sys.stdout.flush()
     except PEValidateError as error:
         _exit_with(error)
     except OSError as error:

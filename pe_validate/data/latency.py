@@ -15,6 +15,10 @@ STRICT: Final = ConfigDict(extra="forbid")
 """Configuration for hand-written rows: an unknown key is a mistake."""
 
 
+BUSY: Final = 0.1
+"""Fraction of the machine that others may use while something is timed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """The largest permitted ratio of a program's time to the baseline's, and the reason for it."""
@@ -53,12 +57,24 @@ class Latency:
     utilisation: float
     """Useful operations per second, as a fraction of those of a large float32 matrix product in the same run."""
     budget: Budget | None = None
+    others: float = 0.0
+    """Fraction of the machine that other processes used meanwhile."""
+
+    @property
+    def disturbed(self) -> bool:
+        """True if the machine was too busy with something else for the ratios to mean anything."""
+        return self.others > BUSY
 
     @property
     def outcome(self) -> Outcome | None:
-        """The verdict on the budget: inconclusive if the interval contains the limit, None if there is no budget."""
+        """The verdict on the budget; None if there is no budget.
+
+        It is inconclusive if the interval contains the limit, or if the machine was busy.
+        """
         if self.budget is None:
             return None
+        if self.disturbed:
+            return "inconclusive"
         found = next(iter(self.ratios.values()))
         if found.high <= self.budget.ratio:
             return "pass"

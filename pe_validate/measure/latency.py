@@ -10,6 +10,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -22,6 +23,7 @@ from pe_validate.data.artifact import Artifact
 from pe_validate.data.case import Case
 from pe_validate.data.latency import Latency, Ratio
 from pe_validate.measure.budget import budgets
+from pe_validate.measure.others import OthersClock
 from pe_validate.models.base import Model
 from pe_validate.targets.eager import EagerRuntime
 from pe_validate.targets.open import load
@@ -83,10 +85,13 @@ def measure(
     calls: dict[str, Callable[[], object]] = {
         name: partial(each.answer, sample.values) for name, each in subjects.items()
     }
+    clock = OthersClock()
     times = _take_turns(calls | {"product": partial(torch.mm, square, square)}, rounds, tick)
     best = PRODUCT**3 / times.pop("product").min()
     against = {name: times[name] for name in rivals}
-    return [_summary(model, name, threads, taken, against, best) for name, taken in times.items()]
+    found = [_summary(model, name, threads, taken, against, best) for name, taken in times.items()]
+    share = clock.share()
+    return [replace(row, others=share) for row in found]
 
 
 def _take_turns(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from pe_validate.data.latency import Latency, Ratio
 from pe_validate.data.report import Report
 from pe_validate.data.result import Result
 from pe_validate.data.verdict import Verdict
@@ -55,10 +56,15 @@ def _of_gates(result: Result) -> Cells:
 
 def _of_latency(result: Result) -> Cells:
     latency = result.latency
-    ratios = [str(ratio) for ratio in latency.ratios.values()] if latency else []
+    ratios = [_ratio(ratio, latency) for ratio in latency.ratios.values()] if latency else []
     padded = [*ratios, *[EMPTY_CELL] * len(RATIOS)][: len(RATIOS)]
     used = f"{latency.utilisation:.2f}" if latency else EMPTY_CELL
     return dict(zip(RATIOS, padded, strict=True)) | {"utilisation": used}
+
+
+def _ratio(ratio: Ratio, latency: Latency) -> str:
+    """Return a ratio, or the reason why it means nothing."""
+    return f"inconclusive: others used {latency.others:.0%} of the machine" if latency.disturbed else str(ratio)
 
 
 def _outcome(result: Result) -> str:

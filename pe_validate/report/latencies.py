@@ -27,6 +27,12 @@ def to_table(rows: Sequence[Latency]) -> Table:
                 f"{row.median_ms:.0f} ms",
                 *(str(ratio) if number == 0 else f"{ratio.median:.2f}" for number, ratio in enumerate(ratios)),
                 f"{row.utilisation:.2f}",
-                f"{row.outcome}, ≤ {row.budget.ratio:g}" if row.budget else "–",
+                _result(row),
             )
     return table
+
+
+def _result(row: Latency) -> str:
+    if row.disturbed:  # whatever the ratios are
+        return f"machine busy {row.others:.0%}"
+    return f"{row.outcome}, ≤ {row.budget.ratio:g}" if row.budget else "–"

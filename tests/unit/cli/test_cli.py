@@ -18,6 +18,7 @@ from places import FIXTURES
 
 from pe_validate.case import MATRIX, Case
 from pe_validate.data.artifact import Artifact
+from pe_validate.data.result import Result
 from pe_validate.models.perception_encoder.vision.config import MODELS
 from pe_validate.models.registry import load_weights
 from pe_validate.report.render import write
@@ -248,6 +249,18 @@ def test_a_missing_golden_exits_3(pe_validate: Callable[..., Done]) -> None:
 
 def test_a_missing_report_exits_3(pe_validate: Callable[..., Done]) -> None:
     assert_one_sentence(pe_validate("report"), 3, "make one with 'pe-validate run'")
+
+
+@pytest.mark.parametrize("results", [(sample.passing(sample.ONNX),), (sample.failing(sample.ONNX),)])
+def test_a_reader_that_leaves_changes_no_exit_code(tmp_path: Path, results: tuple[Result, ...]) -> None:
+    report = sample.report(*results)
+    write(report, tmp_path / "made")
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "pe_validate", "report", "made"]
+    done = subprocess.run(command, cwd=tmp_path, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (report.exit_code, "")
 
 
 def test_run_writes_a_report_that_report_prints_again(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -47,6 +49,16 @@ def latency(low: float, high: float, budget: float | None) -> Latency:
 )
 def test_only_an_interval_on_one_side_of_the_budget_decides(low: float, high: float, outcome: str) -> None:
     assert latency(low, high, budget=1.0).outcome == outcome
+
+
+@pytest.mark.parametrize("high", [0.6, 1.1, 3.0])
+def test_on_a_busy_machine_nothing_is_decided(high: float) -> None:
+    busy = replace(latency(0.02, high, budget=1.0), others=0.4)
+    assert busy.outcome == "inconclusive"
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(to_table([busy]))
+    assert "machine busy 40%" in captured.get()
 
 
 def test_without_a_budget_there_is_no_outcome() -> None:
