@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pe_validate.data.case import Case
 from pe_validate.data.compare import compare
 from pe_validate.data.explanation import Explanation, Step
+from pe_validate.data.outputs import entries
 from pe_validate.data.verdict import Verdict
 from pe_validate.gates.fidelity import FIDELITY
 from pe_validate.gates.gelu import GELU
@@ -75,12 +76,12 @@ def explain(case: Case, path: Path, reference: Reference, verdicts: Sequence[Ver
 
 
 def follow(case: Case, path: Path, reference: Reference, gate: NumbersGate, name: str) -> Explanation:
-    """Repeat the comparison of ``gate`` at every place, on the input called ``name``.
+    """Repeat the comparison of ``gate`` at every place, for the features called ``name``.
 
     Raises:
         ExplainError: the artifact's values cannot be read, or its model names no places.
     """
-    image = next(s for s in (*reference.inputs, *reference.extremes.images) if s.name == name).image
+    image = _sample(reference, name).image
     limit = gate.tolerance(case).limit.snr_db
     wanted, whose = _expected(case, reference, gate, image)
     if not wanted:
@@ -96,6 +97,19 @@ def follow(case: Case, path: Path, reference: Reference, gate: NumbersGate, name
         steps = [_nearest(reference.model, place, value, values) for place, value in wanted.items()]
     place = next((step.place for step in steps if not step.snr_db >= limit + MARGIN_DB), None)
     return Explanation(case, gate.name, whose, name, limit, tuple(steps), place)
+
+
+def _sample(reference: Reference, name: str) -> Sample:
+    """Return the input whose features are called ``name``.
+
+    Raises:
+        ExplainError: the model has several inputs, through which no value is followed.
+    """
+    model = reference.model
+    if len(model.inputs) > 1:
+        raise ExplainError(f"{model.name} has several inputs, and only the values of a single one are followed.")
+    samples = (*reference.inputs, *reference.extremes.images)
+    return next(sample for sample in samples if name in entries(sample.name, model.interface))
 
 
 def first_departure(case: Case, path: Path, reference: Reference, sample: Sample, *, made_here: bool) -> Explanation:

@@ -8,8 +8,12 @@ from own_models import encoder, text_encoder
 from torch import nn
 
 import pe_validate
+from pe_validate.data.case import Case
+from pe_validate.data.structure import Structure
 from pe_validate.models.own.config import VARIABLE
+from pe_validate.reference.reference import reference
 from pe_validate.system.errors import LoadError, UsageError
+from pe_validate.walk.check import Claim, check
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +22,7 @@ def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "")
 
 
+TOKENS = {"tokens": torch.tensor([[1, 5, 49]]), "mask": torch.tensor([[1, 1, 0]])}
 IMAGE = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 
 
@@ -68,8 +73,7 @@ def test_an_embedding_is_one_output() -> None:
 
 @pytest.mark.parametrize("kind", ["onnx/fp32", "pte/fp32", "pte/fp16", "pte/int8-static", "mlpackage/fp16", "pt2/fp32"])
 def test_every_input_and_output_is_judged(kind: str) -> None:
-    given = {"tokens": torch.tensor([[1, 5, 49]]), "mask": torch.tensor([[1, 1, 0]])}
-    model = pe_validate.Model.from_module(text_encoder(), given, name="text")
+    model = pe_validate.Model.from_module(text_encoder(), TOKENS, name="text")
     result = pe_validate.validate(model, kind)
     statuses = {verdict.gate: verdict.status for verdict in result.verdicts}
     assert statuses["interface"] == "pass", result.verdict("interface")
@@ -79,6 +83,24 @@ def test_every_input_and_output_is_judged(kind: str) -> None:
         assert judged.comparisons
         assert judged.status == "pass", judged.sentence
         assert {name.rpartition(", ")[2] for name in judged.comparisons} == {"states", "pooled_0", "pooled_1"}
+
+
+@pytest.mark.parametrize(("model", "reason"), [("text", "has several inputs"), ("image", "names no places inside")])
+def test_a_wrong_output_among_several_is_named_and_is_no_traceback(model: str, reason: str) -> None:
+    module, given = (text_encoder(), TOKENS) if model == "text" else (encoder(), IMAGE)
+    pe_validate.Model.from_module(module, given, name=model)
+    case = Case(model, "onnx", "fp32")
+    artifact = pe_validate.export(case)
+    with torch.no_grad():
+        module.head.bias.add_(1)
+    pe_validate.Model.from_module(module, given, name=model)
+    result = check(Claim(artifact.path, case, Structure()), reference(model))
+    identity = result.verdict("identity")
+    assert identity
+    assert identity.status == "fail"
+    last = "pooled_0" if model == "text" else "feature"
+    assert f", {last}'" in identity.sentence
+    assert reason in str(result.unexplained)
 
 
 def test_a_type_that_is_no_input_is_refused_naming_those_that_are() -> None:
