@@ -131,6 +131,13 @@ def check(
     weights: Weights = DEFAULT_WEIGHTS,
     precision: Annotated[str | None, typer.Option(help="Its precision. [default: read from the file]")] = None,
     output: Annotated[str | None, typer.Option(help="Name of the output to judge, if there are several.")] = None,
+    contract: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORDS",
+            help="Differences to the model's interface that are meant, such as NHWC,bytes or batch=4,normalised.",
+        ),
+    ] = None,
     images: Images = None,
     report: ReportDir = DEFAULT_REPORT,
     quiet: Quiet = False,
@@ -141,18 +148,20 @@ def check(
     from pe_validate.report.progress import show
     from pe_validate.report.render import make_room
     from pe_validate.walk.check import check as judge
-    from pe_validate.walk.check import claimed
+    from pe_validate.walk.check import claimed, contract_named
 
     make_room(report)
+    accepted = contract_named(contract) if contract else None
     claim = claimed(file, model, precision)
-    options = {"--weights": weights, "--precision": precision, "--output": output, "--images": images}
+    options: dict[str, object] = {"--weights": weights, "--precision": precision, "--output": output}
+    options |= {"--contract": contract, "--images": images}
     words = ("check", str(file), "--model", model)
     start = perf_counter()
     with show(plain=quiet) as progress:
         progress(claim.case, "load")
         loaded = reference(model, weights, images)
         again = command(*words, options=options)
-        result = judge(claim, loaded, output=output, again=again, progress=progress)
+        result = judge(claim, loaded, output=output, contract=accepted, again=again, progress=progress)
         progress(claim.case, "done")
     result = replace(result, seconds={"run": perf_counter() - start})
     finish(command(*words), weights, (result,), start, report, as_json)

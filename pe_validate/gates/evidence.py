@@ -10,12 +10,14 @@ import numpy as np
 
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.case import Case
+from pe_validate.data.contract import Contract
 from pe_validate.data.execution import Execution
 from pe_validate.data.machine import Machine
 from pe_validate.data.outputs import Array, Outputs, Reading
 from pe_validate.data.structure import Structure
 from pe_validate.gates.base import MisfitError, Subject
 from pe_validate.inputs.images import Sample
+from pe_validate.machines.adapted import AdaptedRuntime, as_given, contract_of
 from pe_validate.machines.isolation import IsolatedRuntime
 from pe_validate.models.base import Model
 from pe_validate.reference.reference import Reference
@@ -34,7 +36,8 @@ class Evidence:
 
     ``artifact`` is known if it was exported here. ``structure`` is given if it has already been read. ``output`` names
     one of several outputs. ``partner`` holds the outputs of the same model on a partner target, which an app may use
-    instead. ``threads`` is the number that the artifact's runtime uses, by default one per core.
+    instead. ``accepted`` are the differences to the model's interface that are meant. ``threads`` is the number that
+    the artifact's runtime uses, by default one per core.
     """
 
     native: Outputs | None = None
@@ -53,11 +56,13 @@ class Evidence:
         output: str | None = None,
         partner: Outputs | None = None,
         threads: int | None = None,
+        accepted: Contract | None = None,
     ) -> None:
         self.subject, self.path, self.reference = subject, path, reference
-        self.artifact, self.partner = artifact, partner
+        self.artifact, self.partner, self.accepted = artifact, partner, accepted
         self._structure, self._output, self._threads = structure, output, threads
         self._child: Child | None = None
+        self._contract: Contract | None = None
         self._opened: tuple[Reading, Runtime] | None = None
         self._answers: dict[Reading, Outputs | MisfitError] = {}
 
@@ -100,8 +105,7 @@ class Evidence:
         return found
 
     def _run(self, runtime: Runtime) -> Outputs:
-        given = self.reference.inputs[0].values
-        if not runtime.takes(given):
+        if not runtime.takes(self.reference.inputs[0].values):
             wanted, has = (", ".join(map(str, specs)) for specs in (runtime.inputs, self.model.inputs))
             raise MisfitError(runtime.producer, f"it takes {wanted}, the model {has}")
         return run(runtime, self.reference.inputs)
@@ -125,8 +129,32 @@ class Evidence:
                 child=self._child,
                 budget=BUDGET,
             )
-            self._opened = reading, runtime
+            self._opened = reading, self._adapted(runtime)
         return self._opened[1]
+
+    def _adapted(self, runtime: Runtime) -> Runtime:
+        """Return a runtime that takes the model's input, if the file has another interface and a way is known."""
+        if self.subject.made_here:
+            return runtime
+        if self._contract is None:
+            self._contract = self.accepted or self._contract_found(runtime)
+        return AdaptedRuntime(runtime, self.model, self._contract) if self._contract.words else runtime
+
+    def _contract_found(self, runtime: Runtime) -> Contract:
+        sample = self.reference.inputs[0]
+        if len(sample.values) > 1 or runtime.takes(sample.values):
+            return Contract()
+        answer = self.reference.trained.features[sample.name]
+        return contract_of(runtime, self.model, sample.image, answer) or Contract()
+
+    @property
+    def contract(self) -> Contract:
+        """The differences of the file's interface to the model's, as far as they are known once it is open."""
+        return self._contract or Contract()
+
+    def as_given(self, outputs: Outputs, answers: Outputs) -> Outputs:
+        """Return outputs of the model as the file's contract gives them; ``answers`` are the file's."""
+        return as_given(outputs, answers, self.contract)
 
     @cached_property
     def comparable(self) -> bool:

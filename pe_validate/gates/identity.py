@@ -63,12 +63,14 @@ class IdentityGate(NumbersGate):
         first, actual = reference.inputs[0], evidence.answers(self.purpose)
 
         def likeness(source: Source) -> tuple[bool, float]:
-            answer = self._answers(evidence, source, first_only=True).features[first.name]
+            answers = evidence.as_given(self._answers(evidence, source, first_only=True), actual)
+            answer = answers.features[first.name]
             return source.share(stored) >= KNOWN_SHARE, compare(answer, actual.features[first.name]).snr_db
 
         sources = evidence.target.sources(reference.module, reference.graph(evidence.case).module)
         source = max(sources, key=likeness)
-        strict = judge_numbers(evidence.case, self.name, self._answers(evidence, source), actual, row)
+        expected = evidence.as_given(self._answers(evidence, source), actual)
+        strict = judge_numbers(evidence.case, self.name, expected, actual, row)
         if strict.status == "pass" or source.share(stored) >= KNOWN_SHARE:
             return strict
         return replace(loose, sentence=loose.sentence + UNKNOWN_SOURCE)

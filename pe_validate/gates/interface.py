@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pe_validate.data.verdict import Verdict
 from pe_validate.gates.base import Gate, Subject, decide
+from pe_validate.machines.adapted import AdaptedRuntime
 from pe_validate.targets.registry import recipe
 
 if TYPE_CHECKING:
@@ -18,14 +19,30 @@ class InterfaceGate(Gate):
     """Checks the names, where files hold them, the shapes and the types of inputs and outputs."""
 
     name = "interface"
+    optional = True
 
     def required(self, subject: Subject) -> bool:
         """Require it of artifacts that were exported here: others may use names of their own."""
         return subject.here and subject.made_here
 
     def judge(self, evidence: Evidence) -> Verdict | None:
-        """Compare the declarations of the artifact with those of the model."""
+        """Compare the declarations of the artifact with those of the model, or name how a stranger's file differs."""
+        if not evidence.subject.made_here:
+            return self._judge_contract(evidence)
         return self.judge_runtime(evidence, evidence.runtime("model")) if evidence.comparable else None
+
+    def _judge_contract(self, evidence: Evidence) -> Verdict | None:
+        """Judge the differences that a file shows, or that were said to be meant; None if there are none."""
+        found = evidence.contract
+        if not evidence.subject.here or not found.words:
+            return None
+        runtime = evidence.runtime("model")
+        assert isinstance(runtime, AdaptedRuntime)
+        declared, own = (", ".join(map(str, specs)) for specs in (runtime.declared[0], evidence.model.inputs))
+        finding = f"it takes {declared}, where the model takes {own}; an app must give it {found.told}"
+        meant = evidence.accepted is not None
+        finding += ", which is meant." if meant else f"; its numbers are judged so. Meant? Say --contract {found}."
+        return decide(evidence.case, self.name, meant, finding, producer=runtime.producer)
 
     def judge_runtime(self, evidence: Evidence, runtime: Runtime) -> Verdict:
         """Judge the declarations of a loaded artifact."""

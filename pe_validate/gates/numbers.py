@@ -43,6 +43,7 @@ class NumbersGate(Gate):
             reference, actual = self.pair(evidence)
         except MisfitError as misfit:
             return refuse(evidence.case, self.name, misfit.producer, misfit.reason)
+        reference = evidence.as_given(reference, actual)
         return judge_numbers(
             evidence.case, self.name, reference, actual, self.tolerance(evidence.case, evidence.machine.rows)
         )

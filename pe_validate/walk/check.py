@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pe_validate.data.case import Case
+from pe_validate.data.contract import OUTPUTS, Contract
 from pe_validate.data.progress import Progress, quiet
 from pe_validate.data.result import Result
 from pe_validate.data.structure import Structure
@@ -14,6 +15,7 @@ from pe_validate.gates.base import Subject
 from pe_validate.gates.delegation import DELEGATION
 from pe_validate.gates.evidence import Evidence
 from pe_validate.gates.identity import IDENTITY
+from pe_validate.inputs.preprocessing import PREPROCESSINGS
 from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.models.registry import model_named
 from pe_validate.reference.reference import Reference
@@ -55,6 +57,22 @@ def claimed(path: Path, model: str, precision: str | None = None) -> Claim:
     return Claim(path, Case(name, target.name, precision or target.precision_of(path, structure)), structure)
 
 
+def contract_named(text: str) -> Contract:
+    """Return the contract that ``text`` writes down.
+
+    Raises:
+        UsageError: a word is none of a contract.
+    """
+    try:
+        found = Contract.parse(text)
+        if found.values not in ("", *PREPROCESSINGS):
+            raise ValueError(f"'{found.values}' is no word of a contract")
+    except ValueError as error:
+        words = ", ".join(("NHWC or another layout", *PREPROCESSINGS, "batch=N", *OUTPUTS))
+        raise UsageError(f"--contract: {error}: its words are {words}.") from error
+    return found
+
+
 def _must_read(target: Target, precision: str | None) -> bool:
     """Return whether the file must be read to know its case; programs always, since targets share their suffix."""
     return precision is None or bool(target.operands)
@@ -68,9 +86,17 @@ def _targets_sharing_suffix() -> Iterator[Target]:
 
 
 def check(
-    claim: Claim, reference: Reference, *, output: str | None = None, again: str = "", progress: Progress = quiet
+    claim: Claim,
+    reference: Reference,
+    *,
+    output: str | None = None,
+    contract: Contract | None = None,
+    again: str = "",
+    progress: Progress = quiet,
 ) -> Result:
     """Judge a file that someone else made; ``output`` names the output to judge if it has several.
+
+    ``contract`` are the differences to the model's interface that are meant; it is fed so.
 
     The graph that it was lowered from is unknown, so the identity gate, which compares the file's graph with the model,
     takes the place of fidelity.
@@ -81,7 +107,8 @@ def check(
     progress(claim.case, "run")
     subject = Subject(claim.case, reference.weights.spec, made_here=False)
     structure = claim.structure if claim.structure.delegation else None
-    result = examine(Evidence(subject, claim.path, reference, structure=structure, output=output), again)
+    evidence = Evidence(subject, claim.path, reference, structure=structure, output=output, accepted=contract)
+    result = examine(evidence, again)
     return _advised(result, reference.weights.spec)
 
 

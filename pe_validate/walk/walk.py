@@ -60,6 +60,8 @@ def examine(evidence: Evidence, again: str = "") -> Result:
     )
     if not evidence.subject.here:  # places can only be followed on this machine
         return result
+    if evidence.contract.words:
+        return replace(result, unexplained="Places are followed in files that have the model's own interface.")
     try:
         return replace(result, explanation=explain(case, evidence.path, reference, verdicts))
     except ExplainError as error:

@@ -1,0 +1,156 @@
+"""A file is judged under the contract that it was written for, and what an app must do is said until it is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from nano import case
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pe_validate.data.contract import Contract
+from pe_validate.data.result import Result
+from pe_validate.data.structure import Structure
+from pe_validate.reference.reference import Reference, reference
+from pe_validate.system.errors import UsageError
+from pe_validate.targets.base import Example
+from pe_validate.targets.registry import target_named
+from pe_validate.walk.check import Claim, check, contract_named
+
+ONNX = case("fp32", "onnx")
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # the exporter of torch 2.13 warns of itself
+
+
+@dataclass(frozen=True)
+class Build:
+    """What a user's build does around the tower, and an example of what the file then takes."""
+
+    around: Callable[[nn.Module, Tensor], Tensor]
+    example: Tensor
+    words: str
+
+
+PIXELS = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
+IMAGE = torch.zeros(1, 3, 64, 64)
+
+BUILDS = {
+    "channels last": Build(lambda tower, x: tower(x.permute(0, 3, 1, 2)), IMAGE.permute(0, 2, 3, 1), "NHWC"),
+    "no batch axis": Build(lambda tower, x: tower(x[None]), IMAGE[0], "CHW"),
+    "pixels, normalised inside": Build(
+        lambda tower, x: tower(x.permute(0, 3, 1, 2).float() / 127.5 - 1), PIXELS, "NHWC,bytes"
+    ),
+    "one image of pixels": Build(
+        lambda tower, x: tower(x.permute(2, 0, 1)[None].float() / 127.5 - 1), PIXELS[0], "HWC,bytes"
+    ),
+    "channels last, values from 0 to 1": Build(
+        lambda tower, x: tower(x.permute(0, 3, 1, 2) * 2 - 1), IMAGE.permute(0, 2, 3, 1), "NHWC,unit"
+    ),
+    "four images a call": Build(lambda tower, x: tower(x), IMAGE.repeat(4, 1, 1, 1), "batch=4"),
+    "float64": Build(lambda tower, x: tower(x.float()), IMAGE.double(), ""),
+}
+
+ACCEPTED = {
+    "output normalised": Build(lambda tower, x: F.normalize(tower(x), dim=-1), IMAGE, "normalised"),
+    "output scaled": Build(lambda tower, x: tower(x) * 100, IMAGE, "scaled"),
+    "values from 0 to 255 and output normalised": Build(
+        lambda tower, x: F.normalize(tower(x / 127.5 - 1), dim=-1), IMAGE, "bytes,normalised"
+    ),
+}
+
+
+class Around(nn.Module):
+    def __init__(self, tower: nn.Module, build: Build) -> None:
+        super().__init__()
+        self.tower, self._around = tower, build.around
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self._around(self.tower, image)
+
+
+@pytest.fixture(scope="module")
+def nano() -> Reference:
+    return reference("PE-Nano")
+
+
+@pytest.fixture
+def checked(nano: Reference, tmp_path: Path) -> Callable[..., Result]:
+    def call(build: Build, contract: str | None = None) -> Result:
+        path = tmp_path / "build.onnx"
+        if not path.exists():
+            example = Example.of(build.example.contiguous())
+            target_named("onnx").write(Around(nano.module, build).eval(), example, path, {"model": "PE-Nano"}, "fp32")
+        return check(
+            Claim(path, ONNX, Structure()), nano, contract=contract_named(contract) if contract is not None else None
+        )
+
+    return call
+
+
+def statuses(result: Result) -> dict[str, str]:
+    return {verdict.gate: verdict.status for verdict in result.verdicts}
+
+
+@pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
+def test_a_file_with_an_interface_of_its_own_is_the_model_and_says_what_an_app_must_do(
+    checked: Callable[..., Result], build: Build
+) -> None:
+    result = checked(build)
+    interface = result.verdict("interface")
+    assert {gate: status for gate, status in statuses(result).items() if gate != "interface"} | {
+        "identity": "pass",
+        "loss": "pass",
+    } == dict.fromkeys(statuses(result).keys() - {"interface"}, "pass")
+    if not build.words:
+        assert interface is None
+        return
+    assert interface
+    assert interface.status == "fail"
+    assert f"Say --contract {build.words}" in interface.sentence
+    accepted = checked(build, build.words)
+    assert accepted.status == "pass", [verdict.sentence for verdict in accepted.verdicts]
+
+
+@pytest.mark.parametrize("build", ACCEPTED.values(), ids=ACCEPTED)
+def test_what_no_file_declares_is_red_until_it_is_meant(checked: Callable[..., Result], build: Build) -> None:
+    assert statuses(checked(build))["identity"] == "fail"
+    result = checked(build, build.words)
+    assert result.status == "pass", [verdict.sentence for verdict in result.verdicts]
+    said = result.verdict("interface")
+    assert said
+    assert "which is meant" in said.sentence
+
+
+def test_a_contract_hides_no_fault(checked: Callable[..., Result]) -> None:
+    upside_down = Build(lambda tower, x: tower(x.permute(0, 3, 1, 2).flip(2)), IMAGE.permute(0, 2, 3, 1), "NHWC")
+    found = statuses(checked(upside_down, "NHWC"))
+    assert (found["identity"], found["loss"]) == ("fail", "fail")
+
+
+def test_a_batch_whose_images_are_mixed_up_is_refused(checked: Callable[..., Result]) -> None:
+    mixed = Build(lambda tower, x: tower(x) * torch.arange(1.0, 5)[:, None], IMAGE.repeat(4, 1, 1, 1), "batch=4")
+    with pytest.raises(Exception, match="answers the same image differently at another place of the batch"):
+        checked(mixed)
+
+
+@pytest.mark.parametrize(
+    ("text", "contract"),
+    [
+        ("NHWC,bytes", Contract("NHWC", "bytes")),
+        ("bytes, batch=4, normalised", Contract("", "bytes", 4, "normalised")),
+        ("", Contract()),
+    ],
+)
+def test_a_contract_is_written_in_words_of_any_order(text: str, contract: Contract) -> None:
+    assert contract_named(text) == contract
+    assert contract_named(str(contract)) == contract
+
+
+@pytest.mark.parametrize("text", ["kelvin", "batch=x", "b/w"])
+def test_a_word_that_is_none_is_refused_naming_those_that_are(text: str) -> None:
+    with pytest.raises(UsageError, match="its words are NHWC or another layout, pe, imagenet"):
+        contract_named(text)
