@@ -22,7 +22,8 @@ from pe_validate.machines.arm64.profiles import Profile, features_in
 from pe_validate.system.errors import PEValidateError, RunError
 from pe_validate.system.process import Child, ChildError
 from pe_validate.targets.runtime import Runtime
-from pe_validate.targets.xnnpack.signature import signature
+from pe_validate.targets.xnnpack.orders import memory_orders
+from pe_validate.targets.xnnpack.signature import laid_out, signature
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -134,11 +135,11 @@ class Arm64Runtime(Runtime):
             inputs, outputs = machine.call(guest.open_program, str(path.absolute()))
         except PEValidateError as error:
             raise RunError(f"'{path}' cannot be loaded: {str(error).rstrip('.')}.") from error
-        self.inputs, self.outputs = signature(inputs, outputs)
+        self.inputs, self.outputs = signature(inputs, outputs, memory_orders(path))
 
     def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
         index = self.outputs.index(self.features_spec())
-        arguments = (image.tobytes(), str(image.dtype), image.shape, index)
+        arguments = (laid_out(image, self.image_spec()).tobytes(), str(image.dtype), image.shape, index)
         content, dtype, shape, counted = self._guest.call(guest.run, *arguments)
         self.products = +Counter(dict(zip(self._guest.matrix_kernels, counted, strict=True)))
         return np.frombuffer(content, dtype).reshape(shape)

@@ -31,13 +31,14 @@ def intermediates(path: Path, image: NDArray[np.generic], sizes: frozenset[int])
     from executorch.extension.pybindings import _portable_lib
 
     from pe_validate.targets.xnnpack.runtime import declared
+    from pe_validate.targets.xnnpack.signature import laid_out
 
     with tempfile.TemporaryDirectory(prefix="pe_validate-") as folder:
         opened = Path(folder) / "model.pte"
         names = with_outputs(path, opened, sizes)
         program = _portable_lib._load_program(str(opened))
-        (wanted,), _ = declared(program)
-        answers = program.load_method("forward")([torch.from_numpy(image.astype(wanted.dtype))])
+        (wanted,), _ = declared(program, opened)
+        answers = program.load_method("forward")([torch.from_numpy(laid_out(image.astype(wanted.dtype), wanted))])
         return {name: answer.float().numpy().copy() for name, answer in zip(names, answers, strict=True)}
 
 
@@ -114,7 +115,7 @@ def _with_graph(payload: bytes, graph: dict[str, Any]) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         schema, source = Path(folder) / "schema.fbs", Path(folder) / "graph.json"
         schema.write_bytes((resources.files(serialization) / "schema.fbs").read_bytes())
-        source.write_text(json.dumps(graph).replace("Infinity", "inf"))  # as flatc reads it
+        source.write_text(json.dumps(graph).replace("Infinity", "inf").replace("NaN", "nan"))  # as flatc reads it
         _flatc_compile(folder, str(schema), str(source))
         made = next(p for p in Path(folder).iterdir() if p.suffix not in (".fbs", ".json")).read_bytes()
     start, _, constants, count = LAYOUT.unpack_from(payload, LAYOUT_OFFSET)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -12,10 +14,13 @@ import torch
 from executorch.extension.pybindings import _portable_lib as executorch
 from numpy.typing import NDArray
 
-from pe_validate.data.tensors import TensorSpec
 from pe_validate.system.errors import RunError
 from pe_validate.targets.runtime import Runtime
-from pe_validate.targets.xnnpack.signature import signature
+from pe_validate.targets.xnnpack.missing import data_beside, why_refused
+from pe_validate.targets.xnnpack.orders import memory_orders
+from pe_validate.targets.xnnpack.signature import Signature, laid_out, signature
+
+Program: TypeAlias = executorch.ExecuTorchProgram | executorch.ExecuTorchModule
 
 
 class ExecuTorchRuntime(Runtime):
@@ -25,26 +30,43 @@ class ExecuTorchRuntime(Runtime):
         if threads:
             executorch._unsafe_reset_threadpool(threads)  # there is one pool for the whole process
         try:
-            # The method borrows from the program: keep both.
-            self._program = executorch._load_program(str(path))
-            self._method = self._program.load_method("forward")
-            self.inputs, self.outputs = declared(self._program)
+            self._program, self._method = _loaded(path)  # the method borrows from the program: keep both
+            self.inputs, self.outputs = declared(self._program, path)
         except RuntimeError as error:
-            raise RunError(
-                f"'{path}' cannot be loaded by ExecuTorch, it is truncated or not a program: {error}."
-            ) from error
+            raise RunError(f"'{path}' cannot be loaded by ExecuTorch: {why_refused(path, str(error))}.") from error
         self.producer = f"ExecuTorch {version('executorch')}"
 
     def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
         index = self.outputs.index(self.features_spec())
-        features: torch.Tensor = self._method([torch.from_numpy(image)])[index]
+        features: torch.Tensor = self._method([torch.from_numpy(laid_out(image, self.image_spec()))])[index]
         array: NDArray[np.generic] = features.numpy()
         return array
 
 
-def declared(program: executorch.ExecuTorchProgram) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-    """Return the inputs and the outputs of ``forward``."""
+def _loaded(path: Path) -> tuple[Program, Callable[[list[torch.Tensor]], list[torch.Tensor]]]:
+    """Load a program, together with the constants beside it if it needs them; return it, and its ``forward``.
+
+    Raises:
+        RuntimeError: it cannot be loaded.
+    """
+    program = executorch._load_program(str(path))
+    try:
+        return program, program.load_method("forward")
+    except RuntimeError:
+        if not (constants := data_beside(path)):
+            raise
+    module = executorch._load_for_executorch(str(path), str(constants))
+    return module, module.forward
+
+
+def declared(program: Program, path: Path) -> Signature:
+    """Return the inputs and the outputs of ``forward`` of a program, which was loaded from ``path``.
+
+    Raises:
+        RunError: the file is damaged.
+    """
     metadata = program.method_meta("forward")
     inputs = [metadata.input_tensor_meta(i) for i in range(metadata.num_inputs())]
     outputs = [metadata.output_tensor_meta(i) for i in range(metadata.num_outputs())]
-    return signature(*([(tuple(m.sizes()), m.dtype()) for m in metas] for metas in (inputs, outputs)))
+    taken, given = ([(tuple(m.sizes()), m.dtype()) for m in metas] for metas in (inputs, outputs))
+    return signature(taken, given, memory_orders(path))

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import zip_longest
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pe_validate.data.tensors import INPUT_NAME, OUTPUT_NAME, TensorSpec
+from pe_validate.targets.xnnpack.orders import Orders
 
 _DTYPES: Final = {5: "float16", 6: "float32", 7: "float64"}
 """Scalar types by their number in ``exir/scalar_type.py``."""
@@ -13,14 +19,31 @@ _DTYPES: Final = {5: "float16", 6: "float32", 7: "float64"}
 Meta = tuple[tuple[int, ...], int]
 """Sizes, and the number of the scalar type."""
 
+Signature = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
 
-def signature(inputs: Sequence[Meta], outputs: Sequence[Meta]) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-    """Return the specifications of the inputs and of the outputs, with names made up for them."""
+
+def signature(inputs: Sequence[Meta], outputs: Sequence[Meta], orders: tuple[Orders, Orders] = ((), ())) -> Signature:
+    """Return the specifications of the inputs and of the outputs, with names made up for them.
+
+    ``orders`` are those of :func:`~pe_validate.targets.xnnpack.orders.memory_orders`.
+    """
     names = [OUTPUT_NAME] if len(outputs) == 1 else [f"output{i}" for i in range(len(outputs))]
-    found = tuple(_spec(name, meta) for name, meta in zip(names, outputs, strict=True))
-    return tuple(_spec(INPUT_NAME, meta) for meta in inputs), found
+    found = [_spec(name, meta) for name, meta in zip(names, outputs, strict=True)]
+    return _ordered([_spec(INPUT_NAME, meta) for meta in inputs], orders[0]), _ordered(found, orders[1])
+
+
+def laid_out(image: NDArray[np.generic], spec: TensorSpec) -> NDArray[np.generic]:
+    """Return the memory of an image in the order that ``spec`` declares, as a contiguous array of the same shape.
+
+    The runtime reads the bytes alone, and its bindings refuse strides other than contiguous and channels-last.
+    """
+    return np.ascontiguousarray(image.transpose(spec.order)).reshape(image.shape) if spec.order else image
 
 
 def _spec(name: str, meta: Meta) -> TensorSpec:
     sizes, dtype = meta
     return TensorSpec(name, sizes, _DTYPES.get(dtype, f"scalar type {dtype}"))
+
+
+def _ordered(specs: Sequence[TensorSpec], orders: Orders) -> tuple[TensorSpec, ...]:
+    return tuple(replace(spec, order=order or ()) for spec, order in zip_longest(specs, orders[: len(specs)]))
