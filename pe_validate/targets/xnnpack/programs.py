@@ -1,4 +1,4 @@
-"""Modify an ExecuTorch program so that its XNNPACK delegate also outputs intermediate values."""
+"""Modify an ExecuTorch program so that it, and its XNNPACK delegates, also output intermediate values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pe_validate.targets.base import Values
+from pe_validate.targets.programs import XNNPACK_BACKEND
 from pe_validate.targets.xnnpack.delegation import LAYOUT, LAYOUT_OFFSET, graph_of
+from pe_validate.targets.xnnpack.missing import forward_of
 
 OUTPUT: Final = 2
 """XNN_VALUE_FLAG_EXTERNAL_OUTPUT of ``xnnpack.h``."""
@@ -22,7 +24,10 @@ ALIGNMENT: Final = 16
 """Alignment of planned tensors and of constants, in bytes."""
 
 TYPES: Final = {"xnn_datatype_fp32": 4, "xnn_datatype_fp16": 2}
-"""Bytes per element of the floating-point types."""
+"""Bytes per element of XNNPACK's floating-point types."""
+
+BYTES: Final = {"FLOAT": 4, "HALF": 2}
+"""The same of ExecuTorch's."""
 
 
 def intermediates(path: Path, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:
@@ -45,34 +50,47 @@ def intermediates(path: Path, image: NDArray[np.generic], sizes: frozenset[int])
 def with_outputs(path: Path, target: Path, sizes: frozenset[int]) -> list[str]:
     """Copy ``path`` to ``target`` with every floating-point value of one of ``sizes`` as an output; return the names.
 
-    The program's own outputs come first, then the added ones in the order of the graph.
+    The program's own outputs come first, then the values inside its XNNPACK delegates, then those between delegates.
 
     Raises:
+        RunError: the program has no ``forward``.
         Exception: the file is not such a program; call it in a child process.
     """
     from executorch.exir._serialize._program import deserialize_pte_binary, serialize_pte_binary
-    from executorch.exir.schema import (
-        AllocationDetails,
-        DelegateCall,
-        EValue,
-        ScalarType,
-        Tensor,
-        TensorShapeDynamism,
-    )
+    from executorch.exir.schema import BackendDelegateInlineData, DelegateCall
 
     file = deserialize_pte_binary(path.read_bytes())
-    plan = next(plan for plan in file.program.execution_plan if plan.name == "forward")
-    call = next(i.instr_args for c in plan.chains for i in c.instructions if isinstance(i.instr_args, DelegateCall))
-    data = file.program.backend_delegate_data[plan.delegates[call.delegate_index].processed.index]
-    graph = graph_of(data.data)
+    plan = forward_of(file.program)
+    payloads = file.program.backend_delegate_data
     names = [f"output {number}" for number in range(len(plan.outputs))]
+    between = _between(plan, sizes)
+    calls = [i.instr_args for c in plan.chains for i in c.instructions if isinstance(i.instr_args, DelegateCall)]
+    for number, call in enumerate(calls):
+        delegate = plan.delegates[call.delegate_index]
+        if delegate.id == XNNPACK_BACKEND:
+            payload, inside = _with_values(plan, call, payloads[delegate.processed.index].data, sizes)
+            delegate.processed.index = len(payloads)  # equal delegates share a payload: each gets one of its own
+            payloads.append(BackendDelegateInlineData(data=payload))
+            names += [f"value {number}.{value}" if len(calls) > 1 else f"value {value}" for value in inside]
+    for value in between:
+        tensor = plan.values[value].val
+        tensor.allocation_info = _place(plan, math.prod(tensor.sizes) * BYTES[tensor.scalar_type.name])
+        plan.outputs.append(value)
+        names.append(f"value {value} of the program")
+    target.write_bytes(bytes(serialize_pte_binary(file)))
+    return names
+
+
+def _with_values(plan: Any, call: Any, payload: bytes, sizes: frozenset[int]) -> tuple[bytes, list[int]]:
+    """Declare a delegate's values as outputs of it and of the program; return its payload, and their numbers."""
+    from executorch.exir.schema import EValue, ScalarType, Tensor, TensorShapeDynamism
+
+    graph, names = graph_of(payload), []
     for value in _computed(graph, sizes):
         value["external_id"], value["flags"] = graph["num_externs"], OUTPUT
         graph["num_externs"] += 1
         graph["output_ids"].append(value["id_out"])
         size = TYPES[value["datatype"]]
-        place = _aligned(plan.non_const_buffer_sizes[1])
-        plan.non_const_buffer_sizes[1] = place + math.prod(value["dims"]) * size
         tensor = Tensor(
             scalar_type=ScalarType.FLOAT if size == 4 else ScalarType.HALF,
             storage_offset=0,
@@ -81,16 +99,41 @@ def with_outputs(path: Path, target: Path, sizes: frozenset[int]) -> list[str]:
             requires_grad=False,
             layout=0,
             data_buffer_idx=0,
-            allocation_info=AllocationDetails(1, place & 0xFFFFFFFF, place >> 32),
+            allocation_info=_place(plan, math.prod(value["dims"]) * size),
             shape_dynamism=TensorShapeDynamism.STATIC,
         )
         plan.values.append(EValue(tensor))
         call.args.append(len(plan.values) - 1)
         plan.outputs.append(len(plan.values) - 1)
-        names.append(f"value {value['id_out']}")
-    data.data = _with_graph(data.data, graph)
-    target.write_bytes(bytes(serialize_pte_binary(file)))
-    return names
+        names.append(value["id_out"])
+    return _with_graph(payload, graph), names
+
+
+def _between(plan: Any, sizes: frozenset[int]) -> list[int]:
+    """Return the numbers of the floating-point values with one of ``sizes`` elements that the program itself plans."""
+    from executorch.exir.schema import Tensor
+
+    known = {*plan.inputs, *plan.outputs}
+    return [
+        number
+        for number, value in enumerate(plan.values)
+        if isinstance(value.val, Tensor)
+        and number not in known
+        and value.val.allocation_info
+        and value.val.scalar_type.name in BYTES
+        and math.prod(value.val.sizes) in sizes
+    ]
+
+
+def _place(plan: Any, size: int) -> Any:
+    """Return memory for ``size`` bytes that no other value of the program uses."""
+    from executorch.exir.schema import AllocationDetails
+
+    if len(plan.non_const_buffer_sizes) < 2:  # the first one is reserved
+        plan.non_const_buffer_sizes.append(0)
+    place = _aligned(plan.non_const_buffer_sizes[1])
+    plan.non_const_buffer_sizes[1] = place + size
+    return AllocationDetails(1, place & 0xFFFFFFFF, place >> 32)
 
 
 def _computed(graph: dict[str, Any], sizes: frozenset[int]) -> list[dict[str, Any]]:
