@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -26,8 +27,9 @@ ALIGNMENT: Final = 16
 TYPES: Final = {"xnn_datatype_fp32": 4, "xnn_datatype_fp16": 2}
 """Bytes per element of XNNPACK's floating-point types."""
 
-BYTES: Final = {"FLOAT": 4, "HALF": 2}
-"""The same of ExecuTorch's."""
+FLOATS: Final = ("FLOAT", "HALF")
+_BYTES: Final = {"FLOAT": 4, "HALF": 2, "INT": 4, "SHORT": 2, "BOOL": 1, "BYTE": 1, "CHAR": 1}
+"""Bytes per element of ExecuTorch's types; the others have at most 8."""
 
 
 def intermediates(path: Path, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:
@@ -63,29 +65,29 @@ def with_outputs(path: Path, target: Path, sizes: frozenset[int]) -> list[str]:
     plan = forward_of(file.program)
     payloads = file.program.backend_delegate_data
     names = [f"output {number}" for number in range(len(plan.outputs))]
-    between = _between(plan, sizes)
+    payload_of = {number: payloads[each.processed.index].data for number, each in enumerate(plan.delegates)}
+    graphs = {n: graph_of(payload_of[n]) for n, each in enumerate(plan.delegates) if each.id == XNNPACK_BACKEND}
+    between = _apart(plan, lambda call: len(graphs[call.delegate_index]["input_ids"]), sizes)
     calls = [i.instr_args for c in plan.chains for i in c.instructions if isinstance(i.instr_args, DelegateCall)]
-    for number, call in enumerate(calls):
-        delegate = plan.delegates[call.delegate_index]
-        if delegate.id == XNNPACK_BACKEND:
-            payload, inside = _with_values(plan, call, payloads[delegate.processed.index].data, sizes)
-            delegate.processed.index = len(payloads)  # equal delegates share a payload: each gets one of its own
-            payloads.append(BackendDelegateInlineData(data=payload))
-            names += [f"value {number}.{value}" if len(calls) > 1 else f"value {value}" for value in inside]
-    for value in between:
-        tensor = plan.values[value].val
-        tensor.allocation_info = _place(plan, math.prod(tensor.sizes) * BYTES[tensor.scalar_type.name])
-        plan.outputs.append(value)
-        names.append(f"value {value} of the program")
+    for call in calls:
+        number = call.delegate_index
+        payload, inside = _with_values(plan, call, payload_of[number], graphs[number], sizes)
+        plan.delegates[number].processed.index = len(payloads)  # equal delegates share one: each gets its own
+        payloads.append(BackendDelegateInlineData(data=payload))
+        names += [f"value {number}.{value}" if len(calls) > 1 else f"value {value}" for value in inside]
+    plan.outputs += between
+    names += [f"value {number} of the program" for number in between]
     target.write_bytes(bytes(serialize_pte_binary(file)))
     return names
 
 
-def _with_values(plan: Any, call: Any, payload: bytes, sizes: frozenset[int]) -> tuple[bytes, list[int]]:
+def _with_values(
+    plan: Any, call: Any, payload: bytes, graph: dict[str, Any], sizes: frozenset[int]
+) -> tuple[bytes, list[int]]:
     """Declare a delegate's values as outputs of it and of the program; return its payload, and their numbers."""
     from executorch.exir.schema import EValue, ScalarType, Tensor, TensorShapeDynamism
 
-    graph, names = graph_of(payload), []
+    names = []
     for value in _computed(graph, sizes):
         value["external_id"], value["flags"] = graph["num_externs"], OUTPUT
         graph["num_externs"] += 1
@@ -109,20 +111,41 @@ def _with_values(plan: Any, call: Any, payload: bytes, sizes: frozenset[int]) ->
     return _with_graph(payload, graph), names
 
 
-def _between(plan: Any, sizes: frozenset[int]) -> list[int]:
-    """Return the numbers of the floating-point values with one of ``sizes`` elements that the program itself plans."""
-    from executorch.exir.schema import Tensor
+def _apart(plan: Any, inputs_of: Callable[[Any], int], sizes: frozenset[int]) -> list[int]:
+    """Give every planned value memory of its own; return the floating-point ones with one of ``sizes`` elements.
 
-    known = {*plan.inputs, *plan.outputs}
+    A value that no instruction writes is a view: it keeps the memory of the value that was last written where it lies.
+    """
+    from executorch.exir.schema import DelegateCall, Tensor, TensorList
+
+    planned = {n: v.val for n, v in enumerate(plan.values) if isinstance(v.val, Tensor) and v.val.allocation_info}
+    owners = {_spot(planned[number]): planned[number].allocation_info for number in plan.inputs if number in planned}
+    placed = dict.fromkeys(plan.inputs, True)
+    for call in (instruction.instr_args for chain in plan.chains for instruction in chain.instructions):
+        if isinstance(call, DelegateCall):
+            written = call.args[inputs_of(call) :]
+        else:
+            last = plan.values[call.args[-1]].val
+            written = last.items if isinstance(last, TensorList) else call.args[-1:]
+        for number in (*(n for n in call.args if n not in written), *written):
+            if number not in planned or number in placed:
+                continue
+            tensor, spot = planned[number], _spot(planned[number])
+            if number in written:
+                owners[spot] = _place(plan, math.prod(tensor.sizes) * _BYTES.get(tensor.scalar_type.name, 8))
+            tensor.allocation_info = owners.get(spot, tensor.allocation_info)
+            placed[number] = number in written
     return [
         number
-        for number, value in enumerate(plan.values)
-        if isinstance(value.val, Tensor)
-        and number not in known
-        and value.val.allocation_info
-        and value.val.scalar_type.name in BYTES
-        and math.prod(value.val.sizes) in sizes
+        for number, own in placed.items()
+        if own and number in planned and number not in {*plan.inputs, *plan.outputs}
+        if planned[number].scalar_type.name in FLOATS and math.prod(planned[number].sizes) in sizes
     ]
+
+
+def _spot(tensor: Any) -> tuple[int, int, int]:
+    place = tensor.allocation_info
+    return place.memory_id, place.memory_offset_low, place.memory_offset_high
 
 
 def _place(plan: Any, size: int) -> Any:

@@ -72,17 +72,17 @@ def test_weights_outside_of_the_files_folder_are_not_read(tmp_path: Path, locati
 
 
 def saved(
-    path: Path, nodes: list[onnx.NodeProto], weight: onnx.TensorProto, kind: int = FLOAT, **options: object
+    path: Path,
+    nodes: list[onnx.NodeProto],
+    weight: onnx.TensorProto,
+    kind: int = FLOAT,
+    shape: tuple[int, ...] = (1, 8),
 ) -> Path:
-    """Save a graph `image` [1, 8] → `features` [1, 8] with one weight, `w`."""
-    ends = [helper.make_tensor_value_info(name, kind, [1, 8]) for name in ("image", "features")]
+    """Save a graph from `image` to `features`, of the same type and shape, with one weight, `w`."""
+    ends = [helper.make_tensor_value_info(name, kind, shape) for name in ("image", "features")]
     graph = helper.make_graph(nodes, "stranger", ends[:1], ends[1:], [weight])
-    opsets = [
-        helper.make_opsetid("", 18),
-        helper.make_opsetid("my.operators", 1),
-        helper.make_opsetid("com.microsoft", 1),
-    ]
-    path.write_bytes(helper.make_model(graph, opset_imports=opsets, ir_version=9, **options).SerializeToString())
+    opsets = [helper.make_opsetid(domain, 18 if not domain else 1) for domain in ("", "my.operators", "com.microsoft")]
+    path.write_bytes(helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString())
     return path
 
 
@@ -104,9 +104,10 @@ def test_weights_that_are_not_beside_the_file_are_asked_for(tmp_path: Path) -> N
 
 
 def test_a_type_without_a_kernel_is_named(tmp_path: Path) -> None:
-    node = helper.make_node("Elu", ["image"], ["features"], name="first")
-    path = saved(tmp_path / "double.onnx", [node], weight_of("float64"), TensorProto.DOUBLE)
-    with pytest.raises(RunError, match="file is whole, but ONNX Runtime has no kernel on the CPU for 'Elu' in float64"):
+    node = helper.make_node("Conv", ["image", "w"], ["features"], name="first")
+    weight = onnx.numpy_helper.from_array(np.ones((1, 1, 1)), "w")
+    path = saved(tmp_path / "double.onnx", [node], weight, TensorProto.DOUBLE, (1, 1, 8))
+    with pytest.raises(RunError, match="is whole, but ONNX Runtime has no kernel on the CPU for 'Conv' in float64"):
         OnnxRuntime(path)
 
 
