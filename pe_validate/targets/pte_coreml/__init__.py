@@ -37,6 +37,7 @@ class PteCoreMLTarget(CoreMLBase):
     modules = (
         "pe_validate.targets.xnnpack.delegation",
         "pe_validate.targets.xnnpack.constants",
+        "pe_validate.targets.xnnpack.missing",
         "pe_validate.mil.inspection",
         "pe_validate.mil.package",
         "pe_validate.mil.blob",
