@@ -6,6 +6,7 @@ Every other fixture comes from the pe_validate plugin.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,17 +29,30 @@ def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
+def _written_once(base: Path, name: str, write: Callable[[Path], None]) -> Path:
+    """Return the folder ``name``, filled by ``write`` in a child by whichever worker comes first."""
+    folder = base / name
+    with FileLock(base / f"{name}.lock"):
+        if not folder.exists():
+            unfinished = base / f"{name}.unfinished"
+            unfinished.mkdir()
+            with Child(base / f"{name}.log") as child:
+                child.call(write, 300, unfinished)
+            unfinished.rename(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tiny(session_folder: Path) -> Path:
     """Folder of ``tiny.onnx``, ``tiny.pte`` and their kin: see ``tiny_artifacts.py``."""
     from tiny_artifacts import write_all  # it imports torch, which many tests do without
 
-    folder = session_folder / "tiny"
-    with FileLock(session_folder / "tiny.lock"):
-        if not folder.exists():
-            unfinished = session_folder / "tiny.unfinished"
-            unfinished.mkdir()
-            with Child(session_folder / "tiny.log") as child:
-                child.call(write_all, 300, unfinished)
-            unfinished.rename(folder)
-    return folder
+    return _written_once(session_folder, "tiny", write_all)
+
+
+@pytest.fixture(scope="session")
+def strangers(session_folder: Path) -> Path:
+    """Folder of files as other people make them: see ``strangers.py``."""
+    from strangers import write_all
+
+    return _written_once(session_folder, "strangers", write_all)

@@ -50,3 +50,11 @@ class Structure:
     weights: tuple[Weight, ...] = ()
     results: dict[str, int] = field(default_factory=dict, hash=False)
     """Number of computed values, by declared type."""
+
+    @property
+    def values_by_storage(self) -> dict[str, int]:
+        """The number of constant values, by the storage of their tensors."""
+        found: dict[str, int] = {}
+        for weight in self.weights:
+            found[weight.storage] = found.get(weight.storage, 0) + prod(weight.shape)
+        return found

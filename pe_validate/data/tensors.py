@@ -9,17 +9,31 @@ INPUT_NAME: Final = "image"
 OUTPUT_NAME: Final = "features"
 """The names of the input and the output of Perception Encoders, and of an only output that has no name of its own."""
 
+CHANNELS_LAST: Final = (0, 2, 3, 1)
+
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """Name, shape and NumPy dtype name of one declared input or output; an axis of any length is -1."""
+    """Name, shape and NumPy dtype name of one declared input or output; an axis of any length is -1.
+
+    ``order`` lists the axes from the slowest to the fastest in memory; it is empty if that is the order of the axes.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
+    order: tuple[int, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.dtype}[{', '.join('?' if n < 0 else str(n) for n in self.shape)}]"
+        shown = f"{self.name}: {self.dtype}[{', '.join('?' if n < 0 else str(n) for n in self.shape)}]"
+        return f"{shown} {self.layout}" if self.order else shown
+
+    @property
+    def layout(self) -> str:
+        """How the tensor lies in memory, in words; empty if in the order of its axes."""
+        if self.order == CHANNELS_LAST:
+            return "channels-last (NHWC) in memory"
+        return f"with axes {', '.join(map(str, self.order))} in memory" if self.order else ""
 
     def accepts(self, shape: tuple[int, ...]) -> bool:
         """Return whether ``shape`` matches the declared shape."""

@@ -7,7 +7,8 @@ name, because exporters rename, fuse and drop values. If a place is found nowher
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from dataclasses import replace
+from itertools import pairwise, takewhile
 from math import inf
 from pathlib import Path
 from typing import Final
@@ -28,9 +29,10 @@ from pe_validate.gates.numbers import NumbersGate
 from pe_validate.gates.registry import GATES
 from pe_validate.gates.rewrite import REWRITE, FormGate
 from pe_validate.inputs.images import Sample
+from pe_validate.machines.isolation import IsolatedRuntime
 from pe_validate.models.base import Model
 from pe_validate.reference.reference import Reference
-from pe_validate.system.errors import ExplainError
+from pe_validate.system.errors import ExplainError, RunError
 from pe_validate.targets.base import Values
 from pe_validate.targets.registry import recipe, target_of
 
@@ -38,6 +40,9 @@ Places = Mapping[str, NDArray[np.float64]]
 
 MARGIN_DB: Final = 3.0
 """A place counts as sound if it is this far above the limit for the output, since noise grows from place to place."""
+
+OUTPUT: Final = "output"
+"""The place after all others: what an artifact does to the features at the end."""
 
 FULL_DB: Final = 140.0
 """SNR above which differences between places do not count."""
@@ -65,6 +70,8 @@ def explain(case: Case, path: Path, reference: Reference, verdicts: Sequence[Ver
                 "place."
             )
         found = follow(case, path, reference, gate, name)
+        if not found.place and comparisons[name].snr_db < found.limit_db:
+            found = _at_output(found, comparisons[name].snr_db)
         place = found.place or steepest(found.steps)
         if wrong_layers and not isinstance(gate, FormGate):
             place = reference.model.place_of_layer(wrong_layers[0]) or place
@@ -95,8 +102,22 @@ def follow(case: Case, path: Path, reference: Reference, gate: NumbersGate, name
         reading = target.reading(case.precision, "model" if gate is LOSS else "graph")
         values = target.intermediates(path, reading, image.astype(recipe(case).scheme.dtype), sizes)
         steps = [_nearest(reference.model, place, value, values) for place, value in wanted.items()]
-    place = next((step.place for step in steps if not step.snr_db >= limit + MARGIN_DB), None)
-    return Explanation(case, gate.name, whose, name, limit, tuple(steps), place)
+    return Explanation(case, gate.name, whose, name, limit, tuple(steps), departure(steps, limit))
+
+
+def departure(steps: Sequence[Step], limit: float) -> str | None:
+    """Return the first place after which no place agrees, or None if the last one does.
+
+    A place that disagrees before others that agree is one that the artifact does not hold: an artifact that was made
+    in another way need not hold, for example, the value before the gain of a norm.
+    """
+    lost = list(takewhile(lambda step: not step.snr_db >= limit + MARGIN_DB, reversed(steps)))
+    return lost[-1].place if lost else None
+
+
+def _at_output(found: Explanation, snr_db: float) -> Explanation:
+    """Return the explanation of an artifact whose places agree, and whose output does not."""
+    return replace(found, steps=(*found.steps, Step(OUTPUT, snr_db, "the output itself")), place=OUTPUT)
 
 
 def _sample(reference: Reference, name: str) -> Sample:
@@ -124,8 +145,23 @@ def first_departure(case: Case, path: Path, reference: Reference, sample: Sample
     for gate in (*forms, FIDELITY, LOSS) if made_here else (IDENTITY, LOSS):
         found = follow(case, path, reference, gate, sample.name)
         if found.place:
-            break
-    return found
+            return found
+    snr = _output_snr(case, path, reference, sample)
+    return found if snr is None or snr >= found.limit_db else _at_output(found, snr)
+
+
+def _output_snr(case: Case, path: Path, reference: Reference, sample: Sample) -> float | None:
+    """Return the SNR of the output itself; None where that is not one that can be compared with the model's."""
+    from pe_validate.targets.eager import EagerRuntime
+
+    expected = EagerRuntime(reference.module, reference.model).run(sample.image)
+    reading = target_of(case).reading(case.precision, LOSS.purpose)
+    try:
+        with IsolatedRuntime(path, case.target, reading) as runtime:
+            answer = runtime.run(sample.image)
+    except RunError:
+        return None
+    return compare(expected, answer).snr_db if answer.shape == expected.shape else None
 
 
 def steepest(steps: Sequence[Step]) -> str | None:

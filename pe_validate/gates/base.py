@@ -29,7 +29,8 @@ class Subject:
     """The subject of a validation: everything that decides, before anything has run, which gates are required.
 
     ``weights`` is a spec such as ``seed:7``. ``made_here``: the artifact was exported here, so the lowered graph is
-    known. ``stored_cost`` is the cost that is stored for the case on ``machine``, if there is one.
+    known. ``stored_cost`` is the cost that is stored for the case on ``machine``, if there is one. ``unlisted`` is the
+    precision of a file in words, if its target is not validated in it; the case then has the nearest one.
     """
 
     case: Case
@@ -37,6 +38,7 @@ class Subject:
     made_here: bool = True
     machine: Machine = HERE
     stored_cost: int | None = None
+    unlisted: str | None = None
 
     @property
     def model(self) -> Model:

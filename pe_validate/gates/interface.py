@@ -27,17 +27,27 @@ class InterfaceGate(Gate):
 
     def judge(self, evidence: Evidence) -> Verdict | None:
         """Compare the declarations of the artifact with those of the model, or name how a stranger's file differs."""
-        if not evidence.subject.made_here:
-            return self._judge_contract(evidence)
-        return self.judge_runtime(evidence, evidence.runtime("model")) if evidence.comparable else None
-
-    def _judge_contract(self, evidence: Evidence) -> Verdict | None:
-        """Judge the differences that a file shows, or that were said to be meant; None if there are none."""
-        found = evidence.contract
-        if not evidence.subject.here or not found.words:
+        if self.required(evidence.subject):
+            return self.judge_runtime(evidence, evidence.runtime("model")) if evidence.comparable else None
+        if evidence.subject.made_here:
             return None
         runtime = evidence.runtime("model")
-        assert isinstance(runtime, AdaptedRuntime)
+        return self._judge_contract(evidence, runtime) or self._memory(evidence, runtime)
+
+    def _memory(self, evidence: Evidence, runtime: Runtime) -> Verdict | None:
+        """Return what an app has to know of memory that is not in the order of the axes; None if all of it is."""
+        unusual = [spec for spec in (*runtime.inputs, *runtime.outputs) if spec.order]
+        finding = (
+            f"it declares {' and '.join(map(str, unusual))}: an app has to hand over and read that memory in this "
+            "order, since the runtime takes it as it lies, without an error."
+        )
+        return decide(evidence.case, self.name, True, finding, producer=runtime.producer) if unusual else None
+
+    def _judge_contract(self, evidence: Evidence, runtime: Runtime) -> Verdict | None:
+        """Judge the differences that a file shows, or that were said to be meant; None if there are none."""
+        found = evidence.contract
+        if not isinstance(runtime, AdaptedRuntime):
+            return None
         declared, own = (", ".join(map(str, specs)) for specs in (runtime.declared[0], evidence.model.inputs))
         finding = f"it takes {declared}, where the model takes {own}; an app must give it {found.told}"
         meant = evidence.accepted is not None

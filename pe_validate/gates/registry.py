@@ -26,6 +26,7 @@ from pe_validate.gates.kernels import KERNELS
 from pe_validate.gates.loss import LOSS
 from pe_validate.gates.numbers import NumbersGate
 from pe_validate.gates.parity import PARITY
+from pe_validate.gates.precision import PRECISION
 from pe_validate.gates.products import PRODUCTS
 from pe_validate.gates.retrieval import RETRIEVAL
 from pe_validate.gates.rewrite import REWRITE
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from pe_validate.gates.evidence import Evidence
 
 GATES: Final[tuple[Gate, ...]] = (
+    PRECISION,
     REWRITE,
     GELU,
     PARITY,
@@ -62,7 +64,12 @@ BY_NAME: Final = {gate.name: gate for gate in GATES}
 
 def required(subject: Subject) -> tuple[str, ...]:
     """Return the names of the gates that ``subject`` must pass."""
-    return tuple(gate.name for gate in GATES if gate.required(subject))
+    return tuple(gate.name for gate in _wanted(subject))
+
+
+def _wanted(subject: Subject) -> list[Gate]:
+    """Return the required gates; without limits, which belong to a precision, the others have nothing to judge by."""
+    return [gate for gate in GATES if gate.required(subject) and (gate is PRECISION or not subject.unlisted)]
 
 
 def judge(evidence: Evidence) -> tuple[tuple[str, ...], tuple[Verdict, ...]]:
@@ -71,7 +78,7 @@ def judge(evidence: Evidence) -> tuple[tuple[str, ...], tuple[Verdict, ...]]:
     Raises:
         RunError: the artifact cannot be loaded or executed.
     """
-    wanted = [gate for gate in GATES if gate.required(evidence.subject)]
+    wanted = _wanted(evidence.subject)
     asked = [gate for gate in GATES if gate in wanted or gate.optional]
     verdicts = tuple(verdict for gate in asked if (verdict := gate.judge(evidence)))
     return tuple(gate.name for gate in wanted if not gate.excused(evidence)), verdicts

@@ -168,8 +168,19 @@ def _attempt(
         with suppress(OSError):  # if the disk with the log is full, it is ``error`` that has to be reported
             traceback.print_exc(file=sys.stderr)
             sys.stderr.flush()
-        lines = str(error).strip().splitlines() or ["no message"]
-        return False, ChildError(f"{type(error).__name__}: {lines[0]}")
+        return False, ChildError(_in_words(error))
+
+
+def _in_words(error: BaseException) -> str:
+    """Return what a library raised, with the place where it did if its message has no words, as that of a KeyError."""
+    if isinstance(error, MemoryError):
+        return "MemoryError: it takes more memory than it is allowed to"
+    said = (str(error).strip().splitlines() or [""])[0]
+    if len(said.split()) > 1:
+        return f"{type(error).__name__}: {said}"
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" in '{frames[-1].name}' ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"an unexpected {type(error).__name__}{f' of {said}' if said else ''}{where}"
 
 
 @contextmanager

@@ -78,6 +78,8 @@ class Target(ABC):
     suffix: ClassVar[str]
     title: ClassVar[str]
     """The name that people know it by."""
+    also: ClassVar[tuple[str, ...]] = ()
+    """Further suffixes of files that it reads and does not write."""
     precisions: ClassVar[Mapping[str, Recipe]]
     recommended: ClassVar[tuple[str, ...]] = ()
     tools: ClassVar[tuple[str, ...]] = ("torch",)
@@ -188,6 +190,10 @@ class Target(ABC):
     def precision_of(self, path: Path, structure: Structure) -> str:
         """Return the precision that a file declares; the first one if its files declare none."""
         return next(iter(self.precisions))
+
+    def unlisted_precision(self, structure: Structure) -> str | None:
+        """Return in words the precision that a file declares if it is none of :attr:`precisions`, else None."""
+        return None
 
     def rivals(self, path: Path, threads: int) -> Mapping[str, Runtime]:
         """Return other runtimes for the baseline's file, by name, whose latency is compared too."""

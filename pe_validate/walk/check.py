@@ -27,11 +27,15 @@ from pe_validate.walk.walk import examine
 
 @dataclass(frozen=True)
 class Claim:
-    """The case that a file claims to be, and the structure that was read from the file to find out."""
+    """The case that a file claims to be, and the structure that was read from the file to find out.
+
+    ``unlisted`` is the precision of the file in words, if its target is not validated in it.
+    """
 
     path: Path
     case: Case
     structure: Structure
+    unlisted: str | None = None
 
 
 def claimed(path: Path, model: str, precision: str | None = None) -> Claim:
@@ -44,7 +48,8 @@ def claimed(path: Path, model: str, precision: str | None = None) -> Claim:
     name = model_named(model).name  # before the file is read
     suffixes: dict[str, Target] = {}
     for each in targets().values():  # of targets that share a last suffix, the first is the likely one
-        suffixes.setdefault(f".{each.suffix.rpartition('.')[2]}", each)
+        for suffix in (f".{each.suffix.rpartition('.')[2]}", *each.also):
+            suffixes.setdefault(suffix, each)
     if path.suffix not in suffixes:
         raise UsageError(f"'{path}' is none of {', '.join(suffixes)}.")
     likely = suffixes[path.suffix]
@@ -54,7 +59,8 @@ def claimed(path: Path, model: str, precision: str | None = None) -> Claim:
         raise UsageError(f"'{target.name}' is validated in {', '.join(target.precisions)}, not in '{precision}'.")
     if not path.exists():
         raise UsageError(f"There is nothing at '{path}'.")
-    return Claim(path, Case(name, target.name, precision or target.precision_of(path, structure)), structure)
+    case = Case(name, target.name, precision or target.precision_of(path, structure))
+    return Claim(path, case, structure, None if precision else target.unlisted_precision(structure))
 
 
 def contract_named(text: str) -> Contract:
@@ -105,7 +111,7 @@ def check(
         RunError: the file cannot be read or executed.
     """
     progress(claim.case, "run")
-    subject = Subject(claim.case, reference.weights.spec, made_here=False)
+    subject = Subject(claim.case, reference.weights.spec, made_here=False, unlisted=claim.unlisted)
     structure = claim.structure if claim.structure.delegation else None
     evidence = Evidence(subject, claim.path, reference, structure=structure, output=output, accepted=contract)
     result = examine(evidence, again)

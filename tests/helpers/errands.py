@@ -37,6 +37,15 @@ def raise_without_message() -> None:
     raise ValueError
 
 
+def look_up_in_vain() -> int:
+    nothing: dict[int, int] = {}
+    return nothing[3]
+
+
+def iterate_in_vain() -> int:
+    return next(iter(()))
+
+
 def raise_in_many_lines() -> None:
     raise RuntimeError("the first line\nthe second line")
 

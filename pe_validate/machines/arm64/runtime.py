@@ -21,7 +21,8 @@ from pe_validate.machines.arm64.profiles import Profile, features_in
 from pe_validate.system.errors import PEValidateError, RunError
 from pe_validate.system.process import Child, ChildError
 from pe_validate.targets.runtime import Given, Runtime
-from pe_validate.targets.xnnpack.signature import signature
+from pe_validate.targets.xnnpack.orders import memory_orders
+from pe_validate.targets.xnnpack.signature import laid_out, signature
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -133,11 +134,12 @@ class Arm64Runtime(Runtime):
             inputs, outputs = machine.call(guest.open_program, str(path.absolute()))
         except PEValidateError as error:
             raise RunError(f"'{path}' cannot be loaded: {str(error).rstrip('.')}.") from error
-        self.inputs, self.outputs = signature(inputs, outputs)
+        self.inputs, self.outputs = signature(inputs, outputs, memory_orders(path))
 
     def compute(self, given: Given, wanted: Sequence[int]) -> Given:
         """Run it in the guest; see :meth:`Runtime.compute`."""
-        plain = [(array.tobytes(), str(array.dtype), array.shape) for array in given]
+        arranged = (laid_out(array, spec) for array, spec in zip(given, self.inputs, strict=True))
+        plain = [(array.tobytes(), str(array.dtype), array.shape) for array in arranged]
         found, counted = self._guest.call(guest.run, plain, list(wanted))
         self.products = +Counter(dict(zip(self._guest.matrix_kernels, counted, strict=True)))
         return [np.frombuffer(content, dtype).reshape(shape) for content, dtype, shape in found]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -129,12 +127,19 @@ class CoreMLTarget(CoreMLBase):
 
     def precision_of(self, path: Path, structure: Structure) -> str:
         """Return the precision of the compression that most weights have, or of the float type if there is none."""
-        values: Counter[str] = Counter()
-        for weight in structure.weights:
-            values[weight.storage] += prod(weight.shape)
-        most = values.most_common(1)[0][0] if values else ""
         compressed = {storage: precision for precision, storage in STORAGE.items() if not storage.startswith("float")}
-        return compressed.get(most, "fp16" if "float16" in structure.results else "fp32")
+        return compressed.get(_most(structure), "fp16" if "float16" in structure.results else "fp32")
+
+    def unlisted_precision(self, structure: Structure) -> str | None:
+        """Return the storage of most weights if no precision stores them so, such as a palette of four bits."""
+        most = _most(structure)
+        return None if most in ("", *STORAGE.values()) else f"weights stored as '{most}'"
+
+
+def _most(structure: Structure) -> str:
+    """Return the storage of most constant values, or nothing if there are none."""
+    values = structure.values_by_storage
+    return max(values, key=values.__getitem__, default="")
 
 
 COREML: Final = CoreMLTarget()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from pe_validate.data.outputs import Reading
 from pe_validate.data.recipe import FUSED, Recipe
+from pe_validate.data.structure import Structure
+from pe_validate.system.errors import ExplainError
 from pe_validate.targets.base import Example, Target, Values
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ class OnnxTarget(Target):
 
     name = "onnx"
     suffix = ".onnx"
+    also = (".ort",)
     title = "ONNX"
     precisions: ClassVar[Mapping[str, Recipe]] = {"fp32": Recipe(FUSED)}
     recommended = ("fp32",)
@@ -44,8 +47,22 @@ class OnnxTarget(Target):
 
         return OnnxRuntime(path, threads)
 
+    def structure(self, path: Path) -> Structure:
+        """Read the types of the weights and of the results in a child process; a file in ORT format tells none here."""
+        from pe_validate.targets.onnx.precision import isolated_structure
+
+        return Structure() if path.suffix in self.also else isolated_structure(path)
+
+    def unlisted_precision(self, structure: Structure) -> str | None:
+        """Return the type of most weights, or of most results if there are no weights, where it is not float32."""
+        values = structure.values_by_storage or structure.results
+        most = max(values, key=values.__getitem__, default="float32")
+        return None if most == "float32" else f"{most} {'weights' if structure.weights else 'values'}"
+
     def intermediates(self, path: Path, reading: Reading, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:
         """Declare the intermediate values as outputs, and run the graph."""
+        if path.suffix in self.also:
+            raise ExplainError(f"'{path}' is in ORT format, which gives no values inside: explain its .onnx file.")
         from pe_validate.targets.intermediates import in_a_child
         from pe_validate.targets.onnx.intermediates import intermediates
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 import numpy as np
 import onnx
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from pe_validate.targets.base import Values
 from pe_validate.targets.intermediates import is_wanted
+
+_TYPES: Final = {"tensor(float16)": np.float16, "tensor(float)": np.float32, "tensor(double)": np.float64}
 
 
 def intermediates(path: Path, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:
@@ -29,7 +32,10 @@ def intermediates(path: Path, image: NDArray[np.generic], sizes: frozenset[int])
         options.log_severity_level = 3
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         session = onnxruntime.InferenceSession(str(opened), options, providers=["CPUExecutionProvider"])
+        taken = session.get_inputs()[0]
         names = [value.name for value in session.get_outputs()]
         order = {name: place for place, name in enumerate(name for node in model.graph.node for name in node.output)}
-        values = dict(zip(names, session.run(names, {session.get_inputs()[0].name: image}), strict=True))
+        values = dict(
+            zip(names, session.run(names, {taken.name: image.astype(_TYPES.get(taken.type, image.dtype))}), strict=True)
+        )
     return {name: values[name] for name in sorted(values, key=order.__getitem__) if is_wanted(values[name], sizes)}

@@ -44,9 +44,9 @@ class OnnxRuntime(Runtime):
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except LOAD_ERRORS as error:
             reason = " ".join(str(error).split()).rstrip(".")  # some of its messages end in a line break
-            raise RunError(
-                f"'{path}' cannot be loaded by ONNX Runtime, it is truncated or not a model: {reason}."
-            ) from error
+            from pe_validate.targets.onnx.missing import why_refused
+
+            raise RunError(f"'{path}' cannot be loaded by ONNX Runtime: {why_refused(path, reason)}.") from error
         self.producer = f"ONNX Runtime {onnxruntime.__version__}"
         self.inputs = tuple(_spec(value) for value in self._session.get_inputs())
         self.outputs = tuple(_spec(value) for value in self._session.get_outputs())

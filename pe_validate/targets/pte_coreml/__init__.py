@@ -13,7 +13,7 @@ from pe_validate.targets.base import Example, Values
 from pe_validate.targets.coreml import CoreMLBase
 from pe_validate.targets.programs import COREML_BACKEND
 from pe_validate.targets.schemes import ROUNDED
-from pe_validate.targets.xnnpack import OPERANDS, XNNPACK
+from pe_validate.targets.xnnpack import OPERANDS, XNNPACK, products_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +37,7 @@ class PteCoreMLTarget(CoreMLBase):
     modules = (
         "pe_validate.targets.xnnpack.delegation",
         "pe_validate.targets.xnnpack.constants",
+        "pe_validate.targets.xnnpack.missing",
         "pe_validate.mil.inspection",
         "pe_validate.mil.package",
         "pe_validate.mil.blob",
@@ -89,7 +90,15 @@ class PteCoreMLTarget(CoreMLBase):
 
     def precision_of(self, path: Path, structure: Structure) -> str:
         """Return the precision in which the package computes most of its linear layers."""
-        return XNNPACK.precision_of(path, structure)
+        products = products_of(structure)
+        return max(self.precisions, key=lambda precision: products.get(OPERANDS[precision], 0))
+
+    def unlisted_precision(self, structure: Structure) -> str | None:
+        """Return the operand types of most of the package's linear layers if no precision has them."""
+        products = products_of(structure)
+        most = max(products, key=products.__getitem__, default="")
+        own = [OPERANDS[precision] for precision in self.precisions]
+        return None if most in ("", *own) else f"products of {most}"
 
 
 PTE_COREML: Final = PteCoreMLTarget()

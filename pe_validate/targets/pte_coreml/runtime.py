@@ -25,7 +25,7 @@ class CoreMLProgramRuntime(Runtime):
     def __init__(self, path: Path, reading: Reading, threads: int | None = None) -> None:
         with TemporaryDirectory(prefix="pe_validate-") as folder:
             try:
-                self.inputs, self.outputs = declared(executorch._load_program(str(path)))
+                self.inputs, self.outputs = declared(executorch._load_program(str(path)), path)
             except RuntimeError as error:
                 raise RunError(f"'{path}' cannot be loaded by ExecuTorch: {error}.") from error
             package = unpack(path, Path(folder))

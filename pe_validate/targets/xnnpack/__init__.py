@@ -122,8 +122,20 @@ class XnnpackTarget(Target):
 
     def precision_of(self, path: Path, structure: Structure) -> str:
         """Return the precision of most of a program's linear layers; fp32 if it has none."""
-        products = structure.delegation.products if structure.delegation else {}
-        return max(OPERANDS, key=lambda precision: products.get(f"linear {OPERANDS[precision]}", 0))
+        products = products_of(structure)
+        return max(OPERANDS, key=lambda precision: products.get(OPERANDS[precision], 0))
+
+    def unlisted_precision(self, structure: Structure) -> str | None:
+        """Return the operand types of most of a program's linear layers if no precision has them."""
+        products = products_of(structure)
+        most = max(products, key=products.__getitem__, default="")
+        return None if most in ("", *OPERANDS.values()) else f"products of {most}"
+
+
+def products_of(structure: Structure) -> dict[str, int]:
+    """Return the multiply-accumulates of a program's linear layers by operand types."""
+    found = structure.delegation.products if structure.delegation else {}
+    return {name.removeprefix("linear "): count for name, count in found.items() if name.startswith("linear ")}
 
 
 XNNPACK: Final = XnnpackTarget()

@@ -19,6 +19,7 @@ from pe_validate.system.errors import RunError
 from pe_validate.system.process import Child, ChildError
 from pe_validate.targets.programs import COREML_BACKEND, READ_TIMEOUT, READERS, XNNPACK_BACKEND
 from pe_validate.targets.xnnpack.constants import stored
+from pe_validate.targets.xnnpack.missing import forward_of
 
 LAYOUT: Final = struct.Struct("<IIIQ")
 """Offsets and sizes of the graph and of the constants in XNNPACK's header (``xnnpack_graph_serialize.py``)."""
@@ -38,7 +39,7 @@ def delegation(path: Path) -> Delegation:
 
     file = deserialize_pte_binary(path.read_bytes())
     program = file.program
-    plan = next(plan for plan in program.execution_plan if plan.name == "forward")
+    plan = forward_of(program)
     calls = [instruction.instr_args for chain in plan.chains for instruction in chain.instructions]
     operators = [plan.operators[call.op_index] for call in calls if isinstance(call, KernelCall)]
     products: Counter[str] = Counter()
@@ -72,12 +73,18 @@ def graph_of(payload: bytes) -> dict[str, Any]:
         schema.write_bytes((resources.files(serialization) / "schema.fbs").read_bytes())
         graph.write_bytes(payload[offset : offset + size])
         _flatc_decompile(folder, str(schema), str(graph), ["--raw-binary"])
-        decoded: dict[str, Any] = json.loads(_UNBOUNDED.sub(r"\1Infinity", graph.with_suffix(".json").read_text()))
+        decoded: dict[str, Any] = json.loads(_NOT_FINITE.sub(_as_json, graph.with_suffix(".json").read_text()))
     return decoded
 
 
-_UNBOUNDED: Final = re.compile(r"(?<=: )(-?)inf(?=,?\n)")
-"""An infinite bound, such as ReLU's upper one, as flatc writes it; Python's JSON expects ``Infinity``."""
+_NOT_FINITE: Final = re.compile(r"((?:^\s*|: )-?)(inf|nan)(?=,?$)", re.MULTILINE)
+"""An infinite bound, such as ReLU's upper one, or a NaN, as flatc writes it, alone or as one number of a list."""
+
+
+def _as_json(found: re.Match[str]) -> str:
+    """Spell such a number as Python's JSON does."""
+    sign, number = found.groups()
+    return f"{sign}Infinity" if number == "inf" else f"{sign.rstrip('-')}NaN"
 
 
 def _products(graph: dict[str, Any]) -> Counter[str]:

@@ -1,10 +1,11 @@
-"""Modify an ExecuTorch program so that its XNNPACK delegate also outputs intermediate values."""
+"""Modify an ExecuTorch program so that it, and its XNNPACK delegates, also output intermediate values."""
 
 from __future__ import annotations
 
 import json
 import math
 import tempfile
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pe_validate.targets.base import Values
+from pe_validate.targets.programs import XNNPACK_BACKEND
 from pe_validate.targets.xnnpack.delegation import LAYOUT, LAYOUT_OFFSET, graph_of
+from pe_validate.targets.xnnpack.missing import forward_of
 
 OUTPUT: Final = 2
 """XNN_VALUE_FLAG_EXTERNAL_OUTPUT of ``xnnpack.h``."""
@@ -22,7 +25,11 @@ ALIGNMENT: Final = 16
 """Alignment of planned tensors and of constants, in bytes."""
 
 TYPES: Final = {"xnn_datatype_fp32": 4, "xnn_datatype_fp16": 2}
-"""Bytes per element of the floating-point types."""
+"""Bytes per element of XNNPACK's floating-point types."""
+
+FLOATS: Final = ("FLOAT", "HALF")
+_BYTES: Final = {"FLOAT": 4, "HALF": 2, "INT": 4, "SHORT": 2, "BOOL": 1, "BYTE": 1, "CHAR": 1}
+"""Bytes per element of ExecuTorch's types; the others have at most 8."""
 
 
 def intermediates(path: Path, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:
@@ -31,47 +38,61 @@ def intermediates(path: Path, image: NDArray[np.generic], sizes: frozenset[int])
     from executorch.extension.pybindings import _portable_lib
 
     from pe_validate.targets.xnnpack.runtime import declared
+    from pe_validate.targets.xnnpack.signature import laid_out
 
     with tempfile.TemporaryDirectory(prefix="pe_validate-") as folder:
         opened = Path(folder) / "model.pte"
         names = with_outputs(path, opened, sizes)
         program = _portable_lib._load_program(str(opened))
-        (wanted,), _ = declared(program)
-        answers = program.load_method("forward")([torch.from_numpy(image.astype(wanted.dtype))])
+        (wanted,), _ = declared(program, opened)
+        answers = program.load_method("forward")([torch.from_numpy(laid_out(image.astype(wanted.dtype), wanted))])
         return {name: answer.float().numpy().copy() for name, answer in zip(names, answers, strict=True)}
 
 
 def with_outputs(path: Path, target: Path, sizes: frozenset[int]) -> list[str]:
     """Copy ``path`` to ``target`` with every floating-point value of one of ``sizes`` as an output; return the names.
 
-    The program's own outputs come first, then the added ones in the order of the graph.
+    The program's own outputs come first, then the values inside its XNNPACK delegates, then those between delegates.
 
     Raises:
+        RunError: the program has no ``forward``.
         Exception: the file is not such a program; call it in a child process.
     """
     from executorch.exir._serialize._program import deserialize_pte_binary, serialize_pte_binary
-    from executorch.exir.schema import (
-        AllocationDetails,
-        DelegateCall,
-        EValue,
-        ScalarType,
-        Tensor,
-        TensorShapeDynamism,
-    )
+    from executorch.exir.schema import BackendDelegateInlineData, DelegateCall
 
     file = deserialize_pte_binary(path.read_bytes())
-    plan = next(plan for plan in file.program.execution_plan if plan.name == "forward")
-    call = next(i.instr_args for c in plan.chains for i in c.instructions if isinstance(i.instr_args, DelegateCall))
-    data = file.program.backend_delegate_data[plan.delegates[call.delegate_index].processed.index]
-    graph = graph_of(data.data)
+    plan = forward_of(file.program)
+    payloads = file.program.backend_delegate_data
     names = [f"output {number}" for number in range(len(plan.outputs))]
+    payload_of = {number: payloads[each.processed.index].data for number, each in enumerate(plan.delegates)}
+    graphs = {n: graph_of(payload_of[n]) for n, each in enumerate(plan.delegates) if each.id == XNNPACK_BACKEND}
+    between = _apart(plan, lambda call: len(graphs[call.delegate_index]["input_ids"]), sizes)
+    calls = [i.instr_args for c in plan.chains for i in c.instructions if isinstance(i.instr_args, DelegateCall)]
+    for call in calls:
+        number = call.delegate_index
+        payload, inside = _with_values(plan, call, payload_of[number], graphs[number], sizes)
+        plan.delegates[number].processed.index = len(payloads)  # equal delegates share one: each gets its own
+        payloads.append(BackendDelegateInlineData(data=payload))
+        names += [f"value {number}.{value}" if len(calls) > 1 else f"value {value}" for value in inside]
+    plan.outputs += between
+    names += [f"value {number} of the program" for number in between]
+    target.write_bytes(bytes(serialize_pte_binary(file)))
+    return names
+
+
+def _with_values(
+    plan: Any, call: Any, payload: bytes, graph: dict[str, Any], sizes: frozenset[int]
+) -> tuple[bytes, list[int]]:
+    """Declare a delegate's values as outputs of it and of the program; return its payload, and their numbers."""
+    from executorch.exir.schema import EValue, ScalarType, Tensor, TensorShapeDynamism
+
+    names = []
     for value in _computed(graph, sizes):
         value["external_id"], value["flags"] = graph["num_externs"], OUTPUT
         graph["num_externs"] += 1
         graph["output_ids"].append(value["id_out"])
         size = TYPES[value["datatype"]]
-        place = _aligned(plan.non_const_buffer_sizes[1])
-        plan.non_const_buffer_sizes[1] = place + math.prod(value["dims"]) * size
         tensor = Tensor(
             scalar_type=ScalarType.FLOAT if size == 4 else ScalarType.HALF,
             storage_offset=0,
@@ -80,16 +101,62 @@ def with_outputs(path: Path, target: Path, sizes: frozenset[int]) -> list[str]:
             requires_grad=False,
             layout=0,
             data_buffer_idx=0,
-            allocation_info=AllocationDetails(1, place & 0xFFFFFFFF, place >> 32),
+            allocation_info=_place(plan, math.prod(value["dims"]) * size),
             shape_dynamism=TensorShapeDynamism.STATIC,
         )
         plan.values.append(EValue(tensor))
         call.args.append(len(plan.values) - 1)
         plan.outputs.append(len(plan.values) - 1)
-        names.append(f"value {value['id_out']}")
-    data.data = _with_graph(data.data, graph)
-    target.write_bytes(bytes(serialize_pte_binary(file)))
-    return names
+        names.append(value["id_out"])
+    return _with_graph(payload, graph), names
+
+
+def _apart(plan: Any, inputs_of: Callable[[Any], int], sizes: frozenset[int]) -> list[int]:
+    """Give every planned value memory of its own; return the floating-point ones with one of ``sizes`` elements.
+
+    A value that no instruction writes is a view: it keeps the memory of the value that was last written where it lies.
+    """
+    from executorch.exir.schema import DelegateCall, Tensor, TensorList
+
+    planned = {n: v.val for n, v in enumerate(plan.values) if isinstance(v.val, Tensor) and v.val.allocation_info}
+    owners = {_spot(planned[number]): planned[number].allocation_info for number in plan.inputs if number in planned}
+    placed = dict.fromkeys(plan.inputs, True)
+    for call in (instruction.instr_args for chain in plan.chains for instruction in chain.instructions):
+        if isinstance(call, DelegateCall):
+            written = call.args[inputs_of(call) :]
+        else:
+            last = plan.values[call.args[-1]].val
+            written = last.items if isinstance(last, TensorList) else call.args[-1:]
+        for number in (*(n for n in call.args if n not in written), *written):
+            if number not in planned or number in placed:
+                continue
+            tensor, spot = planned[number], _spot(planned[number])
+            if number in written:
+                owners[spot] = _place(plan, math.prod(tensor.sizes) * _BYTES.get(tensor.scalar_type.name, 8))
+            tensor.allocation_info = owners.get(spot, tensor.allocation_info)
+            placed[number] = number in written
+    return [
+        number
+        for number, own in placed.items()
+        if own and number in planned and number not in {*plan.inputs, *plan.outputs}
+        if planned[number].scalar_type.name in FLOATS and math.prod(planned[number].sizes) in sizes
+    ]
+
+
+def _spot(tensor: Any) -> tuple[int, int, int]:
+    place = tensor.allocation_info
+    return place.memory_id, place.memory_offset_low, place.memory_offset_high
+
+
+def _place(plan: Any, size: int) -> Any:
+    """Return memory for ``size`` bytes that no other value of the program uses."""
+    from executorch.exir.schema import AllocationDetails
+
+    if len(plan.non_const_buffer_sizes) < 2:  # the first one is reserved
+        plan.non_const_buffer_sizes.append(0)
+    place = _aligned(plan.non_const_buffer_sizes[1])
+    plan.non_const_buffer_sizes[1] = place + size
+    return AllocationDetails(1, place & 0xFFFFFFFF, place >> 32)
 
 
 def _computed(graph: dict[str, Any], sizes: frozenset[int]) -> list[dict[str, Any]]:
@@ -114,7 +181,7 @@ def _with_graph(payload: bytes, graph: dict[str, Any]) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         schema, source = Path(folder) / "schema.fbs", Path(folder) / "graph.json"
         schema.write_bytes((resources.files(serialization) / "schema.fbs").read_bytes())
-        source.write_text(json.dumps(graph).replace("Infinity", "inf"))  # as flatc reads it
+        source.write_text(json.dumps(graph).replace("Infinity", "inf").replace("NaN", "nan"))  # as flatc reads it
         _flatc_compile(folder, str(schema), str(source))
         made = next(p for p in Path(folder).iterdir() if p.suffix not in (".fbs", ".json")).read_bytes()
     start, _, constants, count = LAYOUT.unpack_from(payload, LAYOUT_OFFSET)

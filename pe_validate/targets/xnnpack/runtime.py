@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 
 # Not executorch.runtime, which imports the whole exporter (6-10 s) to run a file.
 from executorch.extension.pybindings import _portable_lib as executorch
 
-from pe_validate.data.tensors import TensorSpec
 from pe_validate.system.errors import RunError
 from pe_validate.targets.runtime import Given, Runtime
-from pe_validate.targets.xnnpack.signature import signature
+from pe_validate.targets.xnnpack.missing import data_beside, why_refused
+from pe_validate.targets.xnnpack.orders import memory_orders
+from pe_validate.targets.xnnpack.signature import Signature, laid_out, signature
+
+Program: TypeAlias = executorch.ExecuTorchProgram | executorch.ExecuTorchModule
 
 
 class ExecuTorchRuntime(Runtime):
@@ -24,25 +28,43 @@ class ExecuTorchRuntime(Runtime):
         if threads:
             executorch._unsafe_reset_threadpool(threads)  # there is one pool for the whole process
         try:
-            # The method borrows from the program: keep both.
-            self._program = executorch._load_program(str(path))
-            self._method = self._program.load_method("forward")
-            self.inputs, self.outputs = declared(self._program)
+            self._program, self._method = _loaded(path)  # the method borrows from the program: keep both
+            self.inputs, self.outputs = declared(self._program, path)
         except RuntimeError as error:
-            raise RunError(
-                f"'{path}' cannot be loaded by ExecuTorch, it is truncated or not a program: {error}."
-            ) from error
+            raise RunError(f"'{path}' cannot be loaded by ExecuTorch: {why_refused(path, str(error))}.") from error
         self.producer = f"ExecuTorch {version('executorch')}"
 
     def compute(self, given: Given, wanted: Sequence[int]) -> Given:
         """Run it; see :meth:`Runtime.compute`."""
-        found: list[torch.Tensor] = self._method([torch.from_numpy(array) for array in given])
+        arranged = (laid_out(array, spec) for array, spec in zip(given, self.inputs, strict=True))
+        found: list[torch.Tensor] = self._method([torch.from_numpy(array) for array in arranged])
         return [found[index].numpy() for index in wanted]
 
 
-def declared(program: executorch.ExecuTorchProgram) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-    """Return the inputs and the outputs of ``forward``."""
+def _loaded(path: Path) -> tuple[Program, Callable[[list[torch.Tensor]], list[torch.Tensor]]]:
+    """Load a program, together with the constants beside it if it needs them; return it, and its ``forward``.
+
+    Raises:
+        RuntimeError: it cannot be loaded.
+    """
+    program = executorch._load_program(str(path))
+    try:
+        return program, program.load_method("forward")
+    except RuntimeError:
+        if not (constants := data_beside(path)):
+            raise
+    module = executorch._load_for_executorch(str(path), str(constants))
+    return module, module.forward
+
+
+def declared(program: Program, path: Path) -> Signature:
+    """Return the inputs and the outputs of ``forward`` of a program, which was loaded from ``path``.
+
+    Raises:
+        RunError: the file is damaged.
+    """
     metadata = program.method_meta("forward")
     inputs = [metadata.input_tensor_meta(i) for i in range(metadata.num_inputs())]
     outputs = [metadata.output_tensor_meta(i) for i in range(metadata.num_outputs())]
-    return signature(*([(tuple(m.sizes()), m.dtype()) for m in metas] for metas in (inputs, outputs)))
+    taken, given = ([(tuple(m.sizes()), m.dtype()) for m in metas] for metas in (inputs, outputs))
+    return signature(taken, given, memory_orders(path))

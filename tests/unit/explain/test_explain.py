@@ -9,19 +9,24 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
+from nano import IMAGES
 from towers import tower_of
 
 from pe_validate.case import Case
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.compare import compare
 from pe_validate.data.explanation import Explanation, Step
-from pe_validate.explain.locate import explain, first_departure, steepest
+from pe_validate.explain.locate import departure, explain, first_departure, steepest
 from pe_validate.models.perception_encoder.vision.places import place_of_layer, places_of
+from pe_validate.models.registry import load_model
 from pe_validate.reference.reference import Reference, reference
 from pe_validate.report.explained import to_chart
 from pe_validate.system.errors import ExplainError
+from pe_validate.system.process import Child
 from pe_validate.targets.export import export
 from pe_validate.targets.registry import target_named
+from pe_validate.walk.check import check, claimed
 from pe_validate.walk.walk import evidence_of, examine
 
 MODEL = "PE-Nano"
@@ -127,3 +132,56 @@ def test_a_chart_has_a_line_for_each_place_and_can_be_printed() -> None:
     assert [line.split("  ")[0].strip() for line in lines] == [step.place for step in steps]
     assert [line.count("█") for line in lines] == [40, 20, 0]
     assert lines[-1].endswith("← here")
+
+
+def steps_of(*values: float) -> list[Step]:
+    return [Step(place, snr, "") for place, snr in zip("abcde", values, strict=False)]
+
+
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        ((120, 119, 118), None),
+        ((120, 20, 118), None),
+        ((-inf, -inf, 118), None),
+        ((120, 119, 60), "c"),
+        ((120, 60, 58), "b"),
+        ((120, 20, 118, 60, 58), "d"),
+        ((60, 59, -inf), "a"),
+        ((), None),
+    ],
+)
+def test_a_place_that_disagrees_before_others_that_agree_is_no_departure(
+    values: tuple[float, ...], place: str | None
+) -> None:
+    assert departure(steps_of(*values), 100) == place
+
+
+def write_normalised(path: Path) -> None:
+    """PE-Nano, not rewritten, and its features scaled to length one; to be called in a child."""
+    torch.onnx.export(Normalised(), (torch.from_numpy(IMAGES[0].image),), str(path), dynamo=True, external_data=False)
+
+
+class Normalised(torch.nn.Module):
+    """An encoder with a step behind the last place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = load_model(MODEL).eval()
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.normalize(self.inner(image), dim=-1)
+
+
+def test_what_is_done_to_the_features_at_the_end_is_the_outputs_departure(model: Reference, tmp_path: Path) -> None:
+    """The tower's own places agree, those that the rewrite folds included; so the fault is behind them."""
+    path = tmp_path / "normalised.onnx"
+    with Child(tmp_path / "log") as child:
+        child.call(write_normalised, 300, path)
+    claim = claimed(path, MODEL)
+    found = first_departure(claim.case, path, model, model.inputs[0], made_here=False)
+    assert (found.place, found.steps[-1].place) == ("output", "output")
+    assert min(step.snr_db for step in found.steps[-3:-1]) > 100
+    explanation = check(claim, model).explanation
+    assert explanation
+    assert explanation.place == "output"

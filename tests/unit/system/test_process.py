@@ -75,7 +75,6 @@ def test_an_error_of_a_stage_is_raised_as_itself(
     ("function", "message"),
     [
         (errands.divide_by_zero, "ZeroDivisionError: division by zero"),
-        (errands.raise_without_message, "ValueError: no message"),
         (errands.raise_in_many_lines, "RuntimeError: the first line"),
     ],
 )
@@ -87,8 +86,24 @@ def test_any_other_exception_is_named_in_one_line(
     assert str(failure.value) == message
 
 
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (errands.raise_without_message, "an unexpected ValueError in 'raise_without_message' (errands.py, line "),
+        (errands.look_up_in_vain, "an unexpected KeyError of 3 in 'look_up_in_vain' (errands.py, line "),
+        (errands.iterate_in_vain, "an unexpected StopIteration in 'iterate_in_vain' (errands.py, line "),
+    ],
+)
+def test_an_exception_without_words_is_given_its_place(
+    lasting_child: Child, function: Callable[[], object], message: str
+) -> None:
+    with pytest.raises(ChildError) as failure:
+        lasting_child.call(function, PATIENCE)
+    assert str(failure.value).startswith(message)
+
+
 def test_an_exit_that_can_be_caught_is_an_exception_like_any_other(lasting_child: Child) -> None:
-    with pytest.raises(ChildError, match="SystemExit: 4"):
+    with pytest.raises(ChildError, match="an unexpected SystemExit of 4"):
         lasting_child.call(errands.exit_politely, PATIENCE, 4)
 
 
@@ -141,7 +156,7 @@ def test_an_endless_loop_ends_at_the_timeout_which_is_named(child: Child) -> Non
 def test_a_child_may_not_allocate_more_than_it_was_given() -> None:
     with Child(memory=2**28) as child:
         assert child.call(errands.allocate, PATIENCE, 2**26) == 2**26
-        with pytest.raises(ChildError, match=r"^MemoryError: no message$"):
+        with pytest.raises(ChildError, match=r"^MemoryError: it takes more memory than it is allowed to$"):
             child.call(errands.allocate, PATIENCE, 2**29)
         assert child.call(errands.echo, PATIENCE, 7) == ((7,), {})
 

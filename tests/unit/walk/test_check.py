@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from nano import IMAGES, write_plain
+from strangers import write_half
 
 from pe_validate.data.case import Case
 from pe_validate.data.comparison import Comparison
 from pe_validate.data.result import Result
+from pe_validate.data.structure import Delegation, Structure, Weight
 from pe_validate.data.verdict import Verdict
 from pe_validate.reference.reference import reference
 from pe_validate.system.errors import RunError, UsageError
@@ -22,6 +24,16 @@ from pe_validate.targets.registry import targets
 from pe_validate.walk.check import _advised, check, claimed
 
 MODEL = "PE-Nano"
+
+
+def weights(storage: str) -> Structure:
+    """A package with one matrix, and a small constant in float16."""
+    names = {"matrix": ((8, 8), storage), "scale": ((8,), "float16")}
+    return Structure(weights=tuple(Weight(name, shape, kind, 1, "linear") for name, (shape, kind) in names.items()))
+
+
+def products(kind: str) -> Structure:
+    return Structure(Delegation(1, (), {kind: 64}))
 
 
 @pytest.mark.parametrize(
@@ -39,10 +51,59 @@ def test_a_package_says_by_its_weights_and_values_in_what_it_computes(tiny: Path
     assert found.structure.weights
 
 
-def test_a_file_whose_format_has_one_precision_is_claimed_unread(tmp_path: Path) -> None:
-    for target in ("onnx", "pt2"):
-        (tmp_path / f"model.{target}").touch()
-        assert claimed(tmp_path / f"model.{target}", MODEL).case == Case(MODEL, target, "fp32")
+@pytest.mark.parametrize(("suffix", "target"), [("onnx", "onnx"), ("ort", "onnx"), ("pt2", "pt2")])
+def test_a_file_whose_format_has_one_precision_is_claimed_by_its_suffix(
+    tmp_path: Path, suffix: str, target: str
+) -> None:
+    (tmp_path / f"model.{suffix}").touch()
+    assert claimed(tmp_path / f"model.{suffix}", MODEL).case == Case(MODEL, target, "fp32")
+
+
+@pytest.fixture
+def half(tiny: Path, tmp_path: Path) -> Path:
+    """The ONNX file with its weights and results in float16, and its input and output as they were."""
+    path = tmp_path / "half.onnx"
+    with Child(tmp_path / "log") as child:
+        child.call(write_half, 100, tiny / "tiny.onnx", path)
+    return path
+
+
+def test_a_precision_that_is_not_validated_is_named_first_and_the_numbers_are_told(half: Path) -> None:
+    claim = claimed(half, MODEL)
+    assert claim.unlisted == "float16 weights"
+    result = check(claim, reference(MODEL))
+    assert result.required == ("precision",)
+    (verdict,) = result.verdicts
+    assert verdict.status == result.status == "fail"
+    assert verdict.sentence.startswith("PE-Nano/onnx fails precision: it has float16 weights, and 'onnx' is validated")
+
+
+def test_a_precision_that_a_user_names_is_that_by_which_a_file_is_judged(half: Path) -> None:
+    assert claimed(half, MODEL, "fp32").unlisted is None
+
+
+@pytest.mark.parametrize(
+    ("target", "structure", "unlisted"),
+    [
+        ("mlpackage", weights("float16"), None),
+        ("mlpackage", weights("6-bit palette"), None),
+        ("mlpackage", weights("4-bit palette"), "weights stored as '4-bit palette'"),
+        ("mlpackage", weights("sparse"), "weights stored as 'sparse'"),
+        ("mlpackage", weights("int8, one scale"), "weights stored as 'int8, one scale'"),
+        ("mlpackage", Structure(), None),
+        ("onnx", Structure(results={"float16": 9, "float32": 2}), "float16 values"),
+        ("pte", products("linear qdint8 × qcint8"), None),
+        ("pte", products("linear qdint8 × qcint4"), "products of qdint8 × qcint4"),
+        ("pte", products("convolution fp32 × fp32"), None),
+        ("pte-coreml", products("linear fp16 × fp16"), None),
+        ("pte-coreml", products("linear qdint8 × qcint8"), "products of qdint8 × qcint8"),
+    ],
+)
+def test_a_file_says_in_what_it_is_if_the_matrix_has_no_such_precision(
+    target: str, structure: Structure, unlisted: str | None
+) -> None:
+    assert targets()[target].unlisted_precision(structure) == unlisted
+    assert targets()[target].precision_of(Path("file"), structure) in targets()[target].precisions
 
 
 @pytest.mark.parametrize("name", ["renamed.pte", "renamed.coreml.pte"])
@@ -79,7 +140,7 @@ def test_what_a_user_says_of_a_file_without_a_delegate_is_believed_unread(tmp_pa
 @pytest.mark.parametrize("name", ["model.tflite", "model", ".pte"])
 def test_a_suffix_that_no_target_has_is_refused_with_those_that_there_are(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
-    with pytest.raises(UsageError, match=r"is none of \.onnx, \.pte, \.mlpackage, \.pt2\.$"):
+    with pytest.raises(UsageError, match=r"is none of \.onnx, \.ort, \.pte, \.mlpackage, \.pt2\.$"):
         claimed(tmp_path / name, MODEL)
 
 
