@@ -39,7 +39,7 @@ def convert(module: nn.Module, example: Example, *, route: Route = "trace", half
         import coremltools as ct
 
         inputs = [ct.TensorType(name=n, shape=tuple(x.shape), dtype=np.float32) for n, x in example.inputs.items()]
-        with workarounds():
+        with coreml_workarounds():
             return ct.convert(
                 captured(module, example.tensors, route),
                 inputs=inputs if route == "trace" else None,  # an exported program declares its own names and shapes
@@ -63,8 +63,8 @@ def captured(module: nn.Module, inputs: tuple[Tensor, ...], route: Route) -> Any
 
 
 @contextmanager
-def workarounds() -> Iterator[None]:
-    """Apply every workaround."""
+def coreml_workarounds() -> Iterator[None]:
+    """Apply every workaround to what is traced, exported and converted inside the ``with``."""
     with ExitStack() as stack:
         for workaround in (alias_as_detach, casts_of_one_element, scalar_bias_unfused):
             stack.enter_context(workaround())
