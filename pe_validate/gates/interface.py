@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 
 
 class InterfaceGate(Gate):
-    """Checks the names, where files hold them, the shapes and the types of the input and the output."""
+    """Checks the names, where files hold them, the shapes and the types of the input and the output.
+
+    Of a file that someone else made, it says what an app hands over if that is a pixel buffer.
+    """
 
     name = "interface"
+    optional = True
 
     def required(self, subject: Subject) -> bool:
         """Require it of artifacts that were exported here: others may use names of their own."""
@@ -25,7 +29,23 @@ class InterfaceGate(Gate):
 
     def judge(self, evidence: Evidence) -> Verdict | None:
         """Compare the declarations of the artifact with those of the model."""
-        return self.judge_runtime(evidence, evidence.runtime("model")) if evidence.comparable else None
+        if not evidence.subject.here or not evidence.comparable:
+            return None
+        runtime = evidence.runtime("model")
+        return self.judge_runtime(evidence, runtime) if evidence.subject.made_here else self._handed(evidence, runtime)
+
+    def _handed(self, evidence: Evidence, runtime: Runtime) -> Verdict | None:
+        """Say which pixel buffer an app hands over; the numbers have shown that it is the right one, or not."""
+        images = [spec for spec in runtime.inputs if spec.pixels]
+        if not images:
+            return None
+        buffers = " and ".join(
+            f"for '{spec.name}' a pixel buffer, {spec.shape[-1]} pixels wide and {spec.shape[-2]} high, which Core ML "
+            f"reads as {spec.pixels}"
+            for spec in images
+        )
+        finding = f"an app hands over {buffers}; it does not normalise."
+        return decide(evidence.case, self.name, True, finding, producer=runtime.producer)
 
     def judge_runtime(self, evidence: Evidence, runtime: Runtime) -> Verdict:
         """Judge the declarations of a loaded artifact."""

@@ -43,9 +43,10 @@ def claimed(path: Path, model: str, precision: str | None = None) -> Claim:
     suffixes: dict[str, Target] = {}
     for each in targets().values():  # of targets that share a last suffix, the first is the likely one
         suffixes.setdefault(f".{each.suffix.rpartition('.')[2]}", each)
-    if path.suffix not in suffixes:
+    others = {suffix: each for each in targets().values() for suffix in each.other_suffixes}
+    if path.suffix not in suffixes | others:
         raise UsageError(f"'{path}' is none of {', '.join(suffixes)}.")
-    likely = suffixes[path.suffix]
+    likely = (others | suffixes)[path.suffix]
     structure = likely.structure(path) if path.exists() and _must_read(likely, precision) else Structure()
     target = next((t for t in _targets_sharing_suffix() if t.claims(path, structure)), likely)
     if precision not in (None, *target.precisions):
@@ -80,7 +81,11 @@ def check(
     """
     progress(claim.case, "run")
     subject = Subject(claim.case, reference.weights.spec, made_here=False)
-    structure = claim.structure if claim.structure.delegation else None
+    structure = claim.structure if claim.structure != Structure() else subject.target.structure(claim.path)
+    if structure.takes_pixels:
+        from pe_validate.reference.pixels import of_pixels
+
+        reference = of_pixels(reference)
     result = examine(Evidence(subject, claim.path, reference, structure=structure, output=output), again)
     return _advised(result, reference.weights.spec)
 

@@ -1,14 +1,21 @@
-"""Run any module with float16 constants and float32 arithmetic, as the `exact` reading of a Core ML package does."""
+"""Run any module with float16 constants and float32 arithmetic, as the `exact` reading of a Core ML package does.
+
+Constants that a package of mixed precision keeps in float32 are kept.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakIdKeyDictionary
+
+from pe_validate.mil.matrices import Stored
+
+NOTHING: Final = Stored(frozenset(), frozenset())
 
 _ATTENTION = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default
 
@@ -19,11 +26,14 @@ class RoundedConstants(TorchDispatchMode):
     This is where a converter, which folds constants first, narrows them to float16. ``apart``: attention consists of
     products and a softmax, as up to iOS 17; the query is then scaled first, and a constant one (of the pooling probe)
     is rounded after scaling.
+
+    ``stored``: the constants of the package, of which those in float32 are not rounded. ``strange``: whether constants
+    that it does not store, because it has them folded into others, are rounded too.
     """
 
-    def __init__(self, image: Tensor, *, apart: bool) -> None:
+    def __init__(self, image: Tensor, *, apart: bool, stored: Stored = NOTHING, strange: bool = True) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch does not type it
-        self._apart = apart
+        self._apart, self._stored, self._strange = apart, stored, strange
         self._computed: Any = WeakIdKeyDictionary()
         self._computed[image] = True
 
@@ -42,7 +52,7 @@ class RoundedConstants(TorchDispatchMode):
     def _scaled(self, query: Tensor, *rest: Any, scale: float | None = None, **options: Any) -> Any:
         factor = torch.tensor(query.shape[-1] ** -0.5 if scale is None else scale)
         if self._depends(query):
-            self._computed[scaled := query * factor.half().float()] = True
+            self._computed[scaled := query * self._narrow(factor)] = True
         else:
             scaled = query * factor
         return (scaled, *rest), options | {"scale": 1.0}
@@ -51,22 +61,25 @@ class RoundedConstants(TorchDispatchMode):
         return isinstance(value, Tensor) and value in self._computed
 
     def _narrow(self, value: Any) -> Any:
-        constant = isinstance(value, Tensor) and value.is_floating_point() and not self._depends(value)
-        return value.half().to(value.dtype) if constant else value
+        if not isinstance(value, Tensor) or not value.is_floating_point() or self._depends(value) or not value.numel():
+            return value
+        if self._stored.keeps(value) or not (self._strange or self._stored.rounds(value)):
+            return value
+        return value.half().to(value.dtype)
 
 
 class Rounded(nn.Module):
     """``module``, run with :class:`RoundedConstants`."""
 
-    def __init__(self, module: nn.Module, *, apart: bool) -> None:
+    def __init__(self, module: nn.Module, *, apart: bool, stored: Stored = NOTHING, strange: bool = True) -> None:
         super().__init__()
-        self.module, self._apart = module, apart
+        self.module, self._apart, self._stored, self._strange = module, apart, stored, strange
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the features of ``image``."""
         # Not in inference mode, where composite operators are dispatched without being decomposed.
         with torch.inference_mode(False), torch.no_grad():
             image = image.clone()
-            with RoundedConstants(image, apart=self._apart):
+            with RoundedConstants(image, apart=self._apart, stored=self._stored, strange=self._strange):
                 features: Tensor = self.module(image)
         return features

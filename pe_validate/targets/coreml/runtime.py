@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -13,7 +14,15 @@ from pe_validate import mil
 from pe_validate.data.outputs import Reading
 from pe_validate.data.tensors import TensorSpec
 from pe_validate.system.errors import RunError
+from pe_validate.targets.coreml.pictures import as_array, as_declared
 from pe_validate.targets.runtime import Runtime
+
+NOT_ARRAYS: Final = {
+    "string": "a class label",
+    "int64": "a number, such as a class label",
+    "dictionary": "a dictionary of probabilities by class",
+}
+"""Types of outputs that are no arrays, in words."""
 
 
 class CoreMLRuntime(Runtime):
@@ -22,6 +31,7 @@ class CoreMLRuntime(Runtime):
     def __init__(self, path: Path, reading: Reading, threads: int | None = None) -> None:
         if threads:
             torch.set_num_threads(threads)
+        self._path = path
         self._program: mil.Program | None = None
         program = mil.load(path, mode="exact" if reading == "native" else reading)
         self.inputs: tuple[TensorSpec, ...] = program.inputs
@@ -34,12 +44,33 @@ class CoreMLRuntime(Runtime):
             self._predict = program.predict
             self.producer = f"Core ML reference evaluator, {reading}"
 
+    def features_spec(self) -> TensorSpec:
+        """Return the specification of the output to validate, which is an array.
+
+        Raises:
+            RunError: it is not, as with the outputs of a classifier, or the base class cannot choose one.
+        """
+        arrays = [spec.name for spec in self.outputs if spec.dtype not in NOT_ARRAYS]
+        if not arrays:
+            given = " and ".join(f"'{spec.name}' ({NOT_ARRAYS[spec.dtype]})" for spec in self.outputs)
+            raise RunError(
+                f"'{self._path}' is a classifier: it gives {given}, and no array to compare with the model's; convert "
+                "it again without classifier_config."
+            )
+        spec = super().features_spec()
+        if spec.name not in arrays:
+            raise RunError(
+                f"Output '{spec.name}' of '{self._path}' is {NOT_ARRAYS[spec.dtype]}; name an array by --output, such "
+                f"as {arrays[0]}."
+            )
+        return spec
+
     def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
-        answer = self._predict({self.image_spec().name: image})
+        spec = self.image_spec()
+        answer = self._predict({spec.name: as_declared(image, spec)})
         overflows = self._program.overflows if self._program else []
         self.notes = (f"the first result beyond float16's range is that of {overflows[0]}",) if overflows else ()
-        features: NDArray[np.generic] = answer[self.features_spec().name]
-        return features
+        return as_array(answer[self.features_spec().name])
 
 
 def _core_ml(path: Path):  # type: ignore[no-untyped-def]  # coremltools publishes no types

@@ -86,7 +86,11 @@ BROKEN = [
     ("no-model", lambda path: (path / MODEL).unlink(), "unreadable model.mlmodel"),
     ("garbled-model", lambda path: (path / MODEL).write_bytes(b"\xff" * 64), "unreadable model.mlmodel"),
     ("empty-model", lambda path: (path / MODEL).write_bytes(b""), "holds no model, not an ML Program"),
-    ("neural-network", edit(neural_network), "holds neuralNetwork, not an ML Program"),
+    (
+        "neural-network",
+        edit(neural_network),
+        "holds a neural network (Core ML's format before ML Programs), not an ML Program",
+    ),
     ("stateful", edit(stateful), "is stateful ('cache')"),
     ("flexible", edit(flexible), "describes input 'x: float32[1..9]', where its program takes"),
     ("image", edit(lambda s: s.description.input[0].type.imageType.SetInParent()), "'x' with colour space 0"),
