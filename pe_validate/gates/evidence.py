@@ -14,6 +14,7 @@ from pe_validate.data.execution import Execution
 from pe_validate.data.machine import Machine
 from pe_validate.data.outputs import Array, Outputs, Reading
 from pe_validate.data.structure import Structure
+from pe_validate.data.tensors import TensorSpec
 from pe_validate.gates.base import MisfitError, Subject
 from pe_validate.inputs.images import Sample
 from pe_validate.machines.isolation import IsolatedRuntime
@@ -103,7 +104,22 @@ class Evidence:
         wanted, shape = runtime.image_spec(), self.reference.inputs[0].image.shape
         if not wanted.accepts(shape):
             raise MisfitError(runtime.producer, f"it takes {wanted}, the model an image of {list(shape)}")
+        given = runtime.features_spec()
+        if given.takes_bytes:
+            self._require_bytes(runtime.producer, given)
         return run(runtime, self.reference.inputs)
+
+    def _require_bytes(self, producer: str, given: TensorSpec) -> None:
+        """Refuse an output of 8-bit pixels, which holds whole numbers from 0 to 255, for a model that gives no such.
+
+        Raises:
+            MisfitError: rounding the model's answers to such numbers takes more than a tenth of them.
+        """
+        answers = np.concatenate([value.ravel() for value in self.reference.trained.features.values()])
+        lost = np.linalg.norm(answers - np.clip(np.rint(answers), 0, 255))
+        if lost > np.linalg.norm(answers) / 10:
+            held = f"the model's answers lie between {answers.min():.3g} and {answers.max():.3g}"
+            raise MisfitError(producer, f"it gives {given}: whole numbers from 0 to 255, and {held}")
 
     def runtime(self, purpose: Purpose) -> Runtime:
         """Return the loaded artifact; only one reading is open at a time.

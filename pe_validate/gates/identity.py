@@ -38,10 +38,10 @@ FOLDED_ELSEWHERE: Final = (
     " It has constants of the tower folded into others: what costs less than rounding those is not seen."
 )
 
-FOLDING: Final = 2.0
+FOLDING: Final = 4.0
 """Times the error of rounding the constants that a file has folded into others, by which it may leave its source.
 
-The folded ones may be larger than those that they were made of.
+The folded ones may be larger than those that they were made of, and are rounded more coarsely then.
 """
 
 
@@ -80,22 +80,22 @@ class IdentityGate(NumbersGate):
             return source.share(stored) >= KNOWN_SHARE, compare(answer, actual.features[first.name]).snr_db
 
         sources = evidence.target.sources(reference.module, reference.graph(evidence.case).module, evidence.path)
-        source = max(sources, key=likeness)
+        source, *others = sorted(sources, key=likeness, reverse=True)
         strict = judge_numbers(evidence.case, self.name, self._answers(evidence, source), actual, row)
         if strict.status == "pass":
             return strict
         if source.share(stored) < KNOWN_SHARE:
             return replace(loose, sentence=loose.sentence + UNKNOWN_SOURCE)
-        return self._folded(evidence, source, actual, row) or strict
+        folded = (self._folded(evidence, each, actual, row) for each in (source, *others) if each.unfolded is not None)
+        return next(folded, None) or strict
 
     def _folded(self, evidence: Evidence, source: Source, actual: Outputs, row: Tolerance) -> Verdict | None:
         """Judge a file that stores some of its source's constants folded into others, by what rounding those costs.
 
-        A folded constant is rounded elsewhere, and where is not known. Without that rounding on either side the file
-        may leave the source by what it costs, and by as much again.
+        A folded constant is rounded elsewhere, and where is not known, so the source is left unrounded there. None if
+        everything is stored as it is, so that nothing excuses the file.
         """
-        if source.unfolded is None:
-            return None
+        assert source.unfolded is not None
         unfolded = replace(source, name=f"{source.name} except those folded elsewhere", module=source.unfolded)
         answers = self._answers(evidence, unfolded)
         from pe_validate.data.compare import compare_outputs
@@ -103,7 +103,7 @@ class IdentityGate(NumbersGate):
         cost = worst(list(compare_outputs(answers, self._answers(evidence, source)).values()))
         limit = Limits(
             max(row.limit.max_rel, FOLDING * cost.max_rel),
-            min(row.limit.snr_db, cost.snr_db - 20 * log10(FOLDING)),
+            min(row.limit.snr_db, round(cost.snr_db - 20 * log10(FOLDING), 1)),
             min(row.limit.cosine, 1 - FOLDING**2 * (1 - cost.cosine)),
         )
         if limit == row.limit:

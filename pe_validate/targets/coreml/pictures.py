@@ -36,3 +36,9 @@ def as_array(answer: NDArray[np.generic] | Image.Image) -> NDArray[np.generic]:
         return answer
     pixels = np.asarray(answer, np.float32)
     return pixels[None, None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)[None]
+
+
+def in_range(values: NDArray[np.generic], spec: TensorSpec) -> NDArray[np.generic]:
+    """Return the values of an image output within the range of its pixels, red first."""
+    clipped: NDArray[np.generic] = np.clip(values, 0, 255)
+    return np.ascontiguousarray(clipped[:, ::-1] if spec.pixels == "BGR" else clipped)

@@ -18,6 +18,16 @@ from pe_validate.mil.matrices import Stored
 NOTHING: Final = Stored(frozenset(), frozenset())
 
 _ATTENTION = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default
+_TAKES_NUMBERS: Final = frozenset(
+    {
+        torch.ops.aten.add.Tensor,
+        torch.ops.aten.sub.Tensor,
+        torch.ops.aten.mul.Tensor,
+        torch.ops.aten.div.Tensor,
+        torch.ops.aten.rsub.Scalar,
+    }
+)
+"""Operators whose numbers are constants of a package like any other."""
 
 
 class RoundedConstants(TorchDispatchMode):
@@ -44,6 +54,8 @@ class RoundedConstants(TorchDispatchMode):
             args, kwargs = self._scaled(*args, **kwargs)
         if any(map(self._depends, tree_leaves((args, kwargs)))):
             args, kwargs = tree_map(self._narrow, (args, kwargs))
+            if func in _TAKES_NUMBERS:
+                args = tuple(map(self._narrow_number, args))
             results = func(*args, **kwargs)
             self._computed.update((value, True) for value in tree_leaves(results) if isinstance(value, Tensor))
             return results
@@ -66,6 +78,9 @@ class RoundedConstants(TorchDispatchMode):
         if self._stored.keeps(value) or not (self._strange or self._stored.rounds(value)):
             return value
         return value.half().to(value.dtype)
+
+    def _narrow_number(self, value: Any) -> Any:
+        return self._narrow(torch.tensor(value)).item() if isinstance(value, float) else value
 
 
 class Rounded(nn.Module):

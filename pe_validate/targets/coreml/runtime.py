@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -14,7 +15,7 @@ from pe_validate import mil
 from pe_validate.data.outputs import Reading
 from pe_validate.data.tensors import TensorSpec
 from pe_validate.system.errors import RunError
-from pe_validate.targets.coreml.pictures import as_array, as_declared
+from pe_validate.targets.coreml.pictures import as_array, as_declared, in_range
 from pe_validate.targets.runtime import Runtime
 
 NOT_ARRAYS: Final = {
@@ -32,33 +33,34 @@ class CoreMLRuntime(Runtime):
         if threads:
             torch.set_num_threads(threads)
         self._path = path
+        self._unrounded: NDArray[np.generic] | None = None
         self._program: mil.Program | None = None
         program = mil.load(path, mode="exact" if reading == "native" else reading)
         self.inputs: tuple[TensorSpec, ...] = program.inputs
         self.outputs: tuple[TensorSpec, ...] = program.outputs
+        if all(spec.dtype in NOT_ARRAYS for spec in self.outputs):
+            given = " and ".join(f"'{spec.name}' ({NOT_ARRAYS[spec.dtype]})" for spec in self.outputs)
+            raise RunError(
+                f"'{path}' is a classifier: it gives {given}, and no array to compare with the model's; convert it "
+                "again without classifier_config."
+            )
         if reading == "native":
             self._predict = _core_ml(path).predict
             self.producer = f"Core ML on the CPU (coremltools {version('coremltools')})"
         else:
             self._program = program
-            self._predict = program.predict
+            self._predict = partial(program.predict, trace=self._keep)
             self.producer = f"Core ML reference evaluator, {reading}"
 
     def features_spec(self) -> TensorSpec:
         """Return the specification of the output to validate, which is an array.
 
         Raises:
-            RunError: it is not, as with the outputs of a classifier, or the base class cannot choose one.
+            RunError: it is not, or the base class cannot choose one.
         """
-        arrays = [spec.name for spec in self.outputs if spec.dtype not in NOT_ARRAYS]
-        if not arrays:
-            given = " and ".join(f"'{spec.name}' ({NOT_ARRAYS[spec.dtype]})" for spec in self.outputs)
-            raise RunError(
-                f"'{self._path}' is a classifier: it gives {given}, and no array to compare with the model's; convert "
-                "it again without classifier_config."
-            )
         spec = super().features_spec()
-        if spec.name not in arrays:
+        if spec.dtype in NOT_ARRAYS:
+            arrays = [each.name for each in self.outputs if each.dtype not in NOT_ARRAYS]
             raise RunError(
                 f"Output '{spec.name}' of '{self._path}' is {NOT_ARRAYS[spec.dtype]}; name an array by --output, such "
                 f"as {arrays[0]}."
@@ -66,11 +68,18 @@ class CoreMLRuntime(Runtime):
         return spec
 
     def _run(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
-        spec = self.image_spec()
+        spec, wanted = self.image_spec(), self.features_spec()
+        self._unrounded = None
         answer = self._predict({spec.name: as_declared(image, spec)})
         overflows = self._program.overflows if self._program else []
         self.notes = (f"the first result beyond float16's range is that of {overflows[0]}",) if overflows else ()
-        return as_array(answer[self.features_spec().name])
+        return as_array(answer[wanted.name]) if self._unrounded is None else self._unrounded
+
+    def _keep(self, name: str, operator: str, value: torch.Tensor) -> None:
+        """Keep the values of an image output, within its range, before they become whole numbers."""
+        wanted = self.features_spec()
+        if name == wanted.name and wanted.takes_bytes:
+            self._unrounded = in_range(value.numpy(), wanted)
 
 
 def _core_ml(path: Path):  # type: ignore[no-untyped-def]  # coremltools publishes no types
