@@ -21,6 +21,7 @@ from pe_validate.mil.ops.pooling import avg_pool
 from pe_validate.mil.ops.registry import flag, integers
 from pe_validate.mil.package import Package
 from pe_validate.mil.values import read_constant
+from pe_validate.system.errors import RunError
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +124,17 @@ def found_in(path: Path, function: str | None = None) -> tuple[str, ...]:
     Raises:
         RunError: the package is broken, or has no such function.
     """
+    package = Package(path)
     uses: dict[str, list[str]] = {}
-    for operator, name, use in _uses(Package(path), function):
-        if BY_OPERATOR[operator].applies(use):
+    for operator, name, use in _uses(package, function):
+        try:
+            applies = BY_OPERATOR[operator].applies(use)
+        except (RuntimeError, ValueError, TypeError, ArithmeticError) as error:  # torch's, of misfitting arguments
+            raise RunError(
+                f"{package.label} has an operator '{operator}' ('{name}') whose arguments are not what it takes; export "
+                "it again."
+            ) from error
+        if applies:
             uses.setdefault(operator, []).append(name)
     return tuple(BY_OPERATOR[operator].sentence(names) for operator, names in uses.items())
 
