@@ -129,10 +129,10 @@ def found_in(path: Path, function: str | None = None) -> tuple[str, ...]:
     for operator, name, use in _uses(package, function):
         try:
             applies = BY_OPERATOR[operator].applies(use)
-        except (RuntimeError, ValueError, TypeError, ArithmeticError) as error:  # torch's, of misfitting arguments
+        except (RuntimeError, ValueError, TypeError, ArithmeticError) as error:  # of arguments that do not fit
             raise RunError(
-                f"{package.label} has an operator '{operator}' ('{name}') whose arguments are not what it takes; export "
-                "it again."
+                f"{package.label} has an operator '{operator}' ('{name}') whose arguments are not what it takes; "
+                "export it again."
             ) from error
         if applies:
             uses.setdefault(operator, []).append(name)

@@ -19,7 +19,7 @@ from pe_validate.models.registry import model_named
 from pe_validate.reference.reference import Reference
 from pe_validate.system.errors import UsageError
 from pe_validate.targets.base import Target
-from pe_validate.targets.registry import targets
+from pe_validate.targets.registry import target_of, targets
 from pe_validate.walk.walk import examine
 
 
@@ -68,6 +68,28 @@ def _targets_sharing_suffix() -> Iterator[Target]:
             yield target
 
 
+def structure_of(claim: Claim) -> Structure:
+    """Return the structure of a file, read now if it was not needed to know the case.
+
+    Raises:
+        RunError: the file cannot be read.
+    """
+    return claim.structure if claim.structure != Structure() else target_of(claim.case).structure(claim.path)
+
+
+def as_handed_over(reference: Reference, structure: Structure) -> Reference:
+    """Return the reference with the inputs that an app hands over to such a file: pixels, or those of the model.
+
+    Raises:
+        RunError: it takes pixels, and how the model's inputs are made from pixels is not known.
+    """
+    if not structure.takes_pixels:
+        return reference
+    from pe_validate.reference.pixels import of_pixels
+
+    return of_pixels(reference)
+
+
 def check(
     claim: Claim, reference: Reference, *, output: str | None = None, again: str = "", progress: Progress = quiet
 ) -> Result:
@@ -81,11 +103,8 @@ def check(
     """
     progress(claim.case, "run")
     subject = Subject(claim.case, reference.weights.spec, made_here=False)
-    structure = claim.structure if claim.structure != Structure() else subject.target.structure(claim.path)
-    if structure.takes_pixels:
-        from pe_validate.reference.pixels import of_pixels
-
-        reference = of_pixels(reference)
+    structure = structure_of(claim)
+    reference = as_handed_over(reference, structure)
     result = examine(Evidence(subject, claim.path, reference, structure=structure, output=output), again)
     return _advised(result, reference.weights.spec)
 
