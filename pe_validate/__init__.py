@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pe_validate.data.verdict import Verdict
     from pe_validate.models.base import Model
     from pe_validate.models.registry import load_model, load_weights
+    from pe_validate.targets.coreml.routes import coreml_workarounds
     from pe_validate.targets.export import export
     from pe_validate.targets.open import load, run
     from pe_validate.walk.walk import validate
@@ -37,6 +38,7 @@ _MODULES = {
     "select": "case",
     "Comparison": "data.comparison",
     "compare": "data.compare",
+    "coreml_workarounds": "targets.coreml.routes",
     "Artifact": "data.artifact",
     "export": "targets.export",
     "Model": "models.base",
@@ -58,6 +60,7 @@ __all__ = [
     "Result",
     "Verdict",
     "compare",
+    "coreml_workarounds",
     "export",
     "load",
     "load_model",

@@ -29,6 +29,7 @@ def inspect(
 
     from pydantic import TypeAdapter
 
+    from pe_validate.mil.deviations import found_in
     from pe_validate.mil.inspection import Inspection, inspect
     from pe_validate.report.inspected import to_terminal
     from pe_validate.targets.pte_coreml.embedded import embedded
@@ -37,9 +38,9 @@ def inspect(
     for path in (file, compare):
         if path and path.suffix == ".pte":
             with embedded(path) as package:
-                found.append(replace(inspect(package, function), path=path))
+                found.append(replace(inspect(package, function), path=path, notes=found_in(package, function)))
         elif path:
-            found.append(inspect(path, function))
+            found.append(replace(inspect(path, function), notes=found_in(path, function)))
     found = legible(found)
     if as_json:
         print(TypeAdapter(list[Inspection]).dump_json(found, indent=1).decode())

@@ -37,18 +37,20 @@ def explain(
     from pe_validate.report.explained import to_chart
     from pe_validate.report.progress import show
     from pe_validate.targets.export import export
-    from pe_validate.walk.check import claimed
+    from pe_validate.walk.check import as_handed_over, claimed, structure_of
 
     file = Path(what)
     if model is None and file.exists():
         raise UsageError(f"'{what}' is a file: say with --model which model it claims to be.")
-    chosen = (claimed(file, model, precision).case,) if model else select([what])
+    claim = claimed(file, model, precision) if model else None
+    chosen = (claim.case,) if claim else select([what])
     if len(chosen) != 1:
         raise UsageError(f"'{what}' names {len(chosen)} cases: explain one, such as {chosen[0]}.")
     (case,) = chosen
     with show(plain=quiet) as progress:
         progress(case, "load")
         loaded = reference(case.model, weights, images, calibration)
+        loaded = as_handed_over(loaded, structure_of(claim)) if claim else loaded
         known = {sample.name: sample for sample in (*loaded.inputs, *loaded.extremes.images)}
         if image is not None and image not in known:
             raise UsageError(f"There is no input '{image}': choose one of {', '.join(known)}.")

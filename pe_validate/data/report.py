@@ -35,6 +35,7 @@ class Report:
             f"{counts['error']} could not be run."
         ]
         lines += dict.fromkeys(note for result in self.results for note in result.weights_notes)
+        lines += [f"{result.name}: {note}" for result in self.results for note in result.notes]
         ran = sorted({result.execution.producer for result in self.results if result.execution})
         lines += [f"arm64 programs were run by {'; '.join(ran)}; no phone ran them."] if ran else []
         alone = [r.name for r in self.results if r.execution and "parity" not in {v.gate for v in r.verdicts}]

@@ -43,6 +43,8 @@ class Result:
     execution: Execution | None = None
     """The kernels that ran there, and their cost."""
 
+    notes: tuple[str, ...] = ()
+    """What is known of the artifact that no gate judges."""
     weights_notes: tuple[str, ...] = ()
     """What was taken of a checkpoint, and what was left alone, where that is not all of it."""
 

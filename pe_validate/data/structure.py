@@ -48,8 +48,10 @@ class Structure:
 
     delegation: Delegation | None = None
     weights: tuple[Weight, ...] = ()
+    takes_pixels: bool = False
+    """True if an app hands over pixels of 8 bits in place of an array."""
     results: dict[str, int] = field(default_factory=dict, hash=False)
-    """Number of computed values, by declared type."""
+    """Number of computed values, by declared type; conversions to another type do not count."""
 
     @property
     def values_by_storage(self) -> dict[str, int]:

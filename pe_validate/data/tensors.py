@@ -17,14 +17,19 @@ class TensorSpec:
     """Name, shape and NumPy dtype name of one declared input or output; an axis of any length is -1.
 
     ``order`` lists the axes from the slowest to the fastest in memory; it is empty if that is the order of the axes.
+    ``pixels`` names the colours of an image, such as ``BGR``: an app hands over, or receives, a pixel buffer in place
+    of an array ``[1, channels, height, width]``. Its ``dtype`` is float32 if pixels have 8 bits, float16 if 16.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     order: tuple[int, ...] = ()
+    pixels: str = ""
 
     def __str__(self) -> str:
+        if self.pixels:
+            return f"{self.name}: {self.pixels} image, {self.shape[-1]} by {self.shape[-2]}"
         shown = f"{self.name}: {self.dtype}[{', '.join('?' if n < 0 else str(n) for n in self.shape)}]"
         return f"{shown} {self.layout}" if self.order else shown
 
@@ -34,6 +39,11 @@ class TensorSpec:
         if self.order == CHANNELS_LAST:
             return "channels-last (NHWC) in memory"
         return f"with axes {', '.join(map(str, self.order))} in memory" if self.order else ""
+
+    @property
+    def takes_bytes(self) -> bool:
+        """True for an image of 8-bit pixels."""
+        return bool(self.pixels) and self.dtype == "float32"
 
     def accepts(self, shape: tuple[int, ...]) -> bool:
         """Return whether ``shape`` matches the declared shape."""

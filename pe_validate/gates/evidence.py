@@ -15,6 +15,7 @@ from pe_validate.data.execution import Execution
 from pe_validate.data.machine import Machine
 from pe_validate.data.outputs import Array, Outputs, Reading
 from pe_validate.data.structure import Structure
+from pe_validate.data.tensors import TensorSpec
 from pe_validate.gates.base import MisfitError, Subject
 from pe_validate.inputs.images import Sample
 from pe_validate.machines.adapted import AdaptedRuntime, as_given, contract_of
@@ -108,7 +109,22 @@ class Evidence:
         if not runtime.takes(self.reference.inputs[0].values):
             wanted, has = (", ".join(map(str, specs)) for specs in (runtime.inputs, self.model.inputs))
             raise MisfitError(runtime.producer, f"it takes {wanted}, the model {has}")
+        for index in runtime.wanted():
+            if runtime.outputs[index].takes_bytes:
+                self._require_bytes(runtime.producer, runtime.outputs[index])
         return run(runtime, self.reference.inputs)
+
+    def _require_bytes(self, producer: str, given: TensorSpec) -> None:
+        """Refuse an output of 8-bit pixels, which holds whole numbers from 0 to 255, for a model that gives no such.
+
+        Raises:
+            MisfitError: rounding the model's answers to such numbers takes more than a tenth of them.
+        """
+        answers = np.concatenate([value.ravel() for value in self.reference.trained.features.values()])
+        lost = np.linalg.norm(answers - np.clip(np.rint(answers), 0, 255))
+        if lost > np.linalg.norm(answers) / 10:
+            held = f"the model's answers lie between {answers.min():.3g} and {answers.max():.3g}"
+            raise MisfitError(producer, f"it gives {given}: whole numbers from 0 to 255, and {held}")
 
     def runtime(self, purpose: Purpose) -> Runtime:
         """Return the loaded artifact; only one reading is open at a time.

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class InterfaceGate(Gate):
-    """Checks the names, where files hold them, the shapes and the types of inputs and outputs."""
+    """Checks the names, where files hold them, the shapes and the types of inputs and outputs.
+
+    Of a file that someone else made, it says what an app has to do that it need not do for the model.
+    """
 
     name = "interface"
     optional = True
@@ -27,21 +30,27 @@ class InterfaceGate(Gate):
 
     def judge(self, evidence: Evidence) -> Verdict | None:
         """Compare the declarations of the artifact with those of the model, or name how a stranger's file differs."""
-        if self.required(evidence.subject):
-            return self.judge_runtime(evidence, evidence.runtime("model")) if evidence.comparable else None
-        if evidence.subject.made_here:
+        if not evidence.subject.here or not evidence.comparable:
             return None
         runtime = evidence.runtime("model")
-        return self._judge_contract(evidence, runtime) or self._memory(evidence, runtime)
+        if evidence.subject.made_here:
+            return self.judge_runtime(evidence, runtime)
+        return self._judge_contract(evidence, runtime) or self._handed(evidence, runtime)
 
-    def _memory(self, evidence: Evidence, runtime: Runtime) -> Verdict | None:
-        """Return what an app has to know of memory that is not in the order of the axes; None if all of it is."""
-        unusual = [spec for spec in (*runtime.inputs, *runtime.outputs) if spec.order]
-        finding = (
-            f"it declares {' and '.join(map(str, unusual))}: an app has to hand over and read that memory in this "
-            "order, since the runtime takes it as it lies, without an error."
-        )
-        return decide(evidence.case, self.name, True, finding, producer=runtime.producer) if unusual else None
+    def _handed(self, evidence: Evidence, runtime: Runtime) -> Verdict | None:
+        """Say how an app hands over what the numbers have shown to be right, or not; None if as a plain array."""
+        said = [
+            f"for '{spec.name}' a pixel buffer, {spec.shape[-1]} pixels wide and {spec.shape[-2]} high, which Core ML "
+            f"reads as {spec.pixels}; it does not normalise"
+            for spec in runtime.inputs
+            if spec.pixels
+        ] + [
+            f"the memory of '{spec.name}' {spec.layout}: the runtime takes it as it lies, without an error"
+            for spec in (*runtime.inputs, *runtime.outputs)
+            if spec.order
+        ]
+        finding = f"an app hands over {' and '.join(said)}."
+        return decide(evidence.case, self.name, True, finding, producer=runtime.producer) if said else None
 
     def _judge_contract(self, evidence: Evidence, runtime: Runtime) -> Verdict | None:
         """Judge the differences that a file shows, or that were said to be meant; None if there are none."""

@@ -46,7 +46,8 @@ class ImageFeed(Feed):
     """Photographs and structured images, for a model that takes float32 ``[batch, 3, size, width]``.
 
     Values are in [-1, 1] by default, and images are square if there is no ``width``. A batch holds an image and those
-    that follow it. ``channels_last``: the model takes ``[batch, size, width, 3]``.
+    that follow it. ``channels_last``: the model takes ``[batch, size, width, 3]``. ``grey``: it takes
+    ``[batch, 1, size, width]``, which the first mean and deviation of the preprocessing normalise.
     """
 
     size: int
@@ -54,6 +55,7 @@ class ImageFeed(Feed):
     batch: int = 1
     channels_last: bool = False
     preprocessing: Preprocessing = PREPROCESSINGS["pe"]
+    grey: bool = False
 
     def pixels(self, photographs: Path | None = None) -> dict[str, Pixels]:
         """Return the images of ``pe-validate run`` by name, as uint8 ``[size, width, 3]``.
@@ -86,9 +88,11 @@ class ImageFeed(Feed):
     def _inputs(self, pixels: dict[str, Pixels]) -> tuple[Sample, ...]:
         import numpy as np
 
-        from pe_validate.inputs.images import Sample, samples
+        from pe_validate.inputs.images import Sample, greyed, samples
 
-        single = samples(pixels, self.preprocessing)
+        single = samples({name: greyed(p) if self.grey else p for name, p in pixels.items()}, self.preprocessing)
+        if self.grey:
+            single = tuple(Sample.of(s.name, np.ascontiguousarray(s.image[:, :1])) for s in single)
         if self.batch > 1:
             images = [sample.image for sample in single]
             rows = [[images[(i + j) % len(images)] for j in range(self.batch)] for i in range(len(images))]

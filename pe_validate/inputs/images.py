@@ -57,6 +57,11 @@ def squash(photograph: Image.Image, size: int, width: int | None = None) -> Pixe
     return np.asarray(resized, dtype=np.uint8)
 
 
+def greyed(pixels: Pixels) -> Pixels:
+    """Return RGB pixels in which every colour is the luminance (ITU-R 601, as Pillow computes it)."""
+    return np.repeat(np.asarray(Image.fromarray(pixels).convert("L"))[..., None], 3, axis=-1)
+
+
 def normalize(pixels: Pixels, preprocessing: Preprocessing = PREPROCESSINGS["pe"]) -> Tensor:
     """Convert uint8 ``[height, width, 3]`` to float32 ``[1, 3, height, width]``, by default in [-1, 1]."""
     mean, std = (np.asarray(each, np.float32) for each in (preprocessing.mean, preprocessing.std))

@@ -19,6 +19,18 @@ class DataType:
     bits: int
     memory: torch.dtype
 
+    @property
+    def widened(self) -> bool:
+        """True if the type in memory holds integers that the declared type does not."""
+        return (
+            not self.memory.is_floating_point and self.memory is not torch.bool and 8 * self.memory.itemsize > self.bits
+        )
+
+    @property
+    def signed(self) -> bool:
+        """True unless its name begins as that of an unsigned type or of a boolean."""
+        return not self.name.startswith(("u", "b"))
+
     def stored_bytes(self, count: int) -> int:
         """Return the bytes that ``count`` values take; values narrower than a byte are packed without gaps."""
         return (count * self.bits + 7) // 8
@@ -49,6 +61,21 @@ DATA_TYPES: Final[dict[int, DataType]] = {
     39: DataType("uint3", "u1", 3, torch.uint8),
 }
 """Data types by number in ``MIL.proto``. Strings are Python strings here; bfloat16 and float8 are not supported."""
+
+
+def wrap(values: torch.Tensor, dtype: DataType) -> torch.Tensor:
+    """Return numbers as a tensor of the type in memory, with the values that the declared type would have.
+
+    Floating values lose their fraction; integers beyond the declared range wrap, also where the type in memory is
+    wider than the declared one.
+    """
+    if dtype.memory.is_floating_point or dtype.memory is torch.bool:
+        return values.to(dtype.memory)
+    low, width = (-(1 << dtype.bits - 1) if dtype.signed else 0), dtype.bits
+    whole = values.to(torch.int64)
+    if width < 64:
+        whole = (whole - low & (1 << width) - 1) + low
+    return whole.to(dtype.memory)
 
 
 def to_tensor(values: NDArray[np.generic], dtype: DataType) -> torch.Tensor:

@@ -6,7 +6,7 @@ It works on any package, including those with operators that the evaluator does 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import prod
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from pe_validate.data.structure import Weight
+from pe_validate.mil.description import in_words, is_picture
 from pe_validate.mil.dtypes import DATA_TYPES, STRING
 from pe_validate.mil.package import Package
 from pe_validate.system.errors import RunError
@@ -31,8 +32,8 @@ OPSETS: Final = {"CoreML5": "iOS 15", "CoreML6": "iOS 16", "CoreML7": "iOS 17", 
 class Inspection:
     """The inspection of one function of a package.
 
-    ``results``: number of computed values by declared type. ``macs``: multiply-accumulates by operator. ``products``:
-    multiply-accumulates by operator and type of the result, such as ``linear float16``.
+    ``results``: number of computed values by declared type, without conversions. ``macs``: multiply-accumulates by
+    operator. ``products``: multiply-accumulates by operator and type of the result, such as ``linear float16``.
     """
 
     path: Path
@@ -48,6 +49,10 @@ class Inspection:
     macs: dict[str, int]
     products: dict[str, int]
     weights: tuple[Weight, ...] = field(repr=False)
+    takes_pixels: bool = False
+    """True if an input is an image of 8-bit pixels."""
+    notes: tuple[str, ...] = ()
+    """Known deviations of Core ML's own runtime that it may meet; see :mod:`pe_validate.mil.deviations`."""
 
     @property
     def storage(self) -> dict[str, int]:
@@ -69,31 +74,61 @@ def inspect(path: str | Path, function: str | None = None) -> Inspection:
         RunError: it is broken, is no ML Program, or has no such function.
     """
     package = Package(Path(path))
-    specification = package.specification()
-    if specification.WhichOneof("Type") != "mlProgram":
-        raise RunError(f"{package.label} holds {specification.WhichOneof('Type') or 'no model'}, not an ML Program.")
-    functions = specification.mlProgram.functions
-    name = function or specification.description.defaultFunctionName or "main"
-    if name not in functions or functions[name].opset not in functions[name].block_specializations:
-        raise RunError(f"{package.label} has no function '{name}': choose one of {', '.join(sorted(functions))}.")
-    found = functions[name]
+    specification = package.program()
+    name, found = _function(package, specification, function)
     block = found.block_specializations[found.opset]
     reader = _Reader(found.inputs, block, package.label)
+    description = _description(specification.description, name)
     return Inspection(
         path=Path(path),
         bytes=size(Path(path)),
         specification_version=specification.specificationVersion,
-        functions=tuple(sorted(functions)),
+        functions=tuple(sorted(specification.mlProgram.functions)),
         function=name,
         opset=OPSETS.get(found.opset, found.opset),
-        inputs=tuple(_typed(value.name, value.type) for value in found.inputs),
-        outputs=tuple(reader.described(output) for output in block.outputs),
+        inputs=_interface(description.input, [value.name for value in found.inputs], reader),
+        outputs=_interface(description.output, block.outputs, reader),
         operators=dict(Counter(operation.type for operation in reader.operations).most_common()),
         results=dict(reader.results().most_common()),
         macs=_sum(reader.products(), lambda operator, dtype: operator),
         products=_sum(reader.products(), "{} {}".format),
         weights=tuple(reader.weights()),
+        takes_pixels=any(map(is_picture, description.input)),
     )
+
+
+def _function(package: Package, specification: Any, wanted: str | None) -> tuple[str, Any]:
+    """Return the name and the message of a function.
+
+    Raises:
+        RunError: there is none of that name.
+    """
+    functions = specification.mlProgram.functions
+    name = wanted or specification.description.defaultFunctionName or "main"
+    if name not in functions or functions[name].opset not in functions[name].block_specializations:
+        raise RunError(f"{package.label} has no function '{name}': choose one of {', '.join(sorted(functions))}.")
+    return name, functions[name]
+
+
+def operations_of(package: Package, function: str | None = None) -> tuple[Any, list[Any]]:
+    """Return the inputs of a function, and its operations with those of nested blocks, as messages.
+
+    Raises:
+        RunError: the package is broken, or has no such function.
+    """
+    _, found = _function(package, package.program(), function)
+    return found.inputs, list(_operations(found.block_specializations[found.opset]))
+
+
+def _description(message: Any, function: str) -> Any:
+    """Return the description of a function: a message of its own in a package of several, else the model's."""
+    return next((found for found in message.functions if found.name == function), message)
+
+
+def _interface(features: Any, names: Iterable[str], reader: _Reader) -> tuple[str, ...]:
+    """Return what a function takes or gives: arrays as its program types them, everything else as it is described."""
+    described = {feature.name: words for feature in features if (words := in_words(feature))}
+    return tuple(described.get(name) or reader.described(name) for name in names)
 
 
 def _sum(counts: Counter[tuple[str, str]], name: Callable[[str, str], str]) -> dict[str, int]:
@@ -114,7 +149,7 @@ class _Reader:
         self._types = {value.name: value.type for value in inputs}
         self._types |= {value.name: value.type for operation in everything for value in operation.outputs}
         for name, message in self._types.items():
-            if prod(n or 1 for n in _shape(message)) > _LARGEST:
+            if prod(n or 1 for n in shape_of(message)) > _LARGEST:
                 raise RunError(f"{label} declares '{name}' with more than {_LARGEST} values; export it again.")
         self._layers = {
             binding.name: operation.type
@@ -129,8 +164,8 @@ class _Reader:
         return _typed(name, self._types[name]) if name in self._types else name
 
     def results(self) -> Counter[str]:
-        """Count the computed values by type; decompressed weights do not count as computed."""
-        computing = [operation for operation in self.operations if not operation.type.startswith("constexpr_")]
+        """Count the computed values by type; decompressed weights and conversions do not count as computed."""
+        computing = [o for o in self.operations if not o.type.startswith("constexpr_") and o.type != "cast"]
         return Counter(_dtype(value.type) for operation in computing for value in operation.outputs)
 
     def weights(self) -> Iterator[Weight]:
@@ -141,14 +176,14 @@ class _Reader:
                 parts = self._parts(operation)
                 used |= {b.name for argument in operation.inputs.values() for b in argument.arguments if b.name}
                 output = operation.outputs[-1]
-                shape = tuple(n or 0 for n in _shape(output.type))
+                shape = tuple(n or 0 for n in shape_of(output.type))
                 taken = sum(_stored_bytes(value) for value in parts.values())
                 with self._well_formed(operation):
                     words = _compression(operation.type, parts)
                 yield Weight(output.name, shape, words, taken, self._layers.get(output.name, ""))
         for name, value in self._constants.items():
             if name not in used and value.type.WhichOneof("type") == "tensorType" and _dtype(value.type) != "string":
-                shape = tuple(n or 0 for n in _shape(value.type))
+                shape = tuple(n or 0 for n in shape_of(value.type))
                 yield Weight(name, shape, _dtype(value.type), _stored_bytes(value), self._layers.get(name, ""))
 
     def _parts(self, operation: Any) -> dict[str, Any]:
@@ -172,7 +207,7 @@ class _Reader:
         for operation in self.operations:
             if operation.type in _MACS and operation.outputs:
                 shapes = {key: [self._shape_of(b) for b in a.arguments] for key, a in operation.inputs.items()}
-                result = _shape(operation.outputs[0].type)
+                result = shape_of(operation.outputs[0].type)
                 known = [n for group in shapes.values() for shape in group for n in shape]
                 if None not in (*known, *result):
                     with self._well_formed(operation):
@@ -194,8 +229,8 @@ class _Reader:
 
     def _shape_of(self, binding: Any) -> Shape:
         if binding.WhichOneof("binding") == "value":
-            return _shape(binding.value.type)
-        return _shape(self._types[binding.name]) if binding.name in self._types else (None,)
+            return shape_of(binding.value.type)
+        return shape_of(self._types[binding.name]) if binding.name in self._types else (None,)
 
     def flag(self, operation: Any, key: str) -> bool:
         """Return a constant boolean argument; False if it is absent."""
@@ -268,7 +303,8 @@ def _dtype(message: Any) -> str:
     return "string" if number == STRING else DATA_TYPES[number].name if number in DATA_TYPES else f"type {number}"
 
 
-def _shape(message: Any) -> Shape:
+def shape_of(message: Any) -> Shape:
+    """Return the shape of a tensor's type message; None is an axis of any length."""
     return tuple(
         int(dimension.constant.size) if dimension.WhichOneof("dimension") == "constant" else None
         for dimension in message.tensorType.dimensions
@@ -276,19 +312,19 @@ def _shape(message: Any) -> Shape:
 
 
 def _typed(name: str, message: Any) -> str:
-    return f"{name}: {_dtype(message)}[{', '.join('?' if n is None else str(n) for n in _shape(message))}]"
+    return f"{name}: {_dtype(message)}[{', '.join('?' if n is None else str(n) for n in shape_of(message))}]"
 
 
 def _stored_bytes(value: Any) -> int:
     """Return the bytes that a constant takes on disk; values of an unknown type count as one byte each."""
     number = value.type.tensorType.dataType
-    count = prod(n or 0 for n in _shape(value.type))
+    count = prod(n or 0 for n in shape_of(value.type))
     return DATA_TYPES[number].stored_bytes(count) if number in DATA_TYPES else count
 
 
 def _compression(kind: str, parts: dict[str, Any]) -> str:
     """Describe how a compressed weight is stored."""
-    shapes = {key: tuple(n or 0 for n in _shape(value.type)) for key, value in parts.items()}
+    shapes = {key: tuple(n or 0 for n in shape_of(value.type)) for key, value in parts.items()}
     if "lut" in parts:
         # Up to iOS 17 a table is a vector; from iOS 18 on it is [*groups, entries, values of one entry].
         lut = shapes["lut"]

@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from pe_validate.data.tensors import TensorSpec
+from pe_validate.mil.description import COLOURS
 from pe_validate.mil.ops import LARGEST
 from pe_validate.mil.values import RANK
 from pe_validate.system.errors import RunError
@@ -25,8 +26,7 @@ from pe_validate.system.errors import RunError
 # CoreML.Specification.ArrayFeatureType.ArrayDataType
 _ARRAY_TYPES: Final = {65568: "float32", 65600: "float64", 131104: "int32", 131080: "int8", 65552: "float16"}
 
-# CoreML.Specification.ImageFeatureType.ColorSpace: its name, and the mode of such a PIL image
-_COLOURS: Final = {10: "GRAYSCALE", 20: "RGB", 30: "BGR", 40: "GRAYSCALE_FLOAT16"}
+# The mode of a PIL image of each colour space
 _MODES: Final = {"GRAYSCALE": "L", "RGB": "RGB", "BGR": "RGB", "GRAYSCALE_FLOAT16": "F"}
 
 # Types of a classifier's outputs
@@ -43,13 +43,17 @@ class Feature:
     """One declared input or output.
 
     ``shapes``: the alternatives for its shape, each a range of lengths for every axis; empty if only the program
-    determines it. ``colours``: the colour space of an image. ``default``: the value of an optional input.
+    determines it. ``default``: the value of an optional input.
     """
 
     spec: TensorSpec
     shapes: tuple[Lengths, ...]
-    colours: str | None = None
     default: float | None = None
+
+    @property
+    def colours(self) -> str:
+        """The colour space of an image; empty for anything else."""
+        return self.spec.pixels
 
     @property
     def name(self) -> str:
@@ -120,9 +124,9 @@ def read_feature(message: Any, label: str) -> Feature:
 
 
 def _image(name: str, image: Any, label: str) -> Feature:
-    if image.colorSpace not in _COLOURS:
+    if image.colorSpace not in COLOURS:
         raise RunError(f"{label} declares '{name}' with colour space {image.colorSpace}, which is not supported.")
-    colours = _COLOURS[image.colorSpace]
+    colours = COLOURS[image.colorSpace]
     channels = 3 if _MODES[colours] == "RGB" else 1
     flexibility = image.WhichOneof("SizeFlexibility")
     if flexibility == "enumeratedSizes":
@@ -133,7 +137,7 @@ def _image(name: str, image: Any, label: str) -> Feature:
     else:
         shapes = (_fixed((1, channels, image.height, image.width)),)
     dtype = "float16" if colours == "GRAYSCALE_FLOAT16" else "float32"
-    return Feature(TensorSpec(name, (1, channels, int(image.height), int(image.width)), dtype), shapes, colours)
+    return Feature(TensorSpec(name, (1, channels, int(image.height), int(image.width)), dtype, pixels=colours), shapes)
 
 
 def _fixed(shape: Any) -> Lengths:
@@ -185,7 +189,7 @@ def _tensor(feature: Feature, value: Any, label: str) -> Tensor:
 
 def _pixels(feature: Feature, value: Any, label: str) -> tuple[NDArray[Any], str]:
     """Return the pixels of a PIL image, ``[1, channels, height, width]``, and its size in words."""
-    mode = _MODES[str(feature.colours)]
+    mode = _MODES[feature.colours]
     if not isinstance(value, Image.Image) or value.mode != mode:
         given = f"an image of mode {value.mode}" if isinstance(value, Image.Image) else type(value).__name__
         raise RunError(f"{label} takes the input {feature} as a PIL image of mode {mode}, but was given {given}.")

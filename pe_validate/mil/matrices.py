@@ -1,9 +1,11 @@
-"""Digests of the float16 matrices that a package stores."""
+"""What a package stores: digests of its matrices, and which of its constants are in float16 and which in float32."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import isclose
 from pathlib import Path
 
 import torch
@@ -14,16 +16,63 @@ from pe_validate.mil.package import Package
 
 
 def matrices(path: Path) -> frozenset[str]:
-    """Return the digests of the float16 constants with two or more axes, in the package's default function.
+    """Return the digests of the float constants with two or more axes, in the package's default function.
 
     Raises:
         RunError: the package is broken, or uses what the evaluator does not support.
     """
+    return frozenset(digests(_floats(path)))
+
+
+Span = tuple[float, float]
+"""The least and the largest value of a constant, which tell it from others whatever its layout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The constants of a package, by the type that it stores them in."""
+
+    half: frozenset[Span]
+    single: frozenset[Span]
+
+    def keeps(self, value: Tensor) -> bool:
+        """Return whether a float32 constant is stored as it is."""
+        return any(_alike(_span(value), span) for span in self.single)
+
+    def rounds(self, value: Tensor) -> bool:
+        """Return whether a float32 constant is stored in float16, or is the same in float16."""
+        rounded = value.half().float()
+        return torch.equal(rounded, value) or any(_alike(_span(rounded), span) for span in self.half)
+
+
+def stored(path: Path) -> Stored:
+    """Return the constants of a package's default function.
+
+    Raises:
+        RunError: the package is broken, or uses what the evaluator does not support.
+    """
+    found: dict[bool, set[Span]] = {True: set(), False: set()}
+    for value in _floats(path):
+        found[value.dtype is torch.half or torch.equal(value.half().float(), value)].add(_span(value))
+    return Stored(frozenset(found[True]), frozenset(found[False]))
+
+
+def _floats(path: Path) -> Iterator[Tensor]:
     package = Package(path)
-    specification = package.specification()
+    specification = package.program()
     name = specification.description.defaultFunctionName or "main"
     constants = GraphReader(package).read(specification.mlProgram.functions[name]).constants.values()
-    return frozenset(digests(value for value in constants if isinstance(value, Tensor) and value.dtype is torch.half))
+    return (v for v in constants if isinstance(v, Tensor) and v.is_floating_point() and v.numel())
+
+
+def _span(value: Tensor) -> Span:
+    least, largest = value.float().aminmax()
+    return float(least), float(largest)
+
+
+def _alike(one: Span, other: Span) -> bool:
+    """Return whether two spans differ by no more than float32 arithmetic does."""
+    return all(isclose(a, b, rel_tol=1e-6, abs_tol=1e-9) for a, b in zip(one, other, strict=True))
 
 
 def digests(tensors: Iterable[Tensor]) -> dict[str, int]:

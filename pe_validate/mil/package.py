@@ -1,4 +1,4 @@
-"""A ``.mlpackage`` on disk: its manifest, its specification and its weight files.
+"""A ``.mlpackage`` on disk: its manifest, its specification and its weight files; or a single ``.mlmodel``.
 
 Paths come from files that may be wrong or hostile, so each is resolved and must stay inside the package.
 """
@@ -15,23 +15,41 @@ from pe_validate.system.errors import RunError
 from pe_validate.system.files import plain_file
 
 _MODEL_PATH: Final = "@model_path/"
+_KINDS: Final = {
+    "neuralNetwork": "a neural network (Core ML's format before ML Programs)",
+    "neuralNetworkClassifier": "a neural network that classifies (Core ML's format before ML Programs)",
+    "neuralNetworkRegressor": "a neural network for regression (Core ML's format before ML Programs)",
+    "pipeline": "a pipeline of several models",
+    "pipelineClassifier": "a pipeline of several models that classifies",
+    "pipelineRegressor": "a pipeline of several models for regression",
+}
 _LARGEST_MANIFEST: Final = 2**20
 _LARGEST_MODEL: Final = 2**31 - 1  # protobuf's own limit
 
 
 class Package:
-    """The files of one ``.mlpackage``.
+    """The files of one ``.mlpackage``, or a ``.mlmodel``, which is the specification alone.
 
     Raises:
-        RunError: the package, its ``Manifest.json`` or its ``model.mlmodel`` is missing or unreadable.
+        RunError: the package, its ``Manifest.json`` or its ``model.mlmodel`` is missing or unreadable, or it was
+            compiled.
     """
 
     def __init__(self, path: Path) -> None:
         self.label = f"Core ML package '{path}'"
-        if not path.is_dir():
+        if path.suffix == ".mlmodelc":
+            raise RunError(
+                f"'{path}' was compiled for Core ML, which alone reads it; give the .mlpackage that it was made from."
+            )
+        if path.suffix == ".mlmodel" and path.is_file():
+            self.label = f"Core ML model '{path}'"
+            self._root = path.resolve().parent
+            self._model_file = path.resolve()
+        elif path.is_dir():
+            self._root = path.resolve()
+            self._model_file = self._find_model()
+        else:
             raise RunError(f"{self.label} does not exist or is not a folder; export the model first.")
-        self._root = path.resolve()
-        self._model_file = self._find_model()
         self._blobs: dict[str, BlobFile] = {}
 
     def specification(self) -> Any:
@@ -46,6 +64,21 @@ class Package:
             raise RunError(
                 f"{self.label} has an unreadable {self._model_file.name} ({error}); export the model again."
             ) from error
+
+    def program(self) -> Any:
+        """Return the specification, which holds an ML Program.
+
+        Raises:
+            RunError: it holds something else, which the message names, or cannot be read.
+        """
+        specification = self.specification()
+        kind = specification.WhichOneof("Type")
+        if kind != "mlProgram":
+            what = _KINDS.get(kind, kind) if kind else "no model"
+            raise RunError(
+                f"{self.label} holds {what}, not an ML Program; convert it again with convert_to='mlprogram'."
+            )
+        return specification
 
     def blobs(self, reference: str) -> BlobFile:
         """Return the blob file that a constant refers to, such as ``@model_path/weights/weight.bin``.

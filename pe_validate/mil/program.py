@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from pe_validate.data.tensors import TensorSpec
+from pe_validate.mil.deviations import BY_OPERATOR, Use
+from pe_validate.mil.dtypes import wrap
 from pe_validate.mil.graph import Block, Declared, Graph, GraphReader, Operation
 from pe_validate.mil.interface import Feature, accept, give, read_feature
 from pe_validate.mil.ops import LARGEST, Value
@@ -35,14 +37,23 @@ _OPERATOR_ERRORS: Final = (
 )
 
 
-def load(path: str | Path, mode: Mode = "exact", function_name: str | None = None, terms: int | None = None) -> Program:
+def load(
+    path: str | Path,
+    mode: Mode = "exact",
+    function_name: str | None = None,
+    terms: int | None = None,
+    *,
+    deviations: bool = False,
+) -> Program:
     """Read an ML Program from a ``.mlpackage`` folder, and check that every operator is supported.
 
     Mode ``exact`` shows whether the graph computes the model: every floating value is float32, float16 weights are
     widened, and casts to float16 do nothing, including those of inputs and outputs. Mode ``declared`` shows what
     float16 costs: each operator computes in float32, and its outputs are rounded to the types that the program
     declares. ``function_name`` selects one of several functions, by default the one that the package names. ``terms``
-    rounds the running sum of every product with a float16 result to float16 after that many terms.
+    rounds the running sum of every product with a float16 result to float16 after that many terms. ``deviations``
+    computes what others report of Core ML's own runtime where it deviates from its documentation, see
+    :mod:`pe_validate.mil.deviations`.
 
     Raises:
         RunError: the package is broken, or uses something that is not supported, which the message names.
@@ -52,10 +63,7 @@ def load(path: str | Path, mode: Mode = "exact", function_name: str | None = Non
     if terms is not None and (mode == "exact" or terms < 1):
         raise RunError("Sums are rounded after one term or more, and only in mode 'declared'.")
     package = Package(Path(path))
-    specification = package.specification()
-    kind = specification.WhichOneof("Type")
-    if kind != "mlProgram":
-        raise RunError(f"{package.label} holds {kind or 'no model'}, not an ML Program; convert it to 'mlprogram'.")
+    specification = package.program()
     functions = specification.mlProgram.functions
     description, name = _description(specification.description, function_name)
     if name not in functions or description is None:
@@ -68,7 +76,7 @@ def load(path: str | Path, mode: Mode = "exact", function_name: str | None = Non
         inputs, outputs = (tuple(feature.widened() for feature in ends) for ends in (inputs, outputs))
     graph = GraphReader(package).read(functions[name])
     _check_interface(package.label, graph, inputs, outputs)
-    return Program(package.label, graph, inputs, outputs, mode, terms)
+    return Program(package.label, graph, inputs, outputs, mode, terms, deviations=deviations)
 
 
 class Program:
@@ -82,11 +90,13 @@ class Program:
         outputs: tuple[Feature, ...],
         mode: Mode,
         terms: int | None,
+        *,
+        deviations: bool = False,
     ) -> None:
         self.mode = mode
         self.overflows: list[str] = []
         """Operations of the last prediction with finite results that overflow float16."""
-        self._terms = terms
+        self._terms, self._deviations = terms, deviations
         self._label = label
         self._inputs = inputs
         self._outputs = outputs
@@ -157,7 +167,7 @@ class Program:
         }
         blocks = {key: partial(self._call, block, values, trace) for key, block in operation.blocks.items()}
         try:
-            result = self._function(operation)(**arguments, **blocks)
+            result = self._function(operation, arguments)(**arguments, **blocks)
             kept = self._checked(operation, result if isinstance(result, tuple) else (result,))
         except _OPERATOR_ERRORS as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -200,8 +210,14 @@ class Program:
             kept.append(settled)
         return kept
 
-    def _function(self, operation: Operation) -> Callable[..., Any]:
+    def _function(self, operation: Operation, arguments: Mapping[str, Any]) -> Callable[..., Any]:
         """Return the function that computes an operation."""
+        if self._deviations and operation.type in BY_OPERATOR:
+            constant = {key for key, names in operation.inputs.items() if self._constants.keys() >= set(names)}
+            shapes = {key: tuple(value.shape) for key, value in arguments.items() if isinstance(value, Tensor)}
+            use = Use({key: arguments[key] for key in constant}, shapes)
+            if BY_OPERATOR[operation.type].applies(use):
+                return BY_OPERATOR[operation.type].run
         if self._terms and operation.type in ROUNDED and all(output.float16 for output in operation.outputs):
             return partial(ROUNDED[operation.type], self._terms)
         return operation.operator.run
@@ -211,8 +227,8 @@ class Program:
 
         ``rounded``: the value consists of values that have already been rounded here.
         """
-        if declared.dtype is not None and value.dtype is not declared.dtype.memory:
-            value = value.to(declared.dtype.memory)
+        if declared.dtype is not None and (value.dtype is not declared.dtype.memory or declared.dtype.widened):
+            value = wrap(value, declared.dtype)
         if self.mode == "declared" and declared.float16 and not rounded:
             value = value.half().float()
         return value

@@ -104,7 +104,7 @@ class Reference:
         key = recipe(case)
         with self._lock:  # cases that are judged in parallel share a recipe
             if key not in self._graphs:
-                module = lowered(self.module, case, calibration_images(case, self.calibration))
+                module = lowered(self.module, case, calibration_images(case, self.calibration), self.model)
                 self._graphs[key] = EagerRuntime(module, self.model, key.scheme.dtype)
             return self._graphs[key]
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from pe_validate.mil.inspection import Inspection
 
@@ -21,6 +22,7 @@ def to_terminal(found: Sequence[Inspection]) -> RenderableType:
         _table("GMAC", names, _counts([f.macs for f in found], lambda n: f"{n / 1e9:.3f}")),
         _table("weights, MB", names, _counts([f.storage for f in found], lambda n: f"{n / 1e6:.2f}")),
         *(_largest(inspection) for inspection in found),
+        *(Text(f"{inspection.path.name}: {note}") for inspection in found for note in inspection.notes),
     )
 
 

@@ -36,11 +36,16 @@ Purpose = Literal["graph", "model"]
 
 @dataclass(frozen=True)
 class Source:
-    """A graph that a file may have been converted from; ``weights`` maps the digest of each weight to its size."""
+    """A graph that a file may have been converted from; ``weights`` maps the digest of each weight to its size.
+
+    ``unfolded`` is the graph without the rounding of those constants that the file does not store as they are, because
+    they are folded into others. None if that is not known.
+    """
 
     name: str
     module: nn.Module
     weights: Mapping[str, int]
+    unfolded: nn.Module | None = None
 
     def share(self, stored: frozenset[str]) -> float:
         """Return the fraction of the graph's weights, by number of values, that is ``stored``."""
@@ -78,8 +83,6 @@ class Target(ABC):
     suffix: ClassVar[str]
     title: ClassVar[str]
     """The name that people know it by."""
-    also: ClassVar[tuple[str, ...]] = ()
-    """Further suffixes of files that it reads and does not write."""
     precisions: ClassVar[Mapping[str, Recipe]]
     recommended: ClassVar[tuple[str, ...]] = ()
     tools: ClassVar[tuple[str, ...]] = ("torch",)
@@ -99,6 +102,8 @@ class Target(ABC):
     runs_on_arm64: ClassVar[bool] = False
     """True if :mod:`pe_validate.machines.arm64` can run its files."""
 
+    other_suffixes: ClassVar[tuple[str, ...]] = ()
+    """Suffixes of other files that :meth:`structure` and :meth:`open` take, or refuse with what to do about them."""
     operands: ClassVar[Mapping[str, str]] = {}
     """Operand types of linear layers by precision; empty if its files are not delegated programs."""
     storage: ClassVar[Mapping[str, str]] = {}
@@ -149,6 +154,14 @@ class Target(ABC):
         """
         return Structure()
 
+    def notes(self, path: Path) -> tuple[str, ...]:
+        """Return what is known of a file that no gate judges, each in a sentence.
+
+        Raises:
+            RunError: the file cannot be read.
+        """
+        return ()
+
     def constants(self, graph: Any) -> Mapping[str, str]:
         """Return the digests of the constants of a lowered graph, by layer name, as files store them."""
         return {}
@@ -167,8 +180,12 @@ class Target(ABC):
         """
         raise ExplainError(f"Nothing is known of the values inside a file of '{self.name}'.")
 
-    def sources(self, module: nn.Module, lowered: nn.Module) -> Sequence[Source]:
-        """Return the graphs that a file may have been converted from, such as ``module`` itself and ``lowered``."""
+    def sources(self, module: nn.Module, lowered: nn.Module, path: Path) -> Sequence[Source]:
+        """Return the graphs that a file may have been converted from, such as ``module`` itself and ``lowered``.
+
+        Raises:
+            RunError: the file cannot be read.
+        """
         return ()
 
     def stored(self, path: Path) -> frozenset[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pe_validate.data.case import Case
 from pe_validate.inputs.images import Sample
+from pe_validate.models.base import Model
 from pe_validate.models.registry import model_named
 from pe_validate.system.errors import ExportError
 from pe_validate.targets.registry import recipe
@@ -38,10 +39,11 @@ def calibration_images(case: Case, folder: Path | None = None) -> tuple[Sample, 
     return model_named(case.model).feed.crops(CALIBRATION_CROPS, CALIBRATION_SEED, folder)
 
 
-def lowered(module: nn.Module, case: Case, calibration: Sequence[Sample] = ()) -> nn.Module:
+def lowered(module: nn.Module, case: Case, calibration: Sequence[Sample] = (), model: Model | None = None) -> nn.Module:
     """Return the graph that the exporter is given for ``case``, and against which fidelity is measured.
 
-    ``module`` is the case's model, loaded. ``calibration`` is needed if the recipe is calibrated.
+    ``module`` is the case's model, loaded. ``calibration`` is needed if the recipe is calibrated. ``model`` is the one
+    that knows how to deploy ``module``, by default the case's.
 
     Raises:
         ExportError: a weight that is to be quantised is not finite, or there is nothing to calibrate on.
@@ -51,7 +53,7 @@ def lowered(module: nn.Module, case: Case, calibration: Sequence[Sample] = ()) -
         _require_finite(module, case)
     if chosen.scheme.calibrated and not calibration:
         raise ExportError(f"{case} scales its activations by calibration, and there are no images to do it on.")
-    deployable = model_named(case.model).deployable(module, chosen.form)
+    deployable = (model or model_named(case.model)).deployable(module, chosen.form)
     graph: nn.Module = chosen.scheme.apply(deployable, [sample.values for sample in calibration])
     return graph
 

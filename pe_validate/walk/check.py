@@ -21,7 +21,7 @@ from pe_validate.models.registry import model_named
 from pe_validate.reference.reference import Reference
 from pe_validate.system.errors import UsageError
 from pe_validate.targets.base import Target
-from pe_validate.targets.registry import targets
+from pe_validate.targets.registry import target_of, targets
 from pe_validate.walk.walk import examine
 
 
@@ -48,11 +48,11 @@ def claimed(path: Path, model: str, precision: str | None = None) -> Claim:
     name = model_named(model).name  # before the file is read
     suffixes: dict[str, Target] = {}
     for each in targets().values():  # of targets that share a last suffix, the first is the likely one
-        for suffix in (f".{each.suffix.rpartition('.')[2]}", *each.also):
-            suffixes.setdefault(suffix, each)
-    if path.suffix not in suffixes:
+        suffixes.setdefault(f".{each.suffix.rpartition('.')[2]}", each)
+    others = {suffix: each for each in targets().values() for suffix in each.other_suffixes}
+    if path.suffix not in suffixes | others:
         raise UsageError(f"'{path}' is none of {', '.join(suffixes)}.")
-    likely = suffixes[path.suffix]
+    likely = (others | suffixes)[path.suffix]
     structure = likely.structure(path) if path.exists() and _must_read(likely, precision) else Structure()
     target = next((t for t in _targets_sharing_suffix() if t.claims(path, structure)), likely)
     if precision not in (None, *target.precisions):
@@ -91,6 +91,28 @@ def _targets_sharing_suffix() -> Iterator[Target]:
             yield target
 
 
+def structure_of(claim: Claim) -> Structure:
+    """Return the structure of a file, read now if it was not needed to know the case.
+
+    Raises:
+        RunError: the file cannot be read.
+    """
+    return claim.structure if claim.structure != Structure() else target_of(claim.case).structure(claim.path)
+
+
+def as_handed_over(reference: Reference, structure: Structure) -> Reference:
+    """Return the reference with the inputs that an app hands over to such a file: pixels, or those of the model.
+
+    Raises:
+        RunError: it takes pixels, and how the model's inputs are made from pixels is not known.
+    """
+    if not structure.takes_pixels:
+        return reference
+    from pe_validate.reference.pixels import of_pixels
+
+    return of_pixels(reference)
+
+
 def check(
     claim: Claim,
     reference: Reference,
@@ -111,8 +133,9 @@ def check(
         RunError: the file cannot be read or executed.
     """
     progress(claim.case, "run")
+    structure = structure_of(claim)
+    reference = as_handed_over(reference, structure)
     subject = Subject(claim.case, reference.weights.spec, made_here=False, unlisted=claim.unlisted)
-    structure = claim.structure if claim.structure.delegation else None
     evidence = Evidence(subject, claim.path, reference, structure=structure, output=output, accepted=contract)
     result = examine(evidence, again)
     return _advised(result, reference.weights.spec)

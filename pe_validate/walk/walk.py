@@ -47,6 +47,7 @@ def examine(evidence: Evidence, again: str = "") -> Result:
     case, reference = evidence.case, evidence.reference
     with evidence:
         needed, verdicts = judge(evidence)
+        notes = evidence.target.notes(evidence.path) if evidence.subject.here else ()
     result = Result(
         case,
         {},
@@ -56,6 +57,7 @@ def examine(evidence: Evidence, again: str = "") -> Result:
         evidence.artifact,
         verdicts,
         execution=evidence.execution,
+        notes=notes,
         weights_notes=reference.weights.notes,
     )
     if not evidence.subject.here:  # places can only be followed on this machine

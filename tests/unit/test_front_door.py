@@ -45,3 +45,29 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 def test_importing_the_package_imports_nothing_heavy() -> None:
     heavy = "{'torch', 'onnxruntime', 'coremltools', 'executorch'} & set(sys.modules)"
     assert evaluate("import sys, pe_validate.cli.main, pe_validate.testing.plugin", f"print({heavy})") == "set()\n"
+
+
+CONVERSION = """
+import torch, warnings
+warnings.simplefilter("ignore")
+import coremltools as ct
+import pe_validate
+shape = (1, 3, 64, 64)
+tower = pe_validate.load_model("PE-Nano")
+def convert():
+    traced = torch.jit.trace(tower, torch.zeros(shape), check_trace=False)
+    return ct.convert(traced, inputs=[ct.TensorType(name="image", shape=shape)], skip_model_load=True)
+try:
+    convert()
+except TypeError as error:
+    print(error)
+with pe_validate.coreml_workarounds():
+    print(type(convert()).__name__)
+"""
+
+
+def test_the_tower_as_it_is_is_traced_and_converted_inside_the_workarounds(tmp_path: Path) -> None:
+    script = tmp_path / "convert.py"
+    script.write_text(CONVERSION)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300)
+    assert done.stdout == "only 0-dimensional arrays can be converted to Python scalars\nMLModel\n", done.stderr

@@ -8,7 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from pe_validate.mil.dtypes import DATA_TYPES, FLOAT16
+from pe_validate.mil.dtypes import DATA_TYPES, FLOAT16, DataType, wrap
 from pe_validate.mil.ops.registry import choice, number, op
 
 _UNARY: Final[dict[str, Callable[[Tensor], Tensor]]] = {
@@ -62,10 +62,10 @@ _CHOOSING: Final[dict[str, Callable[[Tensor, Tensor], Tensor]]] = {
 _CASTABLE: Final = (FLOAT16, 11, 1, 21, 31, 22, 32, 23, 24)
 """Types that ``cast`` converts to, by their number in ``MIL.proto``."""
 
-CAST_TYPES: Final[dict[str, torch.dtype]] = {
-    DATA_TYPES[number].name.replace("float", "fp"): DATA_TYPES[number].memory for number in _CASTABLE
+CAST_TYPES: Final[dict[str, DataType]] = {
+    DATA_TYPES[number].name.replace("float", "fp"): DATA_TYPES[number] for number in _CASTABLE
 }
-"""The type in memory for each type that ``cast`` names; float16 is float32, which the executor rounds."""
+"""The types that ``cast`` names; float16 is float32 in memory, which the executor rounds."""
 
 
 def _register_unary(name: str, function: Callable[[Tensor], Tensor]) -> None:
@@ -96,9 +96,9 @@ def identity(x: Tensor) -> Tensor:
 
 @op("cast")
 def cast(x: Tensor, dtype: str) -> Tensor:
-    """Return ``x`` converted to a type; floating to integer rounds towards zero."""
-    target: torch.dtype = choice("dtype", dtype, CAST_TYPES)
-    return x.to(target)
+    """Return ``x`` converted to a type; floating to integer rounds towards zero, and integers wrap."""
+    target: DataType = choice("dtype", dtype, CAST_TYPES)
+    return wrap(x, target)
 
 
 @op("clip")

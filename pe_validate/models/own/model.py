@@ -212,8 +212,13 @@ def _image_feed(name: str, given: Input) -> Feed | None:
         height, width = shape[1:3] if last else shape[2:4]
         wide = None if width == height else width
         return ImageFeed(height, wide, shape[0], last, PREPROCESSINGS[given.preprocessing or "pe"])
+    if given.preprocessing and len(shape) == 4 and shape[1] == 1:
+        wide = None if shape[2] == shape[3] else shape[3]
+        return ImageFeed(shape[2], wide, shape[0], False, PREPROCESSINGS[given.preprocessing], grey=True)
     if given.preprocessing:
-        raise UsageError(f"{name} has a preprocessing and takes {list(shape)}, which is no batch of RGB images.")
+        raise UsageError(
+            f"{name} has a preprocessing and takes {list(shape)}, which is no batch of RGB or grey images."
+        )
     return None
 
 

@@ -57,15 +57,24 @@ class CoreMLBase(Target):
     def reading(self, precision: str, purpose: Purpose) -> Reading:
         """Return `exact` to compare a graph in float16, else the reading closest to a device.
 
-        In float32 the two are the same.
+        In float32 the two are the same, but for an input or output that is declared in float16. Rounding those is no
+        loss of the model's, and `exact` leaves it out.
         """
-        return "exact" if purpose == "graph" and precision != "fp32" else best_reading()
+        if precision == "fp32":
+            return "native" if sys.platform == "darwin" else "exact"
+        return "exact" if purpose == "graph" else best_reading()
 
-    def sources(self, module: nn.Module, lowered: nn.Module) -> Sequence[Source]:
+    def sources(self, module: nn.Module, lowered: nn.Module, path: Path) -> Sequence[Source]:
         """See :func:`~pe_validate.targets.coreml.sources.sources`."""
         from pe_validate.targets.coreml.sources import sources
 
-        return sources(module, lowered)
+        return sources(module, lowered, path)
+
+    def notes(self, path: Path) -> tuple[str, ...]:
+        """Return the known deviations of Core ML's own runtime that a package may meet."""
+        from pe_validate.mil.deviations import found_in
+
+        return found_in(path)
 
     def stored(self, path: Path) -> frozenset[str]:
         """Return the digests of a package's matrices."""
@@ -79,6 +88,7 @@ class CoreMLTarget(CoreMLBase):
 
     name = "mlpackage"
     suffix = ".mlpackage"
+    other_suffixes = (".mlmodel", ".mlmodelc")
     title = "Core ML"
     precisions: ClassVar[Mapping[str, Recipe]] = {
         # coremltools 9.0's optimize_linear pass fails on the linear form.
@@ -112,7 +122,7 @@ class CoreMLTarget(CoreMLBase):
         from pe_validate.mil.inspection import inspect
 
         found = inspect(path)
-        return Structure(weights=found.weights, results=found.results)
+        return Structure(weights=found.weights, takes_pixels=found.takes_pixels, results=found.results)
 
     def intermediates(self, path: Path, reading: Reading, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:
         """Trace the values in the evaluator."""
@@ -126,9 +136,15 @@ class CoreMLTarget(CoreMLBase):
         return precision != "fp32"
 
     def precision_of(self, path: Path, structure: Structure) -> str:
-        """Return the precision of the compression that most weights have, or of the float type if there is none."""
+        """Return the precision of the compression that most weights have, or of the float type that it computes in.
+
+        A package of mixed precision counts as float16. The types that it takes and gives are no sign of it: they are
+        converted to, not computed in.
+        """
+        most = _most(structure)
         compressed = {storage: precision for precision, storage in STORAGE.items() if not storage.startswith("float")}
-        return compressed.get(_most(structure), "fp16" if "float16" in structure.results else "fp32")
+        half = "float16" in structure.results or most.startswith("float16")
+        return compressed.get(most, "fp16" if half else "fp32")
 
     def unlisted_precision(self, structure: Structure) -> str | None:
         """Return the storage of most weights if no precision stores them so, such as a palette of four bits."""

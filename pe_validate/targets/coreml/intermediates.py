@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pe_validate import mil
 from pe_validate.data.outputs import Reading
 from pe_validate.targets.base import Values
+from pe_validate.targets.coreml.pictures import as_declared
 
 
 def intermediates(path: Path, reading: Reading, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:
@@ -22,5 +23,6 @@ def intermediates(path: Path, reading: Reading, image: NDArray[np.generic], size
         if value.is_floating_point() and value.numel() in sizes:
             values[name] = value.float().numpy().copy()
 
-    program.predict({program.inputs[0].name: image.astype(program.inputs[0].dtype)}, trace=keep)
+    spec = program.inputs[0]
+    program.predict({spec.name: as_declared(image.astype(spec.dtype), spec)}, trace=keep)
     return values

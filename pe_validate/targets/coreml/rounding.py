@@ -1,8 +1,11 @@
-"""Run any module with float16 constants and float32 arithmetic, as the `exact` reading of a Core ML package does."""
+"""Run any module with float16 constants and float32 arithmetic, as the `exact` reading of a Core ML package does.
+
+Constants that a package of mixed precision keeps in float32 are kept.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +13,21 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakIdKeyDictionary
 
+from pe_validate.mil.matrices import Stored
+
+NOTHING: Final = Stored(frozenset(), frozenset())
+
 _ATTENTION = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default
+_TAKES_NUMBERS: Final = frozenset(
+    {
+        torch.ops.aten.add.Tensor,
+        torch.ops.aten.sub.Tensor,
+        torch.ops.aten.mul.Tensor,
+        torch.ops.aten.div.Tensor,
+        torch.ops.aten.rsub.Scalar,
+    }
+)
+"""Operators whose numbers are constants of a package like any other."""
 
 
 class RoundedConstants(TorchDispatchMode):
@@ -19,11 +36,14 @@ class RoundedConstants(TorchDispatchMode):
     This is where a converter, which folds constants first, narrows them to float16. ``apart``: attention consists of
     products and a softmax, as up to iOS 17; the query is then scaled first, and a constant one (of the pooling probe)
     is rounded after scaling.
+
+    ``stored``: the constants of the package, of which those in float32 are not rounded. ``strange``: whether constants
+    that it does not store, because it has them folded into others, are rounded too.
     """
 
-    def __init__(self, image: Tensor, *, apart: bool) -> None:
+    def __init__(self, image: Tensor, *, apart: bool, stored: Stored = NOTHING, strange: bool = True) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch does not type it
-        self._apart = apart
+        self._apart, self._stored, self._strange = apart, stored, strange
         self._computed: Any = WeakIdKeyDictionary()
         self._computed[image] = True
 
@@ -34,6 +54,8 @@ class RoundedConstants(TorchDispatchMode):
             args, kwargs = self._scaled(*args, **kwargs)
         if any(map(self._depends, tree_leaves((args, kwargs)))):
             args, kwargs = tree_map(self._narrow, (args, kwargs))
+            if func in _TAKES_NUMBERS:
+                args = tuple(map(self._narrow_number, args))
             results = func(*args, **kwargs)
             self._computed.update((value, True) for value in tree_leaves(results) if isinstance(value, Tensor))
             return results
@@ -42,7 +64,7 @@ class RoundedConstants(TorchDispatchMode):
     def _scaled(self, query: Tensor, *rest: Any, scale: float | None = None, **options: Any) -> Any:
         factor = torch.tensor(query.shape[-1] ** -0.5 if scale is None else scale)
         if self._depends(query):
-            self._computed[scaled := query * factor.half().float()] = True
+            self._computed[scaled := query * self._narrow(factor)] = True
         else:
             scaled = query * factor
         return (scaled, *rest), options | {"scale": 1.0}
@@ -51,22 +73,28 @@ class RoundedConstants(TorchDispatchMode):
         return isinstance(value, Tensor) and value in self._computed
 
     def _narrow(self, value: Any) -> Any:
-        constant = isinstance(value, Tensor) and value.is_floating_point() and not self._depends(value)
-        return value.half().to(value.dtype) if constant else value
+        if not isinstance(value, Tensor) or not value.is_floating_point() or self._depends(value) or not value.numel():
+            return value
+        if self._stored.keeps(value) or not (self._strange or self._stored.rounds(value)):
+            return value
+        return value.half().to(value.dtype)
+
+    def _narrow_number(self, value: Any) -> Any:
+        return self._narrow(torch.tensor(value)).item() if isinstance(value, float) else value
 
 
 class Rounded(nn.Module):
     """``module``, run with :class:`RoundedConstants`."""
 
-    def __init__(self, module: nn.Module, *, apart: bool) -> None:
+    def __init__(self, module: nn.Module, *, apart: bool, stored: Stored = NOTHING, strange: bool = True) -> None:
         super().__init__()
-        self.module, self._apart = module, apart
+        self.module, self._apart, self._stored, self._strange = module, apart, stored, strange
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the features of ``image``."""
         # Not in inference mode, where composite operators are dispatched without being decomposed.
         with torch.inference_mode(False), torch.no_grad():
             image = image.clone()
-            with RoundedConstants(image, apart=self._apart):
+            with RoundedConstants(image, apart=self._apart, stored=self._stored, strange=self._strange):
                 features: Tensor = self.module(image)
         return features

@@ -42,7 +42,7 @@ def convert(module: nn.Module, example: Example, *, route: Route = "trace", half
             ct.TensorType(name=n, shape=tuple(x.shape), dtype=np.float32 if x.is_floating_point() else np.int32)
             for n, x in example.inputs.items()
         ]
-        with workarounds():
+        with coreml_workarounds():
             return ct.convert(
                 captured(module, example.tensors, route),
                 inputs=inputs if route == "trace" else None,  # an exported program declares its own names and shapes
@@ -66,8 +66,8 @@ def captured(module: nn.Module, inputs: tuple[Tensor, ...], route: Route) -> Any
 
 
 @contextmanager
-def workarounds() -> Iterator[None]:
-    """Apply every workaround."""
+def coreml_workarounds() -> Iterator[None]:
+    """Apply every workaround to what is traced, exported and converted inside the ``with``."""
     with ExitStack() as stack:
         for workaround in (alias_as_detach, casts_of_one_element, scalar_bias_unfused):
             stack.enter_context(workaround())

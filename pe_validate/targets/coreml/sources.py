@@ -2,23 +2,34 @@
 
 Rounding weights to float16 lowers the SNR to as little as 57 dB, which hides every smaller fault. The same rounding in
 eager PyTorch gives the same error: a package that was converted from the model itself, or from the rewrite, agrees
-with it to 120 dB.
+with it to 120 dB. Constants that it keeps in float32 are not rounded here either.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from torch import nn
 
-from pe_validate.mil.matrices import digests
+from pe_validate.mil.matrices import digests, stored
 from pe_validate.targets.base import Source
 from pe_validate.targets.coreml.rounding import Rounded
 
 
-def sources(module: nn.Module, lowered: nn.Module) -> tuple[Source, ...]:
-    """Return the known sources: the model with attention in parts (up to iOS 17) or whole, and the rewrite."""
-    weights = digests(module.state_dict().values())
+def sources(module: nn.Module, lowered: nn.Module, path: Path) -> tuple[Source, ...]:
+    """Return the known sources: the model with attention in parts (up to iOS 17) or whole, and the rewrite.
+
+    Raises:
+        RunError: the package at ``path`` is broken, or uses what the evaluator does not support.
+    """
+    weights, kept = digests(module.state_dict().values()), stored(path)
     found = [
-        Source(f"the tower, {name}, constants rounded to float16", Rounded(module, apart=apart), weights)
+        Source(
+            f"the tower, {name}, constants rounded to float16",
+            Rounded(module, apart=apart, stored=kept),
+            weights,
+            Rounded(module, apart=apart, stored=kept, strange=False),
+        )
         for apart, name in ((True, "attention in parts"), (False, "attention whole"))
     ]
     rewrite = Source("the rewrite, constants rounded to float16", lowered, digests(lowered.state_dict().values()))

@@ -25,7 +25,7 @@ class OnnxTarget(Target):
 
     name = "onnx"
     suffix = ".onnx"
-    also = (".ort",)
+    other_suffixes = (".ort",)
     title = "ONNX"
     precisions: ClassVar[Mapping[str, Recipe]] = {"fp32": Recipe(FUSED)}
     recommended = ("fp32",)
@@ -51,7 +51,7 @@ class OnnxTarget(Target):
         """Read the types of the weights and of the results in a child process; a file in ORT format tells none here."""
         from pe_validate.targets.onnx.precision import isolated_structure
 
-        return Structure() if path.suffix in self.also else isolated_structure(path)
+        return Structure() if path.suffix in self.other_suffixes else isolated_structure(path)
 
     def unlisted_precision(self, structure: Structure) -> str | None:
         """Return the type of most weights, or of most results if there are no weights, where it is not float32."""
@@ -61,7 +61,7 @@ class OnnxTarget(Target):
 
     def intermediates(self, path: Path, reading: Reading, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:
         """Declare the intermediate values as outputs, and run the graph."""
-        if path.suffix in self.also:
+        if path.suffix in self.other_suffixes:
             raise ExplainError(f"'{path}' is in ORT format, which gives no values inside: explain its .onnx file.")
         from pe_validate.targets.intermediates import in_a_child
         from pe_validate.targets.onnx.intermediates import intermediates

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from pe_validate.data.outputs import Reading
 from pe_validate.data.recipe import FUSED, Recipe
 from pe_validate.data.structure import Delegation, Structure
-from pe_validate.targets.base import Example, Values
+from pe_validate.targets.base import Example, Source, Values
 from pe_validate.targets.coreml import CoreMLBase
 from pe_validate.targets.programs import COREML_BACKEND
 from pe_validate.targets.schemes import ROUNDED
@@ -39,6 +39,7 @@ class PteCoreMLTarget(CoreMLBase):
         "pe_validate.targets.xnnpack.constants",
         "pe_validate.targets.xnnpack.missing",
         "pe_validate.mil.inspection",
+        "pe_validate.mil.description",
         "pe_validate.mil.package",
         "pe_validate.mil.blob",
         "pe_validate.mil.proto",
@@ -75,6 +76,20 @@ class PteCoreMLTarget(CoreMLBase):
 
         with embedded(path) as package:
             return COREML.intermediates(package, reading, image, sizes)
+
+    def sources(self, module: nn.Module, lowered: nn.Module, path: Path) -> Sequence[Source]:
+        """Return the sources of the package inside."""
+        from pe_validate.targets.pte_coreml.embedded import embedded
+
+        with embedded(path) as package:
+            return super().sources(module, lowered, package)
+
+    def notes(self, path: Path) -> tuple[str, ...]:
+        """Return the notes on the package inside."""
+        from pe_validate.targets.pte_coreml.embedded import embedded
+
+        with embedded(path) as package:
+            return super().notes(package)
 
     def stored(self, path: Path) -> frozenset[str]:
         """Return the digests of the matrices of the package inside."""

@@ -12,6 +12,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -22,6 +23,7 @@ from mil_fuzz import mutated
 from rich.console import Console
 
 from pe_validate import mil
+from pe_validate.mil.deviations import found_in
 from pe_validate.mil.inspection import inspect
 from pe_validate.report.inspected import to_terminal
 from pe_validate.system.errors import RunError
@@ -97,7 +99,8 @@ def _zeros(shape: tuple[int, ...], dtype: str) -> object:
 
 def _show(package: str) -> None:
     """As ``pe-validate coreml inspect`` does."""
-    Console(file=io.StringIO(), markup=False).print(to_terminal([inspect(package)]))
+    found = replace(inspect(package), notes=found_in(Path(package)))
+    Console(file=io.StringIO(), markup=False).print(to_terminal([found]))
 
 
 USES: Final[dict[str, Callable[[str], object]]] = {

@@ -198,3 +198,43 @@ def test_the_command_fails_on_a_broken_package_in_one_sentence(tmp_path: Path) -
     assert (shown.returncode, shown.stdout) == (3, "")
     assert shown.stderr.startswith("pe-validate: Core ML package ")
     assert len(shown.stderr.strip().splitlines()) == 1
+
+
+def test_what_is_no_array_is_told_in_words(ct: Any) -> None:
+    from pe_validate.mil.description import in_words, is_picture
+
+    feature = ct.proto.FeatureTypes_pb2
+    described = ct.proto.Model_pb2.FeatureDescription
+    image = feature.ImageFeatureType(width=64, height=48, colorSpace=30)
+    ranged = feature.ImageFeatureType(width=64, height=48, colorSpace=10)
+    ranged.imageSizeRange.widthRange.lowerBound, ranged.imageSizeRange.widthRange.upperBound = 32, -1
+    ranged.imageSizeRange.heightRange.lowerBound, ranged.imageSizeRange.heightRange.upperBound = 48, 48
+    listed = feature.ImageFeatureType(width=64, height=48, colorSpace=20)
+    for side in (32, 64):
+        listed.enumeratedSizes.sizes.add(width=side, height=side)
+    labels = feature.DictionaryFeatureType(stringKeyType=feature.StringFeatureType())
+    numbers = feature.SequenceFeatureType(int64Type=feature.Int64FeatureType())
+    types = {
+        "BGR image, 64 by 48": feature.FeatureType(imageType=image),
+        "GRAYSCALE image, 32.. by 48": feature.FeatureType(imageType=ranged),
+        "RGB image, 32 by 32 or 64 by 64": feature.FeatureType(imageType=listed),
+        "double": feature.FeatureType(doubleType=feature.DoubleFeatureType()),
+        "int64": feature.FeatureType(int64Type=feature.Int64FeatureType()),
+        "string": feature.FeatureType(stringType=feature.StringFeatureType()),
+        "dictionary of double by string": feature.FeatureType(dictionaryType=labels),
+        "sequence of int64": feature.FeatureType(sequenceType=numbers),
+    }
+    for words, kind in types.items():
+        message = described(name="x", type=kind)
+        assert in_words(message) == f"x: {words}"
+        assert is_picture(message) == ("image" in words)
+    array = feature.FeatureType(multiArrayType=feature.ArrayFeatureType(shape=[1, 3]))
+    assert in_words(described(name="x", type=array)) is None
+
+
+def test_conversions_are_no_results(ct: Any, quiet: Quiet, tmp_path: Path) -> None:
+    with quiet():
+        path = save(ct, nn.ReLU(), torch.randn(1, 4), tmp_path / "half.mlpackage", precision="FLOAT16")
+    found = inspect(path)
+    assert found.operators["cast"] == 2
+    assert found.results == {"float16": 1}

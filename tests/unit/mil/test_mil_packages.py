@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from mil_editing import MODEL, WEIGHTS, Mutation, block, edit, manifest, operation, poke, root_path, weights
 
 from pe_validate.mil import load
+from pe_validate.mil.inspection import inspect
 from pe_validate.system.errors import RunError
 
 
@@ -86,7 +87,11 @@ BROKEN = [
     ("no-model", lambda path: (path / MODEL).unlink(), "unreadable model.mlmodel"),
     ("garbled-model", lambda path: (path / MODEL).write_bytes(b"\xff" * 64), "unreadable model.mlmodel"),
     ("empty-model", lambda path: (path / MODEL).write_bytes(b""), "holds no model, not an ML Program"),
-    ("neural-network", edit(neural_network), "holds neuralNetwork, not an ML Program"),
+    (
+        "neural-network",
+        edit(neural_network),
+        "holds a neural network (Core ML's format before ML Programs), not an ML Program",
+    ),
     ("stateful", edit(stateful), "is stateful ('cache')"),
     ("flexible", edit(flexible), "describes input 'x: float32[1..9]', where its program takes"),
     ("image", edit(lambda s: s.description.input[0].type.imageType.SetInParent()), "'x' with colour space 0"),
@@ -179,3 +184,54 @@ def test_loading_changes_nothing_on_disk(good: Path) -> None:
     before = {path: path.read_bytes() for path in good.rglob("*") if path.is_file()}
     load(good).predict({"x": np.ones((2, 8), np.float32)})
     assert {path: path.read_bytes() for path in good.rglob("*") if path.is_file()} == before
+
+
+def alone(good: Path, place: Path, change: Mutation | None = None) -> Path:
+    """The specification of a package as a single ``.mlmodel``, with its weights beside it."""
+    shutil.copytree(good, place / "changed.mlpackage")
+    if change:
+        change(place / "changed.mlpackage")
+    shutil.copytree((place / "changed.mlpackage" / MODEL).parent, place / "alone")
+    (place / "alone" / MODEL.name).rename(place / "alone" / "small.mlmodel")
+    return place / "alone" / "small.mlmodel"
+
+
+def test_a_single_file_with_a_program_is_taken_like_a_package(good: Path, tmp_path: Path) -> None:
+    x = np.ones((2, 8), np.float32)
+    path = alone(good, tmp_path)
+    np.testing.assert_array_equal(load(path).predict({"x": x})["y"], load(good).predict({"x": x})["y"])
+    assert inspect(path).operators == inspect(good).operators
+
+
+def test_a_single_file_with_a_neural_network_is_told_what_to_do(good: Path, tmp_path: Path) -> None:
+    path = alone(good, tmp_path, edit(neural_network))
+    for use in (load, inspect):
+        with pytest.raises(RunError) as caught:
+            use(path)
+        assert str(caught.value) == (
+            f"Core ML model '{path}' holds a neural network (Core ML's format before ML Programs), not an ML Program; "
+            "convert it again with convert_to='mlprogram'."
+        )
+
+
+def test_a_single_file_that_is_none_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "small.mlmodel"
+    path.write_bytes(b"\xff" * 64)
+    with pytest.raises(RunError, match=r"Core ML model '.*small\.mlmodel' has an unreadable small\.mlmodel"):
+        load(path)
+
+
+def test_weights_of_a_single_file_stay_beside_it(good: Path, tmp_path: Path) -> None:
+    path = alone(good, tmp_path, reference("@model_path/../stolen.bin"))
+    with pytest.raises(RunError, match="outside of the package"):
+        load(path)
+
+
+def test_a_compiled_model_is_told_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "small.mlmodelc"
+    path.mkdir()
+    for use in (load, inspect):
+        with pytest.raises(
+            RunError, match=r"small\.mlmodelc' was compiled for Core ML, which alone reads it; give the"
+        ):
+            use(path)

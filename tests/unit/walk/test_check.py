@@ -144,6 +144,13 @@ def test_a_suffix_that_no_target_has_is_refused_with_those_that_there_are(tmp_pa
         claimed(tmp_path / name, MODEL)
 
 
+@pytest.mark.parametrize("name", ["model.mlmodel", "model.mlmodelc"])
+def test_other_files_of_core_ml_are_told_what_they_are(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(RunError, match=rf"{name}' (does not exist|has an unreadable|was compiled for Core ML)"):
+        claimed(tmp_path / name, MODEL)
+
+
 def test_an_unknown_model_is_refused(tiny: Path) -> None:
     with pytest.raises(UsageError, match="Unknown model 'PE-Huge'"):
         claimed(tiny / "tiny.onnx", "PE-Huge")

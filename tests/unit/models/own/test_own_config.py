@@ -119,6 +119,7 @@ def test_a_name_of_a_built_in_model_is_refused(here: Path) -> None:
     [
         ([1, 3, 24, 40], ImageFeed(24, 40, preprocessing=PREPROCESSINGS["imagenet"])),
         ([2, 24, 24, 3], ImageFeed(24, batch=2, channels_last=True, preprocessing=PREPROCESSINGS["imagenet"])),
+        ([1, 1, 24, 40], ImageFeed(24, 40, preprocessing=PREPROCESSINGS["imagenet"], grey=True)),
     ],
 )
 def test_images_are_fed_in_the_shape_and_with_the_preprocessing_that_are_declared(
@@ -132,7 +133,7 @@ def test_images_are_fed_in_the_shape_and_with_the_preprocessing_that_are_declare
         assert {sample.image.shape for sample in samples} == {tuple(shape)}
     low, high = model.feed.extremes()
     assert low.image.min() == pytest.approx(-0.485 / 0.229)
-    assert high.image.max() == pytest.approx((1 - 0.406) / 0.225)
+    assert high.image.max() == pytest.approx((1 - 0.485) / 0.229 if feed.grey else (1 - 0.406) / 0.225)
 
 
 def test_anything_else_is_fed_with_noise_that_a_seed_repeats(here: Path) -> None:
@@ -146,5 +147,5 @@ def test_anything_else_is_fed_with_noise_that_a_seed_repeats(here: Path) -> None
 
 def test_a_preprocessing_of_what_is_no_image_is_refused(here: Path) -> None:
     project(here, CONFIGURATION.replace("[1, 3, 32, 32]", "[2, 7]"))
-    with pytest.raises(UsageError, match=r"takes \[2, 7\], which is no batch of RGB images"):
+    with pytest.raises(UsageError, match=r"takes \[2, 7\], which is no batch of RGB or grey images"):
         model_named("mine")
