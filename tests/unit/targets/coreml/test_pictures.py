@@ -93,7 +93,7 @@ def test_a_grey_package_of_a_model_in_colour_is_another_model(
     path = save(encoders["grey"].module, tmp_path / "m.mlpackage", channels=1, inputs=inputs)
     identity = judged(path).verdict("identity")
     assert identity
-    assert "it takes image: GRAYSCALE image, 16 by 16, the model an image of [1, 3, 16, 16]" in identity.sentence
+    assert "it takes image: GRAYSCALE image, 16 by 16, the model image: float32[1, 3, 16, 16]" in identity.sentence
 
 
 def test_pixels_are_recovered_from_the_inputs_of_the_model(encoders: References) -> None:
