@@ -37,7 +37,7 @@ def _compressed(compression: Compression) -> Scheme:
 
         return compress_weights(round_constants(module), compression)
 
-    return Scheme(compression, compress, finite=True)
+    return Scheme(compression, compress, slow="palette" in compression, finite=True)
 
 
 STORAGE: Final = {

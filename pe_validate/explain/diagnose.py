@@ -1,0 +1,185 @@
+"""Find the known mistake that explains what an artifact answers.
+
+Each mistake is tried: the model is altered so, and what it then answers is compared with what the artifact answered.
+A mistake explains the artifact if the two agree as closely as the artifact's precision allows, far more closely than
+the model as it should be, and than any other mistake. Anything less is no diagnosis: a wrong one costs more than none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import inf
+from time import perf_counter
+from typing import Final
+
+from pe_validate.data.diagnosis import Diagnosis
+from pe_validate.data.verdict import Verdict
+from pe_validate.explain.guesses import Guess, agreement, as_it_should_be, pairs, singles
+from pe_validate.explain.suspect import Suspect, suspect_of
+from pe_validate.gates.evidence import Evidence
+from pe_validate.inputs.images import Sample
+
+SLACK_DB: Final = 3.0
+"""How much less than the limit for a sound artifact may be left of the agreement."""
+
+GAIN_DB: Final = 10.0
+"""How much closer the altered model must be than the model as it should be."""
+
+LEAD_DB: Final = 6.0
+"""How much closer it must be than with any other mistake."""
+
+FLOOR_DB: Final = 14.0
+"""An agreement of less proves nothing, whatever the precision."""
+
+EXACT_DB: Final = 100.0
+"""Agreement in float32: nothing else is tried, and two mistakes that agree so well are the same."""
+
+VERIFIED: Final = 3
+"""The number of inputs on which the likeliest mistakes are compared."""
+
+RIVALS: Final = 6
+"""The number of the likeliest mistakes that are compared so."""
+
+PART_DB: Final = 2.0
+"""How much closer a mistake must be, by itself, to be thought one of two."""
+
+PARTNERS: Final = 3
+"""The number of the likeliest mistakes that are combined with every other."""
+
+BUDGET: Final = 45.0
+"""Seconds after which no further mistake is tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """A guess, and its agreement with the artifact in dB: on the first input, or the worst of several."""
+
+    guess: Guess
+    snr_db: float
+
+
+def diagnosis_of(evidence: Evidence, verdicts: Sequence[Verdict], place: str | None = None) -> Diagnosis | None:
+    """Return the diagnosis of an artifact that failed a gate, or None if no gate failed that compares its answers.
+
+    The artifact is not run again. ``place`` is where it first leaves its model, if that is known.
+    """
+    suspect = suspect_of(evidence, verdicts, place)
+    return diagnose(suspect) if suspect and suspect.samples else None
+
+
+def diagnose(suspect: Suspect, budget: float = BUDGET) -> Diagnosis:
+    """Return the mistake, or the two, that explain the answers of a suspect; without names if none does."""
+    start = perf_counter()
+    search = _Search(suspect, start + budget)
+    found = search.single() or search.pair()
+    chosen, following = found or (None, -inf)
+    return Diagnosis(
+        suspect.case,
+        suspect.gate,
+        chosen.guess.names if chosen else (),
+        chosen.guess.saying if chosen else "",
+        chosen.snr_db if chosen else -inf,
+        search.before(VERIFIED),
+        following,
+        search.tried,
+        round(perf_counter() - start, 1),
+    )
+
+
+class _Search:
+    def __init__(self, suspect: Suspect, deadline: float) -> None:
+        self.suspect, self._deadline = suspect, deadline
+        self._samples = suspect.samples[:VERIFIED]
+        self._sound = as_it_should_be(suspect)
+        self._scored: list[_Scored] = []
+        self.ambiguous = False
+        self.tried = 0
+
+    def before(self, count: int) -> float:
+        """Return the agreement with the model as it should be."""
+        return self._worst(self._sound, self._samples[:count])
+
+    def single(self) -> tuple[_Scored, float] | None:
+        """Return the mistake that explains everything, and the agreement with the next likely one."""
+        self._scored = list(self._try(singles(self.suspect)))
+        return self._choose(self._scored)
+
+    def pair(self) -> tuple[_Scored, float] | None:
+        """Return the two mistakes that explain everything together."""
+        if self.ambiguous:
+            return None
+        ranked = sorted(self._scored, key=lambda scored: -scored.snr_db)
+        inner = [scored.guess for scored in ranked if scored.guess.change or scored.guess.mistake]
+        return self._choose(list(self._try(pairs(self.suspect, inner, self._partners(inner)))))
+
+    def _partners(self, guesses: Sequence[Guess]) -> list[Guess]:
+        """Return the guesses that explain a part of the error by themselves, whatever the scale of the output."""
+        first = self._samples[0]
+        alone = self._sound.likeness(self.suspect, first) + PART_DB
+        likely = {id(guess): guess.likeness(self.suspect, first) for guess in guesses}
+        found = [guess for guess in guesses if likely[id(guess)] >= alone]
+        return sorted(found, key=lambda guess: -likely[id(guess)])[:PARTNERS]
+
+    def _try(self, guesses: Iterator[Guess]) -> Iterator[_Scored]:
+        """Yield guesses with their agreement on the first input for which they have an answer, until time is up.
+
+        Once one explains the artifact in float32, the rest of its topic is tried and no other.
+        """
+        decided = ""
+        for guess in guesses:
+            if (decided and guess.topic != decided) or perf_counter() > self._deadline:
+                return
+            found = next(
+                (s for sample in self._samples if (s := guess.agreement(self.suspect, sample)) is not None), None
+            )
+            self.tried += 1
+            if found is None:
+                continue
+            yield _Scored(guess, found)
+            if found >= EXACT_DB and self._explains(guess, found, self._samples[:1]):
+                decided = guess.topic
+
+    def _first(self, guess: Guess) -> float | None:
+        """Return the agreement on the first input for which a guess has an answer."""
+        found = (guess.agreement(self.suspect, sample) for sample in self._samples)
+        return next((snr for snr in found if snr is not None), None)
+
+    def _choose(self, scored: Sequence[_Scored]) -> tuple[_Scored, float] | None:
+        ranked = sorted(scored, key=lambda each: -each.snr_db)
+        likely = [each for each in ranked if self._explains(each.guess, each.snr_db, self._samples[:1])][:RIVALS]
+        verified = [_Scored(each.guess, self._worst(each.guess, self._samples)) for each in likely]
+        standing = [each for each in verified if self._explains(each.guess, each.snr_db, self._samples)]
+        if not standing:
+            return None
+        best = max(standing, key=lambda each: each.snr_db)
+        others = [each for each in ranked if each.guess.names != best.guess.names][:RIVALS]
+        rivals = [_Scored(each.guess, self._worst(each.guess, self._samples)) for each in others]
+        close = [each for each in rivals if each.snr_db > best.snr_db - LEAD_DB]
+        if any(not self._same(best.guess, each.guess) for each in close):
+            self.ambiguous = True
+            return None
+        following = max((each.snr_db for each in rivals if each not in close), default=-inf)
+        return _with_equals(best, close), following
+
+    def _explains(self, guess: Guess, snr_db: float, samples: Sequence[Sample]) -> bool:
+        enough = max(guess.limit_db - SLACK_DB, FLOOR_DB, self._worst(self._sound, samples) + GAIN_DB)
+        return snr_db >= enough
+
+    def _worst(self, guess: Guess, samples: Sequence[Sample]) -> float:
+        found = [s for sample in samples if (s := guess.agreement(self.suspect, sample)) is not None]
+        return min(found, default=-inf)
+
+    def _same(self, one: Guess, other: Guess) -> bool:
+        answers = [(one(sample), other(sample)) for sample in self._samples]
+        return all(a is not None and b is not None and agreement(a, b) >= EXACT_DB for a, b in answers)
+
+
+def _with_equals(best: _Scored, equals: Sequence[_Scored]) -> _Scored:
+    """Return a guess that says that others are the same on these inputs."""
+    names = {each.guess.names: each.guess for each in equals}
+    if not names:
+        return best
+    words = " or, which is the same here, ".join((best.guess.saying, *(each.saying for each in names.values())))
+    every = tuple(dict.fromkeys((*best.guess.names, *(name for each in names for name in each))))
+    return _Scored(Guess(best.guess.topic, every, words, best.guess.answer, best.guess.limit_db), best.snr_db)

@@ -1,0 +1,187 @@
+"""What is to be diagnosed: answers that are not a model's, and what they were held to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from math import inf
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pe_validate.data.case import Case
+from pe_validate.data.compare import compare
+from pe_validate.data.outputs import Outputs
+from pe_validate.data.verdict import Verdict
+from pe_validate.gates.base import MisfitError
+from pe_validate.gates.evidence import Evidence
+from pe_validate.gates.fidelity import FIDELITY
+from pe_validate.gates.gelu import GELU
+from pe_validate.gates.identity import IDENTITY
+from pe_validate.gates.loss import LOSS
+from pe_validate.gates.numbers import NumbersGate
+from pe_validate.gates.rewrite import REWRITE
+from pe_validate.inputs.images import Sample
+from pe_validate.reference.reference import Reference
+from pe_validate.targets.registry import recipe, target_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Array = NDArray[np.float64]
+
+DIAGNOSED = (REWRITE, GELU, FIDELITY, IDENTITY, LOSS)
+"""The gates whose failures are diagnosed, the first first: what is wrong there is wrong in the later ones."""
+
+NEARLY_DB = 12.0
+"""An input shows the error well if it is at most this much smaller than on the input that shows it best."""
+
+Ask = Callable[[NDArray[np.float32]], Array]
+"""A function from an image to features."""
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """The answers ``found``, by input, of something that should compute ``graph``, which was made of ``module``.
+
+    ``limit_db`` is the agreement that ``graph`` must have with ``found``, ``noise_db`` the one that the float32 model
+    must have. ``expected`` are the answers of ``graph``. ``labels`` gives what the case would answer in other
+    precisions, by name. ``place`` is where it first leaves its model, if that is known.
+    """
+
+    case: Case
+    gate: str
+    reference: Reference
+    found: Mapping[str, NDArray[np.float32]]
+    expected: Mapping[str, NDArray[np.float32]]
+    graph: Ask
+    limit_db: float
+    noise_db: float
+    labels: Mapping[str, Callable[[], Labelled]] = field(default_factory=dict)
+    place: str | None = None
+
+    @property
+    def graph_differs(self) -> bool:
+        """True if ``graph`` is not the float32 model itself."""
+        return self.expected is not self.reference.trained.features
+
+    @cached_property
+    def samples(self) -> Sequence[Sample]:
+        """The inputs that it answered, those that show the error well first."""
+        known = [sample for sample in self.reference.inputs if sample.name in self.found]
+        errors = {sample.name: self._error(sample.name) for sample in known}
+        worst = min(errors.values())
+        return sorted(known, key=lambda sample: errors[sample.name] > worst + NEARLY_DB)
+
+    def _error(self, name: str) -> float:
+        expected, found = self.expected[name], self.found[name]
+        return compare(expected, found).snr_db if expected.shape == found.shape else -inf
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """What a case would answer in another precision, and the agreement that it then must have."""
+
+    ask: Ask
+    limit_db: float
+
+
+def suspect_of(evidence: Evidence, verdicts: Sequence[Verdict], place: str | None = None) -> Suspect | None:
+    """Return what is to be diagnosed of an artifact that failed a gate, or None if no gate failed that compares it.
+
+    ``place`` is where it first leaves its model, if that is known.
+    """
+    failed = {verdict.gate for verdict in verdicts if verdict.status == "fail"}
+    gate = next((gate for gate in DIAGNOSED if gate.name in failed), None)
+    if gate is None:
+        return None
+    try:
+        found = _answers(gate, evidence)
+    except MisfitError:
+        return None
+    return replace(_held_to(gate, evidence, found), place=place)
+
+
+def _answers(gate: NumbersGate, evidence: Evidence) -> Outputs:
+    """Return the answers that a gate judged."""
+    if gate is REWRITE or gate is GELU:
+        return evidence.reference.rewritten(evidence.case, exact=gate is REWRITE)
+    return evidence.answers(gate.purpose)
+
+
+def _held_to(gate: NumbersGate, evidence: Evidence, found: Outputs) -> Suspect:
+    case, reference, where = evidence.case, evidence.reference, evidence.machine.rows
+    limit = gate.tolerance(case, where).limit.snr_db
+    noise = limit
+    module: nn.Module = reference.module
+    dtype, expected = "float32", reference.trained
+    labels: dict[str, Callable[[], Labelled]] = {}
+    if gate is FIDELITY:
+        graph = reference.graph(case)
+        module, dtype, expected = graph.module, graph.inputs[0].dtype, reference.lowered(case)
+        noise = LOSS.tolerance(case, where).limit.snr_db
+        labels = _labels(case, reference)
+    if gate is IDENTITY:
+        labels = _labels(case, reference)
+        module, expected, limit = _source(evidence, found, limit)
+    return Suspect(
+        case,
+        gate.name,
+        reference,
+        found.features,
+        expected.features,
+        asking(module, dtype),
+        limit,
+        noise,
+        labels,
+    )
+
+
+def _labels(case: Case, reference: Reference) -> dict[str, Callable[[], Labelled]]:
+    """Return the other precisions of the case's target that are computed in seconds."""
+    others = [name for name in target_of(case).precisions if name != case.precision]
+    others = [name for name in others if recipe(replace(case, precision=name)) != recipe(case)]
+
+    def label(name: str) -> Labelled:
+        other = replace(case, precision=name)
+        graph = reference.graph(other)
+        return Labelled(asking(graph.module, graph.inputs[0].dtype), FIDELITY.tolerance(other).limit.snr_db)
+
+    schemes = {name: recipe(replace(case, precision=name)).scheme for name in others}
+    return {name: partial(label, name) for name in others if not (schemes[name].calibrated or schemes[name].slow)}
+
+
+def _source(evidence: Evidence, found: Outputs, limit: float) -> tuple[nn.Module, Outputs, float]:
+    """Return the source of a file that is most like it, its answers, and the model's limit.
+
+    A source has the rounding of the file, which would hide a small mistake.
+    """
+    reference = evidence.reference
+    sample = reference.inputs[0]
+    best: tuple[nn.Module, Outputs] = (reference.module, reference.trained)
+    if found.features[sample.name].shape != reference.trained.features[sample.name].shape:
+        return *best, limit
+    closest = compare(reference.trained.features[sample.name], found.features[sample.name]).snr_db
+    lowered = reference.graph(evidence.case).module
+    for source in evidence.target.sources(reference.module, lowered):
+        ask = asking(source.module, "float32")
+        snr = compare(ask(sample.image), found.features[sample.name]).snr_db
+        if snr > closest:
+            answers = {each.name: ask(each.image).astype(np.float32) for each in reference.inputs}
+            best, closest = (source.module, Outputs(source.name, answers)), snr
+    return *best, limit
+
+
+def asking(module: nn.Module, dtype: str = "float32") -> Ask:
+    """Return a function that runs a module, which takes images of type ``dtype``, on a float32 image."""
+    import torch
+
+    def ask(image: NDArray[np.float32]) -> Array:
+        # Not in inference mode, where composite operators are dispatched without being decomposed.
+        with torch.no_grad():
+            answer: Array = module(torch.from_numpy(image.astype(dtype))).double().numpy()
+        return answer
+
+    return ask
