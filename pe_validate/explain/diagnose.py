@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import inf
+from math import inf, nan
 from time import perf_counter
 from typing import Final
 
+import numpy as np
+
+from pe_validate.data.case import Case
 from pe_validate.data.diagnosis import Diagnosis
 from pe_validate.data.verdict import Verdict
-from pe_validate.explain.guesses import Guess, agreement, as_it_should_be, pairs, singles
+from pe_validate.explain.guesses import Guess, agreement, as_it_should_be, pairs, singles, with_tensors_of_the_file
 from pe_validate.explain.suspect import Suspect, suspect_of
 from pe_validate.gates.evidence import Evidence
+from pe_validate.gates.weights import WEIGHTS
 from pe_validate.inputs.images import Sample
 
 SLACK_DB: Final = 3.0
@@ -47,6 +51,11 @@ PART_DB: Final = 2.0
 PARTNERS: Final = 3
 """The number of the likeliest mistakes that are combined with every other."""
 
+LARGEST_HALF: Final = float(np.finfo(np.float16).max)
+
+FEW: Final = 0.2
+"""The share of a program's tensors that may be other than they should for those to be named."""
+
 BUDGET: Final = 45.0
 """Seconds after which no further mistake is tried."""
 
@@ -65,14 +74,47 @@ def diagnosis_of(evidence: Evidence, verdicts: Sequence[Verdict], place: str | N
     The artifact is not run again. ``place`` is where it first leaves its model, if that is known.
     """
     suspect = suspect_of(evidence, verdicts, place)
-    return diagnose(suspect) if suspect and suspect.samples else None
+    if suspect and (overflow := overflowing(suspect, evidence)):
+        return overflow
+    found = diagnose(suspect) if suspect and suspect.samples else None
+    lost = next((verdict.layers for verdict in verdicts if verdict.layers), ())
+    if lost and not (found and found.names) and len(lost) <= FEW * len(evidence.reference.constants(evidence.case)):
+        return _by_digest(evidence.case, lost, found)
+    return found
+
+
+def overflowing(suspect: Suspect, evidence: Evidence) -> Diagnosis | None:
+    """Return the diagnosis of answers that are not finite, if float32 values of the lowered form exceed float16."""
+    lost = [s for s in suspect.samples if not np.isfinite(suspect.found[s.name]).all()]
+    lost = [s for s in lost if np.isfinite(evidence.reference.trained.features[s.name]).all()]
+    if not lost:
+        return None
+    import torch
+
+    from pe_validate.explain.on_model import largest
+
+    form = evidence.reference.rewrite(evidence.case, exact=False).module
+    found = largest(form, torch.from_numpy(lost[0].image))
+    if found <= LARGEST_HALF:
+        return None
+    words = f"with values of up to {found:,.0f}, and float16 holds {LARGEST_HALF:,.0f}"
+    return Diagnosis(suspect.case, suspect.gate, ("float16 overflow",), words, nan, -inf, nan, 1, 0.0)
+
+
+def _by_digest(case: Case, lost: tuple[str, ...], found: Diagnosis | None) -> Diagnosis:
+    """Return the diagnosis of a file that lacks the bytes of a few tensors; what it has instead is not known."""
+    from pe_validate.explain.on_tensors import other_values
+
+    before = found.before_db if found else nan
+    tried, seconds = (found.tried, found.seconds) if found else (0, 0.0)
+    return Diagnosis(case, WEIGHTS.name, lost, other_values(lost), nan, before, nan, tried, seconds)
 
 
 def diagnose(suspect: Suspect, budget: float = BUDGET) -> Diagnosis:
     """Return the mistake, or the two, that explain the answers of a suspect; without names if none does."""
     start = perf_counter()
     search = _Search(suspect, start + budget)
-    found = search.single() or search.pair()
+    found = search.single() or search.tensors() or search.pair()
     chosen, following = found or (None, -inf)
     return Diagnosis(
         suspect.case,
@@ -104,6 +146,10 @@ class _Search:
         """Return the mistake that explains everything, and the agreement with the next likely one."""
         self._scored = list(self._try(singles(self.suspect)))
         return self._choose(self._scored)
+
+    def tensors(self) -> tuple[_Scored, float] | None:
+        """Return the tensors that the file stores and should not, if they explain everything."""
+        return None if self.ambiguous else self._choose(list(self._try(with_tensors_of_the_file(self.suspect))))
 
     def pair(self) -> tuple[_Scored, float] | None:
         """Return the two mistakes that explain everything together."""

@@ -137,6 +137,15 @@ def _on_top(guess: Guess, mistake: OnOutput, saying: str, change: Callable[[Arra
     return Guess(ON_TOP, (*guess.names, mistake.name), words, answer, guess.limit_db)
 
 
+def with_tensors_of_the_file(suspect: Suspect) -> Iterator[Guess]:
+    """Yield the guess that the file stores other tensors than it should, if it does."""
+    from pe_validate.explain.on_tensors import with_stored
+
+    if found := with_stored(suspect.module, suspect.stored()):
+        ask = asking(found.module, suspect.dtype)
+        yield Guess("tensors", found.names, found.saying, partial(_of_image, ask), suspect.limit_db)
+
+
 def _among_answers(suspect: Suspect) -> Iterator[Guess]:
     """Yield guesses that an answer belongs to another input."""
     names = [sample.name for sample in suspect.reference.inputs if sample.name in suspect.found]

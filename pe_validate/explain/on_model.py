@@ -54,6 +54,28 @@ class Exchanged(nn.Module):
         return answer
 
 
+class _Largest(TorchDispatchMode):
+    """Notes the largest magnitude that any operator gives."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch does not type it
+        self.found = 0.0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run ``func``; torch calls this in place of every operator."""
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, Tensor) and result.is_floating_point() and result.numel():
+            self.found = max(self.found, float(result.abs().max()))
+        return result
+
+
+def largest(module: nn.Module, image: Tensor) -> float:
+    """Return the largest magnitude among the values that ``module`` computes for an image."""
+    with torch.no_grad(), _Largest() as noting:
+        module(image)
+    return float(noting.found)
+
+
 def calls(module: nn.Module, operator: Operator, image: Tensor) -> int:
     """Return how often ``module`` calls an operator for one input."""
     with torch.no_grad(), _Exchange(operator, operator) as counting:

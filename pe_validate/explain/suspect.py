@@ -44,10 +44,11 @@ Ask = Callable[[NDArray[np.float32]], Array]
 
 @dataclass(frozen=True)
 class Suspect:
-    """The answers ``found``, by input, of something that should compute ``graph``, which was made of ``module``.
+    """The answers ``found``, by input, of something that should compute ``module``, for images of type ``dtype``.
 
-    ``limit_db`` is the agreement that ``graph`` must have with ``found``, ``noise_db`` the one that the float32 model
-    must have. ``expected`` are the answers of ``graph``. ``labels`` gives what the case would answer in other
+    ``limit_db`` is the agreement that ``module`` must have with ``found``, ``noise_db`` the one that the float32 model
+    must have. ``expected`` are the answers of ``module``. ``stored`` returns what the file stores under the names of
+    tensors of ``module``. ``labels`` gives what the case would answer in other
     precisions, by name. ``place`` is where it first leaves its model, if that is known.
     """
 
@@ -56,15 +57,22 @@ class Suspect:
     reference: Reference
     found: Mapping[str, NDArray[np.float32]]
     expected: Mapping[str, NDArray[np.float32]]
-    graph: Ask
+    module: nn.Module
+    dtype: str
     limit_db: float
     noise_db: float
     labels: Mapping[str, Callable[[], Labelled]] = field(default_factory=dict)
     place: str | None = None
+    stored: Callable[[], Mapping[str, NDArray[np.generic]]] = dict
+
+    @cached_property
+    def graph(self) -> Ask:
+        """The function that ``module`` computes, for float32 images."""
+        return asking(self.module, self.dtype)
 
     @property
     def graph_differs(self) -> bool:
-        """True if ``graph`` is not the float32 model itself."""
+        """True if ``module`` is not the float32 model itself."""
         return self.expected is not self.reference.trained.features
 
     @cached_property
@@ -132,11 +140,17 @@ def _held_to(gate: NumbersGate, evidence: Evidence, found: Outputs) -> Suspect:
         reference,
         found.features,
         expected.features,
-        asking(module, dtype),
+        module,
+        dtype,
         limit,
         noise,
         labels,
+        stored=partial(_stored, evidence, module) if gate in (FIDELITY, IDENTITY) else dict,
     )
+
+
+def _stored(evidence: Evidence, module: nn.Module) -> Mapping[str, NDArray[np.generic]]:
+    return evidence.target.tensors(evidence.path, module.state_dict())
 
 
 def _labels(case: Case, reference: Reference) -> dict[str, Callable[[], Labelled]]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pe_validate.mil.graph import GraphReader
+from pe_validate.mil.ops import Value
 from pe_validate.mil.package import Package
 
 
@@ -19,11 +22,26 @@ def matrices(path: Path) -> frozenset[str]:
     Raises:
         RunError: the package is broken, or uses what the evaluator does not support.
     """
+    found = _constants(path).values()
+    return frozenset(digests(value for value in found if isinstance(value, Tensor) and value.dtype is torch.half))
+
+
+def constants(path: Path, names: Iterable[str]) -> dict[str, NDArray[np.generic]]:
+    """Return the floating-point constants that coremltools has named after ``names``: ``a.b`` is ``a_b_to_fp16``.
+
+    Raises:
+        RunError: the package is broken, or uses what the evaluator does not support.
+    """
+    inside = _constants(path)
+    found = {name: inside.get(f"{name.replace('.', '_')}_to_fp16") for name in names}
+    return {name: value.numpy() for name, value in found.items() if isinstance(value, Tensor)}
+
+
+def _constants(path: Path) -> Mapping[str, Value]:
     package = Package(path)
     specification = package.specification()
     name = specification.description.defaultFunctionName or "main"
-    constants = GraphReader(package).read(specification.mlProgram.functions[name]).constants.values()
-    return frozenset(digests(value for value in constants if isinstance(value, Tensor) and value.dtype is torch.half))
+    return GraphReader(package).read(specification.mlProgram.functions[name]).constants
 
 
 def digests(tensors: Iterable[Tensor]) -> dict[str, int]:

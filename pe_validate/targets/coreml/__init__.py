@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -75,6 +75,12 @@ class CoreMLBase(Target):
         from pe_validate.mil.matrices import matrices
 
         return matrices(path)
+
+    def tensors(self, path: Path, names: Iterable[str]) -> Mapping[str, NDArray[np.generic]]:
+        """Return the constants, whose names coremltools makes of those of the graph."""
+        from pe_validate.mil.matrices import constants
+
+        return constants(path, names)
 
 
 class CoreMLTarget(CoreMLBase):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,15 @@ def mistakes(config: ModelConfig) -> tuple[Mistake, ...]:
     return tuple(mistake for kind in kinds for mistake in kind(config))
 
 
+PLACES: Final = {
+    "rope": ("block 0 attention",),
+    "attention": ("block 0 attention",),
+    "embedding": ("patches", "ln_pre"),
+    "head": ("ln_post", "pooling", "projection"),
+}
+"""Where an artifact with a mistake first leaves its model, by topic."""
+
+
 def _edit(topic: str, name: str, saying: str, edit: Edit, *, blocks: tuple[int, ...] = ()) -> Mistake:
     """Return a mistake that edits a twin of the tower in place, whose tensors it must replace and not write to.
 
@@ -42,7 +51,7 @@ def _edit(topic: str, name: str, saying: str, edit: Edit, *, blocks: tuple[int, 
             raise NoSuchPartError(name) from error
         return copy
 
-    places = tuple(f"block {number} {part}" for number in blocks for part in ("attention", "MLP"))
+    places = PLACES.get(topic) or tuple(f"block {number} {part}" for number in blocks for part in ("attention", "MLP"))
     return Mistake(topic, name, saying, alter, places)
 
 
