@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,7 +35,9 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Follow one image through model and artifact: name the first place where they differ, and the mistake; exit 1."""
-    from pe_validate.cli.printing import plain, print_json
+    from pydantic import TypeAdapter
+
+    from pe_validate.cli.printing import print_json
     from pe_validate.explain.locate import first_departure
     from pe_validate.reference.reference import reference
     from pe_validate.report.explained import to_chart
@@ -66,7 +69,8 @@ def explain(
         diagnosis = legible(_diagnosis(found, file, loaded, made_here=model is None)) if found.place else None
         progress(case, "done")
     if as_json:
-        print_json(plain(found) | {"diagnosis": plain(diagnosis) if diagnosis else None})
+        dumped = [json.loads(TypeAdapter(type(each)).dump_json(each)) for each in (found, diagnosis) if each]
+        print_json(dumped[0] | {"diagnosis": dumped[1] if diagnosis else None})
     else:
         print(found.sentence, *([diagnosis.sentence] if diagnosis else []), "", to_chart(found), sep="\n")
     raise typer.Exit(int(found.place is not None))

@@ -141,8 +141,10 @@ def with_tensors_of_the_file(suspect: Suspect) -> Iterator[Guess]:
     """Yield the guess that the file stores other tensors than it should, if it does."""
     from pe_validate.explain.on_tensors import with_stored
 
-    if found := with_stored(suspect.module, suspect.stored()):
-        ask = asking(found.module, suspect.dtype)
+    for form in suspect.forms():
+        if (found := with_stored(form.module, form.stored)) is None:
+            continue
+        ask = asking(found.module, form.dtype)
         yield Guess("tensors", found.names, found.saying, partial(_of_image, ask), suspect.limit_db)
 
 

@@ -47,8 +47,8 @@ class Suspect:
     """The answers ``found``, by input, of something that should compute ``module``, for images of type ``dtype``.
 
     ``limit_db`` is the agreement that ``module`` must have with ``found``, ``noise_db`` the one that the float32 model
-    must have. ``expected`` are the answers of ``module``. ``stored`` returns what the file stores under the names of
-    tensors of ``module``. ``labels`` gives what the case would answer in other
+    must have. ``expected`` are the answers of ``module``. ``forms`` returns what it may have been made
+    of, with what the file stores in the place of its tensors. ``labels`` gives what the case would answer in other
     precisions, by name. ``place`` is where it first leaves its model, if that is known.
     """
 
@@ -63,7 +63,7 @@ class Suspect:
     noise_db: float
     labels: Mapping[str, Callable[[], Labelled]] = field(default_factory=dict)
     place: str | None = None
-    stored: Callable[[], Mapping[str, NDArray[np.generic]]] = dict
+    forms: Callable[[], Sequence[Form]] = tuple
 
     @cached_property
     def graph(self) -> Ask:
@@ -86,6 +86,15 @@ class Suspect:
     def _error(self, name: str) -> float:
         expected, found = self.expected[name], self.found[name]
         return compare(expected, found).snr_db if expected.shape == found.shape else -inf
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A module that a file may have been made of, and what the file stores under the names of its tensors."""
+
+    module: nn.Module
+    dtype: str
+    stored: Mapping[str, NDArray[np.generic]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +154,20 @@ def _held_to(gate: NumbersGate, evidence: Evidence, found: Outputs) -> Suspect:
         limit,
         noise,
         labels,
-        stored=partial(_stored, evidence, module) if gate in (FIDELITY, IDENTITY) else dict,
+        forms=partial(_forms, evidence) if gate in (FIDELITY, IDENTITY) else tuple,
     )
 
 
-def _stored(evidence: Evidence, module: nn.Module) -> Mapping[str, NDArray[np.generic]]:
-    return evidence.target.tensors(evidence.path, module.state_dict())
+def _forms(evidence: Evidence) -> Sequence[Form]:
+    """Return the lowered graph, and the model itself where that may have been converted in its place."""
+    graph = evidence.reference.graph(evidence.case)
+    forms = {graph.module: graph.inputs[0].dtype}
+    if not evidence.subject.made_here:
+        forms[evidence.reference.module] = "float32"
+    return [
+        Form(module, dtype, evidence.target.tensors(evidence.path, module.state_dict()))
+        for module, dtype in forms.items()
+    ]
 
 
 def _labels(case: Case, reference: Reference) -> dict[str, Callable[[], Labelled]]:
