@@ -8,7 +8,8 @@ the model as it should be, and than any other mistake. Anything less is no diagn
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 from math import inf, nan
 from time import perf_counter
 from typing import Final
@@ -19,7 +20,7 @@ from pe_validate.data.case import Case
 from pe_validate.data.diagnosis import Diagnosis
 from pe_validate.data.verdict import Verdict
 from pe_validate.explain.guesses import Guess, agreement, as_it_should_be, pairs, singles, with_tensors_of_the_file
-from pe_validate.explain.suspect import Suspect, suspect_of
+from pe_validate.explain.suspect import Suspect, suspects_of
 from pe_validate.gates.evidence import Evidence
 from pe_validate.gates.weights import WEIGHTS
 from pe_validate.inputs.images import Sample
@@ -73,14 +74,22 @@ def diagnosis_of(evidence: Evidence, verdicts: Sequence[Verdict], place: str | N
 
     The artifact is not run again. ``place`` is where it first leaves its model, if that is known.
     """
-    suspect = suspect_of(evidence, verdicts, place)
-    if suspect and (overflow := overflowing(suspect, evidence)):
-        return overflow
-    found = diagnose(suspect) if suspect and suspect.samples else None
+    suspects = suspects_of(evidence, verdicts, place)
+    several = [overflowing(suspect, evidence) or diagnose(suspect) for suspect in suspects]
+    found = reduce(_and, several) if several else None
     lost = next((verdict.layers for verdict in verdicts if verdict.layers), ())
     if lost and not (found and found.names) and len(lost) <= FEW * len(evidence.reference.constants(evidence.case)):
         return _by_digest(evidence.case, lost, found)
     return found
+
+
+def _and(form: Diagnosis, artifact: Diagnosis) -> Diagnosis:
+    """Return the diagnosis of an artifact whose form is wrong already."""
+    if not (form.names and artifact.names):
+        return form if form.names else artifact
+    if set(form.names) <= set(artifact.names):
+        return artifact
+    return replace(artifact, names=(*form.names, *artifact.names), saying=f"{form.saying} and {artifact.saying}")
 
 
 def overflowing(suspect: Suspect, evidence: Evidence) -> Diagnosis | None:

@@ -171,7 +171,9 @@ def _fed(suspect: Suspect, change: OnInput) -> Guess:
         except RuntimeError:  # PyTorch's: the model need not run on it
             return None
 
-    return Guess("input", (change.name,), change.saying, answer, suspect.limit_db, change=change)
+    # What is done to the input may have been folded into weights before they were rounded.
+    limit = min(suspect.limit_db, suspect.noise_db)
+    return Guess("input", (change.name,), change.saying, answer, limit, change=change)
 
 
 def altered(suspect: Suspect, *mistakes: Mistake, change: OnInput | None = None) -> Iterator[Guess]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from pe_validate.gates.numbers import NumbersGate
 from pe_validate.gates.rewrite import REWRITE
 from pe_validate.inputs.images import Sample
 from pe_validate.reference.reference import Reference
+from pe_validate.system.errors import RunError
 from pe_validate.targets.registry import recipe, target_of
 
 if TYPE_CHECKING:
@@ -32,10 +33,11 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-DIAGNOSED = (REWRITE, GELU, FIDELITY, IDENTITY, LOSS)
+OF_FORM: Final[tuple[NumbersGate, ...]] = (REWRITE, GELU)
+OF_ARTIFACT: Final[tuple[NumbersGate, ...]] = (FIDELITY, IDENTITY, LOSS)
 """The gates whose failures are diagnosed, the first first: what is wrong there is wrong in the later ones."""
 
-NEARLY_DB = 12.0
+NEARLY_DB: Final = 12.0
 """An input shows the error well if it is at most this much smaller than on the input that shows it best."""
 
 Ask = Callable[[NDArray[np.float32]], Array]
@@ -105,20 +107,25 @@ class Labelled:
     limit_db: float
 
 
-def suspect_of(evidence: Evidence, verdicts: Sequence[Verdict], place: str | None = None) -> Suspect | None:
-    """Return what is to be diagnosed of an artifact that failed a gate, or None if no gate failed that compares it.
+def suspects_of(evidence: Evidence, verdicts: Sequence[Verdict], place: str | None = None) -> Iterator[Suspect]:
+    """Yield what is to be diagnosed of an artifact that failed gates; nothing if none failed that compares it.
 
-    ``place`` is where it first leaves its model, if that is known.
+    The lowered form and the artifact may both be wrong, each in its own way. ``place`` is where the first of them
+    leaves what it should be, if that is known.
     """
     failed = {verdict.gate for verdict in verdicts if verdict.status == "fail"}
-    gate = next((gate for gate in DIAGNOSED if gate.name in failed), None)
-    if gate is None:
-        return None
-    try:
-        found = _answers(gate, evidence)
-    except MisfitError:
-        return None
-    return replace(_held_to(gate, evidence, found), place=place)
+    for gates in (OF_FORM, OF_ARTIFACT):
+        gate = next((gate for gate in gates if gate.name in failed), None)
+        if gate is None:
+            continue
+        try:
+            found = _answers(gate, evidence)
+        except MisfitError:
+            return
+        yield replace(_held_to(gate, evidence, found), place=place)
+        if gate in OF_FORM and FIDELITY.name not in failed:
+            return  # what is lost is lost in the form
+        place = None
 
 
 def _answers(gate: NumbersGate, evidence: Evidence) -> Outputs:
@@ -164,10 +171,13 @@ def _forms(evidence: Evidence) -> Sequence[Form]:
     forms = {graph.module: graph.inputs[0].dtype}
     if not evidence.subject.made_here:
         forms[evidence.reference.module] = "float32"
-    return [
-        Form(module, dtype, evidence.target.tensors(evidence.path, module.state_dict()))
-        for module, dtype in forms.items()
-    ]
+    try:
+        return [
+            Form(module, dtype, evidence.target.tensors(evidence.path, module.state_dict()))
+            for module, dtype in forms.items()
+        ]
+    except RunError:  # the vendor's runtime may run what cannot be read here
+        return ()
 
 
 def _labels(case: Case, reference: Reference) -> dict[str, Callable[[], Labelled]]:
