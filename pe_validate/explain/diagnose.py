@@ -205,6 +205,7 @@ class _Search:
         likely = [each for each in ranked if self._explains(each.guess, each.snr_db, self._samples[:1])][:RIVALS]
         verified = [_Scored(each.guess, self._worst(each.guess, self._samples)) for each in likely]
         standing = [each for each in verified if self._explains(each.guess, each.snr_db, self._samples)]
+        standing = [each for each in standing if self._holds_everywhere(each.guess)]
         if not standing:
             return None
         best = max(standing, key=lambda each: each.snr_db)
@@ -220,6 +221,10 @@ class _Search:
     def _explains(self, guess: Guess, snr_db: float, samples: Sequence[Sample]) -> bool:
         enough = max(guess.limit_db - SLACK_DB, FLOOR_DB, self._worst(self._sound, samples) + GAIN_DB)
         return snr_db >= enough
+
+    def _holds_everywhere(self, guess: Guess) -> bool:
+        """Return whether a guess agrees with the artifact on every input, those included that show no error."""
+        return self._worst(guess, self.suspect.samples) >= max(guess.limit_db - SLACK_DB, FLOOR_DB)
 
     def _worst(self, guess: Guess, samples: Sequence[Sample]) -> float:
         found = [s for sample in samples if (s := guess.agreement(self.suspect, sample)) is not None]

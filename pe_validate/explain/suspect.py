@@ -172,10 +172,7 @@ def _forms(evidence: Evidence) -> Sequence[Form]:
     if not evidence.subject.made_here:
         forms[evidence.reference.module] = "float32"
     try:
-        return [
-            Form(module, dtype, evidence.target.tensors(evidence.path, module.state_dict()))
-            for module, dtype in forms.items()
-        ]
+        return [Form(module, dtype, evidence.tensors(module.state_dict())) for module, dtype in forms.items()]
     except RunError:  # the vendor's runtime may run what cannot be read here
         return ()
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from planting import FAULTS, SHARED, planted
 from sound_and_sick import References
 from torch import nn
@@ -14,16 +17,18 @@ from torch import nn
 from pe_validate.case import Case
 from pe_validate.data.diagnosis import Diagnosis
 from pe_validate.data.outputs import Outputs
+from pe_validate.data.structure import Delegation
 from pe_validate.data.verdict import Verdict
 from pe_validate.explain.diagnose import diagnosis_of
 from pe_validate.gates.base import Subject
 from pe_validate.gates.evidence import Evidence
 from pe_validate.gates.numbers import NumbersGate
 from pe_validate.gates.registry import BY_NAME
+from pe_validate.gates.weights import judge_weights
 from pe_validate.models.registry import load_weights
 from pe_validate.reference.reference import Reference
 from pe_validate.targets import worker as exporting
-from pe_validate.targets.base import Purpose
+from pe_validate.targets.base import Purpose, Target
 from pe_validate.targets.eager import EagerRuntime
 from pe_validate.targets.recipes import calibration_images
 from pe_validate.targets.registry import recipe
@@ -35,12 +40,27 @@ LEVELS = ("weights", "rewrite", "graph")
 class Answered(Evidence):
     """Evidence of which the answers are known already."""
 
-    def __init__(self, subject: Subject, reference: Reference, answers: Outputs) -> None:
+    def __init__(self, subject: Subject, reference: Reference, graph: nn.Module, answers: Outputs) -> None:
         super().__init__(subject, Path(), reference)
-        self._given = answers
+        self._graph, self._given = graph, answers
 
     def answers(self, purpose: Purpose) -> Outputs:
         return self._given
+
+    def tensors(self, names: Iterable[str]) -> Mapping[str, NDArray[np.generic]]:
+        """What the file would store, where files of the target are read."""
+        if type(self.target).tensors is Target.tensors:
+            return {}
+        stored = self._graph.state_dict()
+        return {name: stored[name].numpy() for name in names if name in stored}
+
+    @property
+    def weights(self) -> Verdict | None:
+        """The verdict on the digests that a program would have."""
+        if not self.target.keeps_constants:
+            return None
+        stored = tuple(self.target.constants(self._graph).values())
+        return judge_weights(self.case, Delegation(1, (), constants=stored), self.reference.constants(self.case))
 
 
 def sick_graph(names: tuple[str, ...], case: Case) -> nn.Module:
@@ -64,8 +84,9 @@ def diagnosed(names: tuple[str, ...], case: Case, references: References) -> Dia
     with ExitStack() as faults, torch.no_grad():
         for name in shared:
             faults.enter_context(planted(name, exporting=False))
-        evidence = Answered(Subject(case, model.weights.spec), model, _answers(graph, sound))
+        evidence = Answered(Subject(case, model.weights.spec), model, graph.module, _answers(graph, sound))
         verdicts = [_verdict(BY_NAME[name], evidence) for name in ("rewrite", "gelu", "fidelity", "loss")]
+        verdicts.append(evidence.weights)
         return diagnosis_of(evidence, [verdict for verdict in verdicts if verdict], FAULTS[(shared or names)[0]].place)
 
 
