@@ -223,8 +223,13 @@ class _Search:
         return snr_db >= enough
 
     def _holds_everywhere(self, guess: Guess) -> bool:
-        """Return whether a guess agrees with the artifact on every input, those included that show no error."""
-        return self._worst(guess, self.suspect.samples) >= max(guess.limit_db - SLACK_DB, FLOOR_DB)
+        """Return whether a guess agrees with the artifact on every input that shows an error."""
+        for sample in self.suspect.samples:
+            found, sound = (self._worst(each, [sample]) for each in (guess, self._sound))
+            known = guess.agreement(self.suspect, sample) is not None
+            if known and max(found + SLACK_DB - guess.limit_db, sound - self.suspect.limit_db) < 0:
+                return False
+        return True
 
     def _worst(self, guess: Guess, samples: Sequence[Sample]) -> float:
         found = [s for sample in samples if (s := guess.agreement(self.suspect, sample)) is not None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,7 +55,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         path.write_text(to_markdown(_collected), encoding="utf-8")
     page = session.config.getoption("--diagnoses")
     if page and not hasattr(session.config, "workerinput"):
-        page.write_text(diagnoses.to_markdown(_said), encoding="utf-8")
+        command = shlex.join(["pytest", *map(str, session.config.invocation_params.args)])
+        page.write_text(diagnoses.to_markdown(_said, command), encoding="utf-8")
     if diagnoses.share_right(_said) < diagnoses.WANTED and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     if share_placed(_collected) < WANTED and session.exitstatus == pytest.ExitCode.OK:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from planting import FAULTS
+from planting import FAULTS, SHARED
 
 WANTED: Final = 0.95
 """Least share of the faults with a hypothesis that are named."""
@@ -101,6 +102,10 @@ QUIET: Final[dict[tuple[str, str], str]] = {
 """Where a fault has no hypothesis that could be seen, by fault and kind."""
 
 
+TENSOR: Final = re.compile(r"positions|class_position|(\w+\.)+\w+")
+"""The name of a tensor of a lowered graph."""
+
+
 @dataclass(frozen=True)
 class Said:
     """The names that were given to one fault, or to two that were planted together."""
@@ -128,9 +133,14 @@ class Said:
 
     @property
     def wrong(self) -> bool:
-        """Whether something else was named, and nothing that is there."""
+        """Whether something else was named, and nothing that is there.
+
+        That a file stores other values in a tensor is a fact, wherever a fault is that changes tensors.
+        """
         known = {name for fault in self.faults for name in NAMES.get(fault, ())}
-        return bool(self.names) and not known & set(self.names)
+        changed = any(FAULTS[fault].level not in SHARED for fault in self.faults)
+        named = {name for name in self.names if not (changed and TENSOR.fullmatch(name))}
+        return bool(named) and not known & set(self.names)
 
 
 def share_right(said: Sequence[Said]) -> float:
@@ -143,24 +153,24 @@ def score(said: Sequence[Said]) -> str:
     """The score in one line."""
     one, two = ([each.right for each in said if each.could and len(each.faults) == count] for count in (1, 2))
     return (
-        f"{len(said)} diagnoses: of faults with a hypothesis {sum(one)} of {len(one)} are named ({share_right(said):.1%}; "
-        f"{WANTED:.0%} are wanted), of pairs {sum(two)} of {len(two)}; {sum(each.wrong for each in said)} are wrong, and "
-        "none may be"
+        f"{len(said)} diagnoses: of faults with a hypothesis {sum(one)} of {len(one)} are named "
+        f"({share_right(said):.1%}; {WANTED:.0%} are wanted), of pairs {sum(two)} of {len(two)}; "
+        f"{sum(each.wrong for each in said)} are wrong, and none may be"
     )
 
 
-def to_markdown(said: Sequence[Said]) -> str:
+def to_markdown(said: Sequence[Said], command: str) -> str:
     """The page in ``docs/``."""
     lines = [
         "# Diagnoses",
         "",
         "What is said of planted faults, each in the graph that is lowered, by itself and two at a time. Made by",
-        "`pytest tests/faults/test_diagnoses.py -m 'full or not full' --diagnoses docs/diagnoses.md`.",
+        f"`{command}`.",
         "",
         f"{score(said)}.",
         "",
-        "Of two mistakes that both change everything and both sit inside the model, none leaves enough of the other to be",
-        "found by itself; such pairs are missed, and nothing is said of them.",
+        "Of two mistakes that both change everything and both sit inside the model, neither can be found by itself;",
+        "such pairs are missed, and nothing is said of them.",
         "",
     ]
     for title, count in (("One fault", 1), ("Two faults", 2)):

@@ -25,7 +25,7 @@ from pe_validate.gates.evidence import Evidence
 from pe_validate.gates.numbers import NumbersGate
 from pe_validate.gates.registry import BY_NAME
 from pe_validate.gates.weights import judge_weights
-from pe_validate.models.registry import load_weights
+from pe_validate.models.registry import load_model
 from pe_validate.reference.reference import Reference
 from pe_validate.targets import worker as exporting
 from pe_validate.targets.base import Purpose, Target
@@ -66,12 +66,14 @@ class Answered(Evidence):
 def sick_graph(names: tuple[str, ...], case: Case) -> nn.Module:
     """What an exporter is handed if these faults are planted."""
     worker: Any = exporting  # which faults patch
-    with ExitStack() as faults:
+    with ExitStack() as faults, torch.no_grad():
+        tower = load_model(case.model)
         for name in names:
-            faults.enter_context(planted(name, exporting=True))
-        graph: nn.Module = worker.lowered(
-            worker.load_model(case.model, load_weights(case.model)), case, calibration_images(case)
-        )
+            if FAULTS[name].level == "weights":
+                FAULTS[name].plant(tower)
+            else:
+                faults.enter_context(planted(name, exporting=True))
+        graph: nn.Module = worker.lowered(tower, case, calibration_images(case))
         return graph
 
 

@@ -78,6 +78,8 @@ def test_a_file_that_someone_spoilt_is_explained_by_its_block(model: Reference, 
     assert result.unexplained is None
     assert found.place == "block 4 MLP"
     assert "in block 4 MLP" in found.sentence
+    assert result.diagnosis is not None
+    assert result.diagnosis.names == ("encoder.block4.expand.weight",)
     assert to_chart(found).splitlines()[PLACES.index("block 4 MLP")].endswith("← here")
 
 
