@@ -19,7 +19,15 @@ import numpy as np
 from pe_validate.data.case import Case
 from pe_validate.data.diagnosis import Diagnosis
 from pe_validate.data.verdict import Verdict
-from pe_validate.explain.guesses import Guess, agreement, as_it_should_be, pairs, singles, with_tensors_of_the_file
+from pe_validate.explain.guesses import (
+    Guess,
+    agreement,
+    as_it_should_be,
+    pairs,
+    singles,
+    unaltered,
+    with_tensors_of_the_file,
+)
 from pe_validate.explain.suspect import Suspect, suspects_of
 from pe_validate.gates.evidence import Evidence
 from pe_validate.gates.weights import WEIGHTS
@@ -39,6 +47,9 @@ FLOOR_DB: Final = 14.0
 
 EXACT_DB: Final = 100.0
 """Agreement in float32: nothing else is tried, and two mistakes that agree so well are the same."""
+
+NOTHING_DB: Final = 110.0
+"""Agreement with the model itself of one that is not altered."""
 
 VERIFIED: Final = 3
 """The number of inputs on which the likeliest mistakes are compared."""
@@ -142,7 +153,7 @@ class _Search:
     def __init__(self, suspect: Suspect, deadline: float) -> None:
         self.suspect, self._deadline = suspect, deadline
         self._samples = suspect.samples[:VERIFIED]
-        self._sound = as_it_should_be(suspect)
+        self._sound, self._unaltered = as_it_should_be(suspect), unaltered(suspect)
         self._scored: list[_Scored] = []
         self.ambiguous = False
         self.tried = 0
@@ -189,11 +200,17 @@ class _Search:
                 (s for sample in self._samples if (s := guess.agreement(self.suspect, sample)) is not None), None
             )
             self.tried += 1
-            if found is None:
+            if found is None or self._alters_nothing(guess):
                 continue
             yield _Scored(guess, found)
             if found >= EXACT_DB and self._explains(guess, found, self._samples[:1]):
                 decided = guess.topic
+
+    def _alters_nothing(self, guess: Guess) -> bool:
+        """Return whether a mistake is none with this model, such as an operator in the place of itself."""
+        first = self._samples[0]
+        answer, own = (each(first) for each in (guess, self._unaltered))
+        return guess.float32 and answer is not None and own is not None and agreement(own, answer) >= NOTHING_DB
 
     def _first(self, guess: Guess) -> float | None:
         """Return the agreement on the first input for which a guess has an answer."""
@@ -219,8 +236,10 @@ class _Search:
         return _with_equals(best, close), following
 
     def _explains(self, guess: Guess, snr_db: float, samples: Sequence[Sample]) -> bool:
-        enough = max(guess.limit_db - SLACK_DB, FLOOR_DB, self._worst(self._sound, samples) + GAIN_DB)
-        return snr_db >= enough
+        before = self._worst(self._sound, samples)
+        if guess.float32:
+            before = max(before, self._worst(self._unaltered, samples))
+        return snr_db >= max(guess.limit_db - SLACK_DB, FLOOR_DB, before + GAIN_DB)
 
     def _holds_everywhere(self, guess: Guess) -> bool:
         """Return whether a guess agrees with the artifact on every input that shows an error."""

@@ -41,6 +41,8 @@ class Guess:
     limit_db: float
     change: OnInput | None = None
     mistake: Mistake | None = None
+    float32: bool = False
+    """True if it alters the float32 model, which is then an explanation itself."""
     _known: dict[str, NDArray[np.float32] | None] = field(default_factory=dict, repr=False)
 
     def __call__(self, sample: Sample) -> Array | None:
@@ -75,6 +77,12 @@ def agreement(one: Array, other: Array) -> float:
 def as_it_should_be(suspect: Suspect) -> Guess:
     """Return the guess that there is no mistake."""
     return Guess("", (), "", lambda sample: _double(suspect.expected[sample.name]), suspect.limit_db)
+
+
+def unaltered(suspect: Suspect) -> Guess:
+    """Return the guess that it is the float32 model, without the rounding that it should have."""
+    trained = suspect.reference.trained.features
+    return Guess("", (), "", lambda sample: _double(trained[sample.name]), suspect.noise_db)
 
 
 def singles(suspect: Suspect) -> Iterator[Guess]:
@@ -134,7 +142,7 @@ def _on_top(guess: Guess, mistake: OnOutput, saying: str, change: Callable[[Arra
         return None if below is None else change(below)
 
     words = f"{guess.saying} and {saying}" if guess.saying else saying
-    return Guess(ON_TOP, (*guess.names, mistake.name), words, answer, guess.limit_db)
+    return Guess(ON_TOP, (*guess.names, mistake.name), words, answer, guess.limit_db, float32=guess.float32)
 
 
 def with_tensors_of_the_file(suspect: Suspect) -> Iterator[Guess]:
@@ -202,7 +210,7 @@ def altered(suspect: Suspect, *mistakes: Mistake, change: OnInput | None = None)
     saying = " and ".join(each.saying for each in (change, *mistakes) if each)
     topic = mistakes[-1].topic
     mistake = mistakes[0] if len(mistakes) == 1 else None
-    plain = Guess(topic, names, saying, exact, suspect.noise_db, change, mistake)
+    plain = Guess(topic, names, saying, exact, suspect.noise_db, change, mistake, float32=True)
     yield plain
     if suspect.graph_differs and change is None:
 
