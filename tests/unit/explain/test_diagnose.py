@@ -128,6 +128,14 @@ def test_what_no_mistake_explains_is_given_no_name(name: str, somebodys: Referen
     assert "None of the" in found.sentence
 
 
+def test_what_is_exact_where_it_should_be_rounded_has_no_mistake_of_the_model(somebodys: Reference) -> None:
+    """GELU by erf is what the model has: it answers as float32 does, and explains nothing."""
+    trained, draw = somebodys.trained.features, np.random.RandomState(0)
+    rounded = {name: (value + draw.normal(0, 0.03, value.shape)).astype(np.float32) for name, value in trained.items()}
+    exact = Suspect(CASE, "fidelity", somebodys, trained, rounded, somebodys.module, "float32", 30, 24)
+    assert diagnose(exact).names == ()
+
+
 def test_nothing_is_tried_if_every_gate_passes() -> None:
     passed = Verdict(CASE, "fidelity", "pass", "passes")
     assert diagnosis_of(_never(), [passed]) is None
