@@ -86,7 +86,8 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     "onnx_one_exponent_bit_flipped": ("encoder.block5.contract.weight",),
     "mil_gelu_made_approximate": ("gelu 2 by tanh",),
     "mil_weights_exchanged": ("encoder.block1.attention.out.weight",),
-    "mil_cosines_and_sines_exchanged": ("encoder.block0.attention.rope.cos",),
+    # Every angle becomes its complement, and every difference of two its negative: the same function.
+    "mil_cosines_and_sines_exchanged": ("rope turned back", "encoder.block0.attention.rope.cos"),
     "pte_a_page_of_zeros": ("encoder.block1.expand.weight",),
     "pte_one_int8_scale_doubled": ("encoder.block3.contract.weight.scale",),
     "pte_int8_weights_shifted_by_a_byte": ("encoder.block5.attention.out.weight",),
