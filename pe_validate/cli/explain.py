@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,11 @@ from pe_validate.cli.options import CacheDir, Calibration, Images, Json, Quiet, 
 from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.system.errors import UsageError
 from pe_validate.system.legible import legible
+
+if TYPE_CHECKING:
+    from pe_validate.data.diagnosis import Diagnosis
+    from pe_validate.data.explanation import Explanation
+    from pe_validate.reference.reference import Reference
 
 
 def explain(
@@ -28,10 +34,10 @@ def explain(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Follow one image through model and artifact, and name the first place where they differ; exit 1 if they do."""
+    """Follow one image through model and artifact: name the first place where they differ, and the mistake; exit 1."""
     from pydantic import TypeAdapter
 
-    from pe_validate.data.explanation import Explanation
+    from pe_validate.cli.printing import print_json
     from pe_validate.explain.locate import first_departure
     from pe_validate.reference.reference import reference
     from pe_validate.report.explained import to_chart
@@ -60,9 +66,26 @@ def explain(
         progress(case, "explain")
         sample = known[image] if image else loaded.inputs[0]
         found = legible(first_departure(case, file, loaded, sample, made_here=model is None))
+        if found.place:
+            progress(case, "diagnose")
+        diagnosis = legible(_diagnosis(found, file, loaded, made_here=model is None)) if found.place else None
         progress(case, "done")
     if as_json:
-        print(TypeAdapter(Explanation).dump_json(found, indent=1).decode())
+        dumped = [json.loads(TypeAdapter(type(each)).dump_json(each)) for each in (found, diagnosis) if each]
+        print_json(dumped[0] | {"diagnosis": dumped[1] if diagnosis else None})
     else:
-        print(found.sentence, "", to_chart(found), sep="\n")
+        print(found.sentence, *([diagnosis.sentence] if diagnosis else []), "", to_chart(found), sep="\n")
     raise typer.Exit(int(found.place is not None))
+
+
+def _diagnosis(found: Explanation, file: Path, loaded: Reference, *, made_here: bool) -> Diagnosis | None:
+    """Return what the artifact is in place of the model, by its answers to every input."""
+    from pe_validate.explain.diagnose import diagnosis_of
+    from pe_validate.gates.base import Subject
+    from pe_validate.gates.evidence import Evidence
+    from pe_validate.gates.registry import BY_NAME
+
+    subject = Subject(found.case, loaded.weights.spec, made_here=made_here)
+    with Evidence(subject, file, loaded) as evidence:
+        verdict = BY_NAME[found.gate].judge(evidence)
+    return diagnosis_of(evidence, [verdict] if verdict else [], found.place)

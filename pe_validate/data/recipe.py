@@ -37,7 +37,8 @@ class Scheme:
 
     ``apply`` may change the module that it is given. ``dtype`` is the type of the artifact's input and output.
     ``rounds``: numbers are rounded, so the lowered graph differs from the rewrite. ``calibrated``: the result depends
-    on calibration images. ``finite``: every weight must be finite, because its range is computed.
+    on calibration images. ``slow``: values are searched for, which takes minutes. ``finite``: every weight must be
+    finite, because its range is computed.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Scheme:
     dtype: Literal["float16", "float32"] = "float32"
     rounds: bool = True
     calibrated: bool = False
+    slow: bool = False
     finite: bool = False
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.case import Case
 from pe_validate.data.counts import Count
+from pe_validate.data.diagnosis import Diagnosis
 from pe_validate.data.execution import Execution
 from pe_validate.data.explanation import Explanation
 from pe_validate.data.latency import Latency
@@ -42,7 +43,8 @@ class Result:
     """The arm64 profile that it ran on; None if it ran on this machine."""
     execution: Execution | None = None
     """The kernels that ran there, and their cost."""
-
+    diagnosis: Diagnosis | None = None
+    """The known mistake that the failure comes from."""
     notes: tuple[str, ...] = ()
     """What is known of the artifact that no gate judges."""
     weights_notes: tuple[str, ...] = ()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Final, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.case import Case
@@ -223,6 +225,14 @@ class Evidence:
         if self.artifact and self.artifact.delegation:
             return Structure(self.artifact.delegation)
         return self.target.structure(self.path)
+
+    def tensors(self, names: Iterable[str]) -> Mapping[str, NDArray[np.generic]]:
+        """Return the tensors that the file stores under these names of the lowered graph, as far as it does.
+
+        Raises:
+            RunError: the file cannot be read.
+        """
+        return self.target.tensors(self.path, names)
 
     def close(self) -> None:
         """End the child process."""

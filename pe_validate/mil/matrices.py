@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import isclose
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pe_validate.mil.graph import GraphReader
+from pe_validate.mil.ops import Value
 from pe_validate.mil.package import Package
 
 
@@ -22,6 +25,17 @@ def matrices(path: Path) -> frozenset[str]:
         RunError: the package is broken, or uses what the evaluator does not support.
     """
     return frozenset(digests(_floats(path)))
+
+
+def constants(path: Path, names: Iterable[str]) -> dict[str, NDArray[np.generic]]:
+    """Return the floating-point constants that coremltools has named after ``names``: ``a.b`` is ``a_b_to_fp16``.
+
+    Raises:
+        RunError: the package is broken, or uses what the evaluator does not support.
+    """
+    inside = _constants(path)
+    found = {name: inside.get(f"{name.replace('.', '_')}_to_fp16") for name in names}
+    return {name: value.numpy() for name, value in found.items() if isinstance(value, Tensor)}
 
 
 Span = tuple[float, float]
@@ -58,11 +72,15 @@ def stored(path: Path) -> Stored:
 
 
 def _floats(path: Path) -> Iterator[Tensor]:
+    constants = _constants(path).values()
+    return (v for v in constants if isinstance(v, Tensor) and v.is_floating_point() and v.numel())
+
+
+def _constants(path: Path) -> Mapping[str, Value]:
     package = Package(path)
     specification = package.program()
     name = specification.description.defaultFunctionName or "main"
-    constants = GraphReader(package).read(specification.mlProgram.functions[name]).constants.values()
-    return (v for v in constants if isinstance(v, Tensor) and v.is_floating_point() and v.numel())
+    return GraphReader(package).read(specification.mlProgram.functions[name]).constants
 
 
 def _span(value: Tensor) -> Span:

@@ -7,7 +7,7 @@ distribution through the entry-point group ``pe_validate.models``. Importing a m
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from pe_validate.models.mistake import Mistake
     from pe_validate.models.weights import Weights
     from pe_validate.tasks.accuracy import Labelled
 
@@ -146,6 +147,10 @@ class Model(ABC):
     def place_of_layer(self, name: str) -> str | None:
         """Return the place that a layer of a rewrite belongs to, or None; ``name`` is its name in the module."""
         return None
+
+    def mistakes(self) -> Sequence[Mistake]:
+        """Return the mistakes that are made with models of this family, likely ones first; those of any model apart."""
+        return ()
 
     def recognises(self, weights: str) -> bool:
         """Return whether the weights with this spec were trained to recognise the :meth:`labelled` images."""

@@ -32,7 +32,7 @@ COLUMNS: Final = ("case", "gate", "result", "SNR", "limit", "max abs diff", "cos
 
 
 def sentences(report: Report) -> list[str]:
-    """Return a sentence for every error, failed gate and explanation, and the commands that reproduce them."""
+    """Return sentences: each error, failed gate, explanation and diagnosis, and the commands that reproduce them."""
     messages = []
     for result in report.results:
         if result.error:
@@ -40,6 +40,7 @@ def sentences(report: Report) -> list[str]:
         messages += [verdict.sentence for verdict in result.verdicts if verdict.status != "pass"]
         messages += [result.explanation.sentence] if result.explanation else []
         messages += [result.unexplained] if result.unexplained else []
+        messages += [result.diagnosis.sentence] if result.diagnosis else []
         if result.status == "error" and not result.error:
             messages.append(unjudged(result))
         if result.status != "pass":

@@ -8,7 +8,7 @@ methods do.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -195,6 +195,14 @@ class Target(ABC):
             RunError: the file cannot be read.
         """
         return frozenset()
+
+    def tensors(self, path: Path, names: Iterable[str]) -> Mapping[str, NDArray[np.generic]]:
+        """Return the tensors that a file stores under the names that the lowered graph has for them, if it does.
+
+        Raises:
+            RunError: the file cannot be read.
+        """
+        return {}
 
     def rounds_sums(self, precision: str) -> bool:
         """Return whether a device may round running sums, see :mod:`pe_validate.measure.half_sums`."""

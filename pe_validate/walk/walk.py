@@ -23,6 +23,7 @@ from pe_validate.data.case import Case
 from pe_validate.data.outputs import Outputs
 from pe_validate.data.progress import Progress, quiet
 from pe_validate.data.result import Result
+from pe_validate.explain.diagnose import diagnosis_of
 from pe_validate.explain.locate import explain
 from pe_validate.gates.base import Subject
 from pe_validate.gates.evidence import Evidence
@@ -65,9 +66,11 @@ def examine(evidence: Evidence, again: str = "") -> Result:
     if evidence.contract.words:
         return replace(result, unexplained="Places are followed in files that have the model's own interface.")
     try:
-        return replace(result, explanation=explain(case, evidence.path, reference, verdicts))
+        result = replace(result, explanation=explain(case, evidence.path, reference, verdicts))
     except ExplainError as error:
-        return replace(result, unexplained=str(error))
+        result = replace(result, unexplained=str(error))
+    place = result.explanation.place if result.explanation else None
+    return replace(result, diagnosis=diagnosis_of(evidence, verdicts, place))
 
 
 def evidence_of(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import diagnoses
 import pytest
 from kill_matrix import WANTED, Cell, share_placed, to_markdown
 from sound_and_sick import Exporter, References
@@ -14,6 +16,7 @@ from sound_and_sick import Exporter, References
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kill-matrix", type=Path, help="write what killed which fault to this Markdown file")
+    parser.addoption("--diagnoses", type=Path, help="write what was said of which fault to this Markdown file")
 
 
 @pytest.fixture(scope="session")
@@ -36,19 +39,33 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.when == "call":
         _collected.extend(Cell(**json.loads(str(value))) for name, value in report.user_properties if name == "cell")
 
+        for name, value in report.user_properties:
+            if name == "said":
+                given = json.loads(str(value))
+                _said.append(diagnoses.Said(**given | {key: tuple(given[key]) for key in ("faults", "names")}))
+
 
 _collected: list[Cell] = []
+_said: list[diagnoses.Said] = []
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     path = session.config.getoption("--kill-matrix")
     if path and not hasattr(session.config, "workerinput"):
         path.write_text(to_markdown(_collected), encoding="utf-8")
+    page = session.config.getoption("--diagnoses")
+    if page and not hasattr(session.config, "workerinput"):
+        command = shlex.join(["pytest", *map(str, session.config.invocation_params.args)])
+        page.write_text(diagnoses.to_markdown(_said, command), encoding="utf-8")
+    if diagnoses.share_right(_said) < diagnoses.WANTED and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
     if share_placed(_collected) < WANTED and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _said:
+        terminalreporter.write_line(diagnoses.score(_said))
     placed = [cell for cell in _collected if cell.expected]
     if placed:
         right = sum(cell.found == cell.expected for cell in placed)

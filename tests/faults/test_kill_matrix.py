@@ -6,11 +6,12 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 from _pytest.mark import ParameterSet
+from diagnoses import Said
 from kill_matrix import WANTED, Cell, margin, words
 from places import GOLDENS, ROOT
 from planting import FAULTS, MODEL, SHARED, import_catalogue, planted
@@ -52,12 +53,14 @@ def test_the_fault_is_caught_and_its_place_named(
     shared = fault.level in SHARED
     model = references.sick(case.model) if shared else sound
     verdicts: tuple[Verdict, ...] = ()
-    error, found = "", None
+    error, found, said = "", None, Said((name,), str(case), (), "")
     with planted(name, exporting=False) if shared else nullcontext():
         try:
             result = examine(evidence_of(artifact, model))
             verdicts = result.verdicts
             found = result.explanation.place if result.explanation and fault.place else None
+            if result.diagnosis:
+                said = replace(said, names=result.diagnosis.names, sentence=result.diagnosis.sentence)
         except RunError as raised:
             if not fault.refused:
                 raise
@@ -65,6 +68,9 @@ def test_the_fault_is_caught_and_its_place_named(
     killed = {verdict.gate: margin(verdict) for verdict in verdicts if verdict.status == "fail"}
     expected = None if error else fault.place
     record_property("cell", json.dumps(asdict(Cell(name, str(case), killed, error, expected, found))))
+    if said.sentence:
+        record_property("said", json.dumps(asdict(said)))
+    assert not said.wrong, said.sentence
     assert killed or error, "\n".join([fault.story, *(verdict.sentence for verdict in verdicts)])
 
 

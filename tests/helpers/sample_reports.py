@@ -12,6 +12,7 @@ from rich.console import Console
 
 from pe_validate.case import Case
 from pe_validate.data.artifact import Artifact
+from pe_validate.data.diagnosis import Diagnosis
 from pe_validate.data.execution import Execution
 from pe_validate.data.explanation import Explanation, Step
 from pe_validate.data.latency import Latency, Ratio
@@ -108,6 +109,7 @@ def measured() -> Result:
         latency=Latency("PE-Core-T16-384", "pte/fp32", 2, 30, 50.0, dict.fromkeys(RIVALS, Ratio(0.5, 0.4, 0.6)), 0.9),
         peak_memory=150_000_000,
         half_sums={32: 58.0, 8: 54.0},
+        diagnosis=Diagnosis(PTE, "loss", ("bgr",), "fed with BGR", float("inf"), 4.0, float("-inf"), 30, 0.5),
         explanation=Explanation(PTE, "loss", "the model", "china", 60.0, steps, "pooling"),
         profile="iphone-14",
         execution=Execution("iphone-14", "ExecuTorch 1.4, emulated", {"kai": 9, "other": 1}, {"kai": 0.6}, 1_500_000),

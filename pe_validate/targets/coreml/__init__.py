@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -33,7 +33,7 @@ def _compressed(compression: Compression) -> Scheme:
 
         return compress_weights(round_constants(module), compression)
 
-    return Scheme(compression, compress, finite=True)
+    return Scheme(compression, compress, slow="palette" in compression, finite=True)
 
 
 STORAGE: Final = {
@@ -81,6 +81,12 @@ class CoreMLBase(Target):
         from pe_validate.mil.matrices import matrices
 
         return matrices(path)
+
+    def tensors(self, path: Path, names: Iterable[str]) -> Mapping[str, NDArray[np.generic]]:
+        """Return the constants, whose names coremltools makes of those of the graph."""
+        from pe_validate.mil.matrices import constants
+
+        return constants(path, names)
 
 
 class CoreMLTarget(CoreMLBase):

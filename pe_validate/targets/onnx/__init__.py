@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -67,6 +67,12 @@ class OnnxTarget(Target):
         from pe_validate.targets.onnx.intermediates import intermediates
 
         return in_a_child(intermediates, path, image, sizes)
+
+    def tensors(self, path: Path, names: Iterable[str]) -> Mapping[str, NDArray[np.generic]]:
+        """Return the initializers."""
+        from pe_validate.targets.onnx.tensors import initializers
+
+        return initializers(path, names)
 
     def rivals(self, path: Path, threads: int) -> Mapping[str, Runtime]:
         """Return ONNX Runtime's own dynamic int8 quantisation of the file."""

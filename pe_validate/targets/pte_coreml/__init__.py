@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -97,6 +97,13 @@ class PteCoreMLTarget(CoreMLBase):
 
         with embedded(path) as package:
             return super().stored(package)
+
+    def tensors(self, path: Path, names: Iterable[str]) -> Mapping[str, NDArray[np.generic]]:
+        """Return the constants of the package inside."""
+        from pe_validate.targets.pte_coreml.embedded import embedded
+
+        with embedded(path) as package:
+            return super().tensors(package, names)
 
     def claims(self, path: Path, structure: Structure | None) -> bool:
         """Return whether a program delegates to Core ML, whatever its file name."""

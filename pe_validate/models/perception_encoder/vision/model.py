@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from pe_validate.models.mistake import Mistake
     from pe_validate.models.perception_encoder.vision.tower import VisionTower
     from pe_validate.models.weights import Sources, Weights
     from pe_validate.tasks.accuracy import Labelled
@@ -123,6 +124,12 @@ class VisionModel(Model):
         from pe_validate.models.perception_encoder.vision.places import place_of_layer
 
         return place_of_layer(name)
+
+    def mistakes(self) -> Sequence[Mistake]:
+        """See :mod:`~pe_validate.models.perception_encoder.vision.mistakes`."""
+        from pe_validate.models.perception_encoder.vision.mistakes import mistakes
+
+        return mistakes(self.config)
 
     def recognises(self, weights: str) -> bool:
         """Return whether this is PE-Nano with its trained weights."""

@@ -1,0 +1,256 @@
+"""Guesses at what an artifact is: the model with one or two mistakes, and what it then answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache, partial, reduce
+from math import inf
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pe_validate.data.compare import compare
+from pe_validate.explain.on_input import OnInput, on_input
+from pe_validate.explain.on_output import ON_OUTPUT, OnOutput
+from pe_validate.explain.suspect import Array, Ask, Suspect, asking
+from pe_validate.inputs.images import Sample
+from pe_validate.models.mistake import Mistake, NoSuchPartError
+
+ROUNDING_DB: Final = 5.0
+"""What 4-bit weights leave of the agreement, at the least."""
+
+ON_TOP: Final = "output"
+"""The topic of mistakes with the output."""
+
+Answer = Callable[[Sample], Array | None]
+
+
+@dataclass
+class Guess:
+    """An alteration of the model; ``answer`` returns what it answers to an input, None where it cannot say.
+
+    ``names`` are the mistakes that it consists of, and ``limit_db`` is the agreement that a sound artifact has.
+    """
+
+    topic: str
+    names: tuple[str, ...]
+    saying: str
+    answer: Answer
+    limit_db: float
+    change: OnInput | None = None
+    mistake: Mistake | None = None
+    float32: bool = False
+    """True if it alters the float32 model, which is then an explanation itself."""
+    _known: dict[str, NDArray[np.float32] | None] = field(default_factory=dict, repr=False)
+
+    def __call__(self, sample: Sample) -> Array | None:
+        """Return the answer, computed once; kept as float32, since there are hundreds."""
+        if self.topic == ON_TOP:  # no more than arithmetic
+            return self.answer(sample)
+        if sample.name not in self._known:
+            answer = self.answer(sample)
+            self._known[sample.name] = None if answer is None else answer.astype(np.float32)
+        known = self._known[sample.name]
+        return None if known is None else _double(known)
+
+    def agreement(self, suspect: Suspect, sample: Sample) -> float | None:
+        """Return its agreement with the artifact in dB, -∞ if their shapes differ; None where it cannot say."""
+        answer, found = self(sample), suspect.found[sample.name]
+        return None if answer is None else agreement(answer, _double(found))
+
+    def likeness(self, suspect: Suspect, sample: Sample) -> float:
+        """Return its agreement with the artifact in dB if both outputs are scaled to length 1."""
+        answer, found = self(sample), _double(suspect.found[sample.name])
+        if answer is None or answer.shape != found.shape:
+            return -inf
+        lengths = np.linalg.norm(answer), np.linalg.norm(found)
+        return agreement(answer / lengths[0], found / lengths[1]) if all(lengths) else -inf
+
+
+def agreement(one: Array, other: Array) -> float:
+    """Return the SNR of ``other`` in dB, -∞ if the two have other shapes or a value that is not finite."""
+    return compare(one, other).snr_db if one.shape == other.shape and one.size else -inf
+
+
+def as_it_should_be(suspect: Suspect) -> Guess:
+    """Return the guess that there is no mistake."""
+    return Guess("", (), "", lambda sample: _double(suspect.expected[sample.name]), suspect.limit_db)
+
+
+def unaltered(suspect: Suspect) -> Guess:
+    """Return the guess that it is the float32 model, without the rounding that it should have."""
+    trained = suspect.reference.trained.features
+    return Guess("", (), "", lambda sample: _double(trained[sample.name]), suspect.noise_db)
+
+
+def singles(suspect: Suspect) -> Iterator[Guess]:
+    """Yield every guess of one mistake, the cheap ones first."""
+    yield from with_outputs(as_it_should_be(suspect), suspect)
+    yield from _among_answers(suspect)
+    for change in on_input(suspect.reference.model, suspect.reference.photographs):
+        yield _fed(suspect, change)
+    for mistake in _mistakes(suspect):
+        if mistake.may_begin_in(suspect.place):
+            yield from altered(suspect, mistake)
+    yield from _labelled(suspect)
+
+
+def _labelled(suspect: Suspect) -> Iterator[Guess]:
+    """Yield guesses that it is of another precision, unless the error is more than rounding could cost."""
+    first = suspect.samples[0]
+    if agreement(_double(suspect.expected[first.name]), _double(suspect.found[first.name])) < ROUNDING_DB:
+        return
+    for name, label in suspect.labels.items():
+        other = label()
+        words = f"in {name}, under the name {suspect.case.precision}"
+        yield Guess("label", (f"label {name}",), words, partial(_of_image, other.ask), other.limit_db)
+
+
+def _of_image(ask: Ask, sample: Sample) -> Array:
+    return ask(sample.image)
+
+
+def _mistakes(suspect: Suspect) -> Iterator[Mistake]:
+    import torch
+
+    from pe_validate.explain import on_model
+
+    module, image = suspect.reference.module, torch.from_numpy(suspect.samples[0].image)
+    gelus, norms = (on_model.calls(module, operator, image) for operator in (on_model.GELU, on_model.LAYER_NORM))
+    yield from on_model.operators_exchanged(gelus, norms)
+    yield from on_model.weights_rounded()
+    yield from suspect.reference.model.mistakes()
+    yield from on_model.one_activation(gelus)
+
+
+def with_outputs(guess: Guess, suspect: Suspect) -> Iterator[Guess]:
+    """Yield a guess with each mistake with the output on top, fitted on the first input."""
+    first = suspect.samples[0]
+    answer, found = guess(first), _double(suspect.found[first.name])
+    if answer is None or not (np.isfinite(answer).all() and np.isfinite(found).all()):
+        return
+    for mistake in ON_OUTPUT:
+        if fitted := mistake.fit(answer, found):
+            yield _on_top(guess, mistake, *fitted)
+
+
+def _on_top(guess: Guess, mistake: OnOutput, saying: str, change: Callable[[Array], Array]) -> Guess:
+    def answer(sample: Sample) -> Array | None:
+        below = guess(sample)
+        return None if below is None else change(below)
+
+    words = f"{guess.saying} and {saying}" if guess.saying else saying
+    return Guess(ON_TOP, (*guess.names, mistake.name), words, answer, guess.limit_db, float32=guess.float32)
+
+
+def with_tensors_of_the_file(suspect: Suspect) -> Iterator[Guess]:
+    """Yield the guess that the file stores other tensors than it should, if it does."""
+    from pe_validate.explain.on_tensors import with_stored
+
+    for form in suspect.forms():
+        if (found := with_stored(form.module, form.stored)) is None:
+            continue
+        ask = asking(found.module, form.dtype)
+        yield Guess("tensors", found.names, found.saying, partial(_of_image, ask), suspect.limit_db)
+
+
+def _among_answers(suspect: Suspect) -> Iterator[Guess]:
+    """Yield guesses that an answer belongs to another input."""
+    names = [sample.name for sample in suspect.reference.inputs if sample.name in suspect.found]
+    before = dict(zip(names[1:], names, strict=False))
+
+    def late(sample: Sample) -> Array | None:
+        return _double(suspect.expected[before[sample.name]]) if sample.name in before else None
+
+    def constant(sample: Sample) -> Array | None:
+        return _double(suspect.found[before[sample.name]]) if sample.name in before else None
+
+    yield Guess("answers", ("one call late",), "one call late", late, suspect.limit_db)
+    yield Guess("answers", ("constant",), "with one answer to every input", constant, 100.0)
+
+
+def _fed(suspect: Suspect, change: OnInput) -> Guess:
+    def answer(sample: Sample) -> Array | None:
+        image = change.change(sample)
+        try:
+            return None if image is None else suspect.graph(image)
+        except RuntimeError:  # PyTorch's: the model need not run on it
+            return None
+
+    # What is done to the input may have been folded into weights before they were rounded.
+    limit = min(suspect.limit_db, suspect.noise_db)
+    return Guess("input", (change.name,), change.saying, answer, limit, change=change)
+
+
+def altered(suspect: Suspect, *mistakes: Mistake, change: OnInput | None = None) -> Iterator[Guess]:
+    """Yield the guesses that the model has these mistakes: in float32, and with the artifact's rounding added.
+
+    A small mistake would drown in the rounding of the artifact. What it changes in float32 is therefore added to what
+    the sound graph answers, with the same rounding.
+    """
+    module = suspect.reference.module
+
+    @cache
+    def ask() -> Ask:
+        try:
+            return asking(reduce(_alter, mistakes, module))
+        except NoSuchPartError:
+            return asking(reduce(_alter, mistakes[::-1], module))
+
+    def exact(sample: Sample) -> Array | None:
+        image = change.change(sample) if change else sample.image
+        try:
+            return None if image is None else ask()(image)
+        except (NoSuchPartError, RuntimeError):  # an altered model need not run: PyTorch refuses shapes that do not fit
+            return None
+
+    names = tuple(each.name for each in (change, *mistakes) if each)
+    saying = " and ".join(each.saying for each in (change, *mistakes) if each)
+    topic = mistakes[-1].topic
+    mistake = mistakes[0] if len(mistakes) == 1 else None
+    plain = Guess(topic, names, saying, exact, suspect.noise_db, change, mistake, float32=True)
+    yield plain
+    if suspect.graph_differs and change is None:
+
+        def rounded(sample: Sample) -> Array | None:
+            answer = plain(sample)
+            trained = _double(suspect.reference.trained.features[sample.name])
+            if answer is None or answer.shape != trained.shape:
+                return None
+            return answer + (_double(suspect.expected[sample.name]) - trained)
+
+        yield Guess(topic, names, saying, rounded, suspect.noise_db, None, mistake)
+
+
+def _alter(module: Any, mistake: Mistake) -> Any:
+    return mistake.alter(module)
+
+
+def pairs(suspect: Suspect, guesses: Sequence[Guess], partners: Sequence[Guess]) -> Iterator[Guess]:
+    """Yield the guesses that two mistakes hold together: any with one of the output, and ``partners`` with any."""
+    for guess in guesses:
+        yield from with_outputs(guess, suspect)
+    elsewhere = [m for m in _mistakes(suspect) if not m.may_begin_in(suspect.place)] if partners else []
+    others = [*guesses, *(guess for mistake in elsewhere for guess in altered(suspect, mistake))]
+    seen = set()
+    for one in partners:
+        for other in others:
+            names = frozenset({*one.names, *other.names})
+            if len(names) > 1 and names not in seen:
+                seen.add(names)
+                yield from _both(suspect, one, other)
+
+
+def _both(suspect: Suspect, one: Guess, other: Guess) -> Iterator[Guess]:
+    if one.mistake and other.mistake:
+        yield from altered(suspect, one.mistake, other.mistake)
+    elif one.mistake and other.change:
+        yield from altered(suspect, one.mistake, change=other.change)
+    elif one.change and other.mistake:
+        yield from altered(suspect, other.mistake, change=one.change)
+
+
+def _double(value: NDArray[np.floating[Any]]) -> Array:
+    return np.asarray(value, np.float64)
