@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pe_validate.data.limits import Pieces, Tolerance
 from pe_validate.data.tensors import Interface, TensorSpec
 from pe_validate.inputs.feed import Feed
+from pe_validate.system.errors import UsageError
 from pe_validate.tasks.answer import Answer
 
 if TYPE_CHECKING:
@@ -113,6 +114,14 @@ class Model(ABC):
         """
         copy: nn.Module = deepcopy(module)
         return copy
+
+    def up_to(self, module: Any, layer: int) -> nn.Module:
+        """Return ``module``, this model loaded, cut off after ``layer`` of its layers.
+
+        Raises:
+            UsageError: it has no such layer.
+        """
+        raise UsageError(f"{self.name} has no layers by number.")
 
     def limit(self, kind: str, gate: str) -> Tolerance | None:
         """Return the model's own row of limits for a kind, such as ``onnx/fp32``, and a gate; None for the usual."""

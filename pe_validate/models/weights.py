@@ -126,6 +126,15 @@ def read_file(file: str, expected: Mapping[str, Tensor], model: str) -> Fit:
     return fit(content, expected, model, file, ema=ema)
 
 
+def tensors_in(path: Path) -> dict[str, Tensor]:
+    """Return the tensors at the top level of a checkpoint.
+
+    Raises:
+        LoadError: the file is missing or damaged.
+    """
+    return {name: each for name, each in _read(path).items() if isinstance(each, Tensor)}
+
+
 def _read_named(rest: str) -> tuple[Mapping[str, object], bool]:
     """Read the file or the folder of a spec; ``+ema`` after its name asks for the moving average of the weights."""
     path = Path(rest).expanduser()

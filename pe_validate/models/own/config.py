@@ -77,14 +77,24 @@ class Delegation(_Table):
         return Pieces(self.calls, self.outside, self.reason)
 
 
+VARIATIONS: Final = frozenset({"image_size", "batch", "layer", "head", "normalise"})
+"""What a model may have that is a variation of another one."""
+
+
 class Entry(_Table):
     """A model: where its module comes from, what it takes and gives, and what is validated."""
 
     module: str | None = None
     program: Path | None = None
+    base: str | None = None
+    image_size: Size | None = None
+    batch: Size = 1
+    layer: Size | None = None
+    head: Path | None = None
+    normalise: bool = False
     weights: str | None = None
     targets: tuple[str, ...] = ()
-    inputs: dict[str, Input] = Field(min_length=1)
+    inputs: dict[str, Input] = {}
     outputs: tuple[str, ...] = ()
     feed: Path | None = None
     answer: Literal["embedding", "tensor"] = "tensor"
@@ -95,8 +105,13 @@ class Entry(_Table):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.module is None) == (self.program is None):
-            raise ValueError("give either 'module' or 'program'")
+        given = self.model_fields_set
+        if sum(source is not None for source in (self.module, self.program, self.base)) != 1:
+            raise ValueError("give one of 'module', 'program' and 'base'")
+        if self.base is None and given & VARIATIONS:
+            raise ValueError(f"'{min(given & VARIATIONS)}' is of a variation: name what it varies by 'base'")
+        if (self.base is None) != bool(self.inputs):
+            raise ValueError("'inputs' are given of a module or a program, and are known of a 'base'")
         return self
 
 

@@ -21,11 +21,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from pe_validate.data.limits import Pieces, Tolerance
+from pe_validate.data.recipe import FUSED, HALF, LINEAR
 from pe_validate.data.tensors import OUTPUT_NAME, TensorSpec
 from pe_validate.inputs.feed import ArrayFeed, Feed, ImageFeed, IntegerFeed, JointFeed, arrays_in
 from pe_validate.inputs.preprocessing import PREPROCESSINGS
 from pe_validate.models.base import DEFAULT_WEIGHTS, Model
 from pe_validate.models.own.config import Entry, Input
+from pe_validate.models.own.variation import Variation
 from pe_validate.system.errors import LoadError, UsageError
 from pe_validate.tasks.answer import ONE_EMBEDDING
 
@@ -43,13 +45,19 @@ Factory = Callable[..., Any]
 class OwnModel(Model):
     """A model of a configuration file in ``folder``."""
 
-    modules = ("pe_validate.models.own.program", "pe_validate.models.own.rewrites")
+    modules = tuple(f"pe_validate.models.own.{name}" for name in ("program", "rewrites", "parts"))
 
     def __init__(self, name: str, entry: Entry, folder: Path) -> None:
         self.name, self._entry, self._folder = name, entry, folder
-        self.inputs = tuple(TensorSpec(each, given.shape, given.dtype) for each, given in entry.inputs.items())
-        self.feed = _feed(name, entry, folder)
-        self.answer = ONE_EMBEDDING if entry.answer == "embedding" else None
+        if entry.base:
+            varied = Variation(name, entry, folder)
+            self.inputs, self.feed, self.answer = varied.inputs, varied.feed, varied.answer
+            self._varied: Variation | None = varied
+        else:
+            self.inputs = tuple(TensorSpec(each, given.shape, given.dtype) for each, given in entry.inputs.items())
+            self.feed = _feed(name, entry, folder)
+            self.answer = ONE_EMBEDDING if entry.answer == "embedding" else None
+            self._varied = None
         self.kinds = entry.targets
         self.licence = entry.licence
         self.eager: nn.Module | None = None
@@ -83,26 +91,41 @@ class OwnModel(Model):
         return self._weights[spec]
 
     def _captured(self, spec: str) -> Weights:
-        from pe_validate.models.own.program import captured, flat, identity, read_captured, specs, tensors
+        from pe_validate.models.own.program import captured, flat, identity, joint, read_captured, specs, tensors
         from pe_validate.models.weights import Weights
 
         if spec.startswith(CAPTURED):
             path = Path(spec.removeprefix(CAPTURED))
-            (program, names), module = read_captured(path), None
-            digest = identity(program)
+            (program, names, forms), module = read_captured(path), None
+            digest = joint(identity(program), forms)
+            notes: tuple[str, ...] = ()
         else:
             zeros = self._zeros()
-            module, chosen = flat(self.name, self._built(spec), zeros, self._entry.outputs)
+            built, notes = self._built(spec)
+            module, chosen = flat(self.name, built, zeros, self._entry.outputs)
             if self.answer and len(chosen) > 1:
                 raise LoadError(
                     f"{self.name} gives {', '.join(chosen)}, and its answer is one embedding: name it in 'outputs'."
                 )
             program = captured(self.name, module, tuple(zeros.values()))
-            digest = identity(program)
+            parts = self._parts_deployed(module)
+            forms = {form: identity(each) for form, each in parts.items()}
+            digest = joint(identity(program), forms)
             names = [_named(each) for each in chosen] if self._entry.outputs or len(chosen) > 1 else [OUTPUT_NAME]
-            path = _saved(program, names, digest)
-        self._loaded[digest] = _Loaded(program, specs(program, names), module)
-        return Weights(f"{CAPTURED}{path}", digest, tensors(program))
+            path = _saved(program, names, parts, digest)
+        self._loaded[digest] = _Loaded(program, specs(program, names), path, module)
+        return Weights(f"{CAPTURED}{path}", digest, tensors(program), notes)
+
+    def _parts_deployed(self, module: nn.Module) -> dict[str, Any]:
+        """Return the program of ``module`` in each form, if parts of it know their own deployable forms."""
+        from pe_validate.models.own.parts import with_parts_deployed
+        from pe_validate.models.own.program import captured
+
+        found = {}
+        for form in (FUSED, LINEAR, HALF) if self._entry.rewrites else ():
+            if deployed := with_parts_deployed(module, form, self._probe()):
+                found[form] = captured(self.name, deployed, tuple(self._zeros().values()))
+        return found
 
     def load(self, weights: Weights) -> nn.Module:
         """Return the user's own module, or in a child process the program that was captured from it."""
@@ -115,11 +138,15 @@ class OwnModel(Model):
 
     def deployable(self, module: Any, form: str) -> nn.Module:
         """Return the captured program as a module with its own tensors, rewritten for ``form`` where that is exact."""
-        from pe_validate.models.own.program import captured, copy_of, module_of
+        from pe_validate.models.own.program import captured, copy_of, form_path, module_of, read_program
         from pe_validate.models.own.rewrites import rewritten
 
-        known = next((each.program for each in self._loaded.values() if each.module is module), None)
-        found = module_of(known or captured(self.name, module, tuple(self._zeros().values())))
+        known = next((each for each in self._loaded.values() if each.module is module), None)
+        if known and self._entry.rewrites and form_path(known.path, form).exists():
+            program = read_program(form_path(known.path, form))
+        else:
+            program = known.program if known else captured(self.name, module, tuple(self._zeros().values()))
+        found = module_of(program)
         return rewritten(found, form, self._probe()) if self._entry.rewrites else copy_of(found)
 
     def _zeros(self) -> dict[str, Tensor]:
@@ -131,19 +158,24 @@ class OwnModel(Model):
         """Return random inputs on which a rewrite is proved."""
         import torch
 
-        (sample,) = JointFeed(tuple(_noise(each) for each in self._entry.inputs.values())).crops(1, 0)
+        given = self._entry.inputs.values()
+        noise = [_noise(each) for each in given] if given else [ArrayFeed(spec.shape) for spec in self.inputs]
+        (sample,) = JointFeed(tuple(noise)).crops(1, 0)
         return tuple(map(torch.from_numpy, sample.values))
 
-    def _built(self, spec: str) -> nn.Module:
+    def _built(self, spec: str) -> tuple[nn.Module, tuple[str, ...]]:
+        """Return the module, and what there is to say of its weights."""
         from pe_validate.models.own.program import module_of, read_program
 
         if self.eager is not None:
-            return self.eager
+            return self.eager, ()
+        if self._varied is not None:
+            return self._varied.built(spec)
         if self._entry.program:
             if spec != DEFAULT_WEIGHTS:
                 raise UsageError(f"{self.name} is a saved program, which holds its weights: leave out --weights.")
-            return module_of(read_program(self._folder / self._entry.program))
-        return self._made(spec)
+            return module_of(read_program(self._folder / self._entry.program)), ()
+        return self._made(spec), ()
 
     def _made(self, spec: str) -> nn.Module:
         import torch
@@ -180,6 +212,7 @@ class OwnModel(Model):
 class _Loaded:
     program: Any
     outputs: tuple[TensorSpec, ...]
+    path: Path
     module: nn.Module | None = field(repr=False)
 
 
@@ -302,13 +335,13 @@ def _named(output: str) -> str:
     return f"output_{name}" if name[0].isdecimal() else name
 
 
-def _saved(program: Any, names: Sequence[str], digest: str) -> Path:
-    """Save a program for the children of this process, and return its path."""
+def _saved(program: Any, names: Sequence[str], forms: Mapping[str, Any], digest: str) -> Path:
+    """Save a program, and its forms beside it, for the children of this process; return its path."""
     from pe_validate.models.own.program import save_captured
 
     path = scratch() / f"{digest[:32]}.pt2"
     if not path.exists():
-        save_captured(program, names, path)
+        save_captured(program, names, forms, path)
     return path
 
 

@@ -13,6 +13,7 @@ from typing import Final
 import torch
 from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
+from torch.nn import functional
 
 from pe_validate.data.tensors import OUTPUT_NAME, TensorSpec
 from pe_validate.models.own.archive import check_plain
@@ -23,8 +24,8 @@ LISTED = 6
 """The most outputs that an error message lists."""
 
 
-NAMES: Final = "outputs.json"
-"""The file, in a captured program's archive, that holds the names of its outputs."""
+ABOUT: Final = "about.json"
+"""The file, in a captured program's archive, that holds the names of its outputs and the identities of its forms."""
 
 
 class Flat(nn.Module):
@@ -42,6 +43,14 @@ class Flat(nn.Module):
         found = dict(tensors_of(called(self.module, self.inputs, given)))
         chosen = tuple(found[name] for name in self.outputs)
         return chosen if len(chosen) > 1 else chosen[0]
+
+
+class Normalise(nn.Module):
+    """Scales features along the last axis to length 1."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Scale them."""
+        return functional.normalize(features, dim=-1)
 
 
 def called(module: nn.Module, names: Sequence[str], given: Sequence[Tensor]) -> object:
@@ -121,17 +130,33 @@ def read_program(path: Path, extra: dict[str, str] | None = None) -> ExportedPro
         raise LoadError(f"'{path}' is not an exported program that can be loaded: {first_line(error)}.") from error
 
 
-def save_captured(program: ExportedProgram, names: Sequence[str], path: Path) -> None:
-    """Save a program together with the names of its outputs."""
-    torch.export.save(program, path, extra_files={NAMES: json.dumps(list(names))})
+def save_captured(
+    program: ExportedProgram, names: Sequence[str], forms: Mapping[str, ExportedProgram], path: Path
+) -> None:
+    """Save a program together with the names of its outputs, and its forms beside it."""
+    for form, each in forms.items():
+        torch.export.save(each, form_path(path, form))
+    about = {"outputs": list(names), "forms": {form: identity(each) for form, each in forms.items()}}
+    torch.export.save(program, path, extra_files={ABOUT: json.dumps(about)})
 
 
-def read_captured(path: Path) -> tuple[ExportedProgram, list[str]]:
-    """Load what :func:`save_captured` has saved."""
-    extra = {NAMES: ""}
+def read_captured(path: Path) -> tuple[ExportedProgram, list[str], dict[str, str]]:
+    """Load what :func:`save_captured` has saved: a program, the names of its outputs, and its forms' identities."""
+    extra = {ABOUT: ""}
     program = read_program(path, extra)
-    names: list[str] = json.loads(extra[NAMES])
-    return program, names
+    about = json.loads(extra[ABOUT])
+    return program, about["outputs"], about["forms"]
+
+
+def form_path(path: Path, form: str) -> Path:
+    """Return where the form of a saved program is."""
+    return path.with_name(f"{path.stem}-{form}.pt2")
+
+
+def joint(program: str, forms: Mapping[str, str]) -> str:
+    """Return the identity of a program together with those of its forms; its own if it has none."""
+    listed = json.dumps([program, dict(forms)], sort_keys=True)
+    return hashlib.sha256(listed.encode()).hexdigest() if forms else program
 
 
 def specs(program: ExportedProgram, names: Sequence[str]) -> tuple[TensorSpec, ...]:
@@ -167,10 +192,18 @@ def _restore_linear(module: fx.GraphModule, node: fx.Node, name: str) -> None:
     given, *stored = node.args
     if not all(isinstance(each, fx.Node) and each.op == "get_attr" for each in stored if each is not None):
         return  # a weight that is computed
-    weight, *bias = (module.get_parameter(str(each.target)) for each in stored if isinstance(each, fx.Node))
+    weight, *bias = (_attribute(module, str(each.target)) for each in stored if isinstance(each, fx.Node))
+    if not isinstance(weight, nn.Parameter):
+        return  # a constant of the graph, such as the average inside a rewritten LayerNorm, which is never quantised
     linear = nn.Linear(weight.shape[1], weight.shape[0], bias=bool(bias), device="meta")
     linear.load_state_dict({"weight": weight, **({"bias": bias[0]} if bias else {})}, assign=True)
     replace_by_module(module, node, name, linear, (given,))
+
+
+def _attribute(module: nn.Module, name: str) -> Tensor:
+    where, _, last = name.rpartition(".")
+    found: Tensor = getattr(module.get_submodule(where), last)
+    return found
 
 
 def replace_by_module(

@@ -46,7 +46,7 @@ def rewritten(module: fx.GraphModule, form: str, probe: tuple[Tensor, ...]) -> f
         candidate.graph.eliminate_dead_code()
         candidate.recompile()
         actual = _answer(candidate, probe)
-        if actual is not None and all(map(_agree, expected, actual)):
+        if actual is not None and agree(expected, actual):
             found = candidate
     return found.float()
 
@@ -61,8 +61,11 @@ def _answer(module: fx.GraphModule, probe: tuple[Tensor, ...]) -> tuple[Tensor, 
     return None if any(each.dtype == torch.float32 for each in answers) else answers
 
 
-def _agree(expected: Tensor, actual: Tensor) -> bool:
-    """Return whether two outputs are equal up to rounding, or exactly if they are integers."""
+def agree(expected: Tensor | tuple[Tensor, ...], actual: Tensor | tuple[Tensor, ...]) -> bool:
+    """Return whether two answers are equal up to the rounding of float64, or exactly if they are integers."""
+    if isinstance(expected, tuple):
+        return len(expected) == len(actual) and all(map(agree, expected, actual))
+    assert isinstance(actual, Tensor)
     if not expected.is_floating_point():
         return torch.equal(expected, actual)
     return bool((expected - actual).abs().max() <= AGREEMENT * expected.abs().max())
@@ -120,6 +123,38 @@ def flatten_attention(module: fx.GraphModule, form: str) -> None:
         replace_by_module(module, node, f"flat_attention_{number}", attention, node.args[:3])
 
 
+def separate_vector_norms(module: fx.GraphModule, form: str) -> None:
+    """Build Euclidean norms over the last axis, as of a normalised output, from a linear layer and a square root."""
+    if form == FUSED:
+        return
+    for number, node in enumerate(_calls(module, torch.ops.aten.linalg_vector_norm.default)):
+        given, *options = node.args
+        order, axes, kept = ([*options, None, None, None])[:3]
+        if not isinstance(given, fx.Node) or order not in (2, 2.0) or not kept or node.kwargs:
+            continue
+        value = given.meta["val"]
+        if axes not in ([-1], [value.ndim - 1]):
+            continue
+        replace_by_module(module, node, f"norm_of_linear_{number}", LinearNorm(value.shape[-1]), (given,))
+    for node in _calls(module, torch.ops.aten.expand_as.default):
+        if all(user.target is torch.ops.aten.div.Tensor for user in node.users):  # which broadcasts by itself
+            node.replace_all_uses_with(node.args[0])  # type: ignore[arg-type]  # a node
+
+
+class LinearNorm(nn.Module):
+    """The Euclidean norm of vectors along the last axis, whose sum is a linear layer of one output."""
+
+    ones: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("ones", torch.ones(1, width, dtype=torch.float64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``[…, 1]`` of ``[…, width]``."""
+        return torch.sqrt(F.linear(x * x, self.ones))
+
+
 class LinearLayerNorm(nn.Module):
     """LayerNorm over the last axis, whose averages are linear layers of one output."""
 
@@ -164,7 +199,12 @@ class FlatAttention(nn.Module):
         return answer.reshape(*query.shape[:3], value.shape[-1])
 
 
-REWRITES: Final[tuple[Rewrite, ...]] = (fold_batch_norms, separate_layer_norms, flatten_attention)
+REWRITES: Final[tuple[Rewrite, ...]] = (
+    fold_batch_norms,
+    separate_layer_norms,
+    separate_vector_norms,
+    flatten_attention,
+)
 
 
 def _calls(module: fx.GraphModule, target: object) -> Iterator[fx.Node]:

@@ -308,6 +308,17 @@ class Deployable(nn.Module):
         return features if self.config.pool_heads else features.view(self.shape)
 
 
+class EachImage(nn.Module):
+    """The rewrite for a batch: one image after the other, since the rewrite has no axis for them."""
+
+    def __init__(self, single: nn.Module, batch: int) -> None:
+        super().__init__()
+        self.single, self.batch = single, batch
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.cat([self.single(images[i : i + 1]) for i in range(self.batch)])
+
+
 def _head(tower: VisionTower, style: Style, centred: bool) -> dict[str, nn.Module]:
     """Return the layers after the blocks: final LayerNorm, pooling and projection, as far as the model has them."""
     config, like = tower.config, tower.conv1.weight

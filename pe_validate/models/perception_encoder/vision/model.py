@@ -97,6 +97,13 @@ class VisionModel(Model):
             raise UsageError(f"{self.name} has no form '{form}': choose one of {', '.join(styles)}.")
         return deploy(module, style=styles[form])
 
+    def up_to(self, module: Any, layer: int) -> nn.Module:
+        """Return the tower up to one of its blocks, the first of which is 1; it gives every token."""
+        if not 1 <= layer <= self.config.layers:
+            raise UsageError(f"{self.name} has layers 1 to {self.config.layers}, and no layer {layer}.")
+        shorter: nn.Module = module.up_to(layer)
+        return shorter
+
     def approximates(self, form: str) -> bool:
         """Return whether ``form`` approximates GELU by a polynomial, which XNNPACK can compute in float16."""
         return form == HALF

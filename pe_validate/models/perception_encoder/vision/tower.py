@@ -6,6 +6,8 @@ trained model: every other form is measured against it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -166,6 +168,23 @@ class VisionTower(nn.Module):
             x = self.attn_pool(x)
         features: Tensor = x if self.proj is None else x @ self.proj
         return features
+
+    def deployed(self, form: str, image: Tensor) -> nn.Module:
+        """Return the rewrite in ``form`` for as many square images of the size of ``image``, with exact GELU."""
+        from pe_validate.models.perception_encoder.vision.deploy import STYLES, EachImage, deploy, with_erf
+
+        style = next((style for style in STYLES if style == form), None)
+        if style is None or image.shape[-1] != image.shape[-2]:
+            return self
+        single = with_erf(deploy(self, style=style, image_size=image.shape[-1]))
+        return EachImage(single, len(image)) if len(image) > 1 else single
+
+    def up_to(self, layer: int) -> VisionTower:
+        """Return a tower that ends after ``layer`` blocks and gives every token as it is there."""
+        config = replace(self.config, layers=layer, pool_heads=None, ln_post=False, output_dim=None)
+        shorter = empty_tower(config)
+        shorter.load_state_dict({name: self.state_dict()[name] for name in shorter.state_dict()}, assign=True)
+        return shorter.eval().requires_grad_(False)
 
 
 def empty_tower(config: ModelConfig) -> VisionTower:

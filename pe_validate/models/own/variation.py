@@ -1,0 +1,77 @@
+"""Variations of a registered model: another image size or batch, a layer's tokens, a head, a normalised output."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pe_validate.inputs.feed import ImageFeed
+from pe_validate.models.base import DEFAULT_WEIGHTS, Model
+from pe_validate.models.own.config import Entry
+from pe_validate.system.errors import LoadError, UsageError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Variation:
+    """What a configuration makes of the model that it names as its ``base``."""
+
+    def __init__(self, name: str, entry: Entry, folder: Path) -> None:
+        self._name, self._entry, self._folder = name, entry, folder
+        base = self._base()
+        if not isinstance(base.feed, ImageFeed):
+            raise UsageError(f"{name} varies {base.name}, which takes no square images.")
+        size = entry.image_size or base.feed.size
+        self.inputs = (replace(base.input, shape=(entry.batch, 3, size, size)),)
+        self.feed = replace(base.feed, size=size, batch=entry.batch)
+        changed = entry.layer or entry.head or entry.batch > 1
+        self.answer = None if changed else base.answer
+
+    def _base(self) -> Model:
+        from pe_validate.models.registry import BUILT_IN, model_named
+
+        if self._entry.base not in BUILT_IN:
+            raise UsageError(f"{self._name} varies '{self._entry.base}': choose one of {', '.join(BUILT_IN)}.")
+        return model_named(self._entry.base)
+
+    def built(self, spec: str) -> tuple[nn.Module, tuple[str, ...]]:
+        """Return the module with the weights of ``spec``, and what there is to say of them.
+
+        Raises:
+            UsageError, LoadError: the weights or the head cannot be loaded, or there is no such layer.
+        """
+        from torch import nn
+
+        from pe_validate.models.own.program import Normalise
+
+        entry, base = self._entry, self._base()
+        own = entry.weights and f"file:{self._folder / entry.weights}"
+        weights = base.load_weights(own if own and spec == DEFAULT_WEIGHTS else spec)
+        module = base.load(weights)
+        parts = [base.up_to(module, entry.layer) if entry.layer else module]
+        if entry.head:
+            parts.append(self._head(self._folder / entry.head))
+        if entry.normalise:
+            parts.append(Normalise())
+        return (nn.Sequential(*parts) if len(parts) > 1 else parts[0]), weights.notes
+
+    def _head(self, path: Path) -> nn.Module:
+        """Return the linear layer whose ``weight`` ``[classes, width]`` and ``bias`` a checkpoint holds.
+
+        Raises:
+            LoadError: it does not hold them.
+        """
+        from torch import nn
+
+        from pe_validate.models.weights import tensors_in
+
+        found = tensors_in(path)
+        matrices = [name for name, tensor in found.items() if name.rpartition(".")[2] == "weight" and tensor.ndim == 2]
+        if len(matrices) != 1:
+            raise LoadError(f"'{path}' is no linear head of {self._name}: it holds {len(matrices)} matrices 'weight'.")
+        weight, bias = found[matrices[0]], found.get(f"{matrices[0].removesuffix('weight')}bias")
+        head = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
+        head.load_state_dict({"weight": weight.float()} | ({} if bias is None else {"bias": bias.float()}))
+        return head.eval().requires_grad_(False)
