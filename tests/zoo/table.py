@@ -1,6 +1,6 @@
-"""The table of docs/zoo.md: what became of architectures that this project has not written, on every target.
+"""Write docs/zoo.md: what became of architectures that this project has not written, on every target.
 
-``python table.py REPORT`` prints it in Markdown, from the folder of a report of ``pe-validate run`` in this folder.
+``python table.py REPORT PAGE`` reads the report of ``pe-validate run`` in this folder.
 """
 
 from __future__ import annotations
@@ -11,18 +11,25 @@ from pathlib import Path
 from pe_validate.data.result import Result
 from pe_validate.report.stored import read
 
+INTRODUCTION = """# Architectures of others
+
+Seventeen networks that this project has not written, small and with random weights, configured as a user would
+(`tests/zoo/`): of `transformers`, and of plain `torch.nn`. Every output is judged; fidelity and loss are the worst of
+all. `tox -e zoo` writes this page.
+
+"""
 HEADER = "| model | target | result | fidelity dB | loss dB | calls | outside | seconds | cause |"
 
 
-def main(folder: str) -> None:
-    """Print the table."""
+def main(folder: str, page: str) -> None:
+    """Write the page."""
     report = read(Path(folder))
-    print(f"{HEADER}\n| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | --- |")
-    for result in report.results:
-        print("| " + " | ".join(row(result)) + " |")
+    lines = [HEADER, "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | --- |"]
+    lines += ["| " + " | ".join(row(result)) + " |" for result in report.results]
     passed = sum(result.status == "pass" for result in report.results)
     tools = ", ".join(f"{name} {version}" for name, version in report.tools.items())
-    print(f"\n{passed} of {len(report.results)} cases pass. {report.created:%Y-%m-%d}, {report.machine}; {tools}.")
+    counted = f"{passed} of {len(report.results)} cases pass. {report.created:%Y-%m-%d}, {report.machine}; {tools}."
+    Path(page).write_text(INTRODUCTION + "\n".join([*lines, "", counted, ""]), encoding="utf-8")
 
 
 def row(result: Result) -> list[str]:
