@@ -48,7 +48,8 @@ class AdaptedRuntime(Runtime):
         arranged = _arranged(values, declared.shape, self._contract, _axes(self._model.input.shape))
         if not declared.accepts(arranged.shape):
             raise RunError(f"{self.producer} takes {declared}, and not what the contract '{self._contract}' says.")
-        (features,) = self._inside.compute([arranged.astype(declared.dtype)], self._inside.wanted())
+        whole = arranged if declared.kind == "f" else np.rint(arranged)
+        (features,) = self._inside.compute([whole.astype(declared.dtype)], self._inside.wanted())
         self.notes = self._inside.notes
         return [self._single(np.asarray(features, np.float32))]
 
