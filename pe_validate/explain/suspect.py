@@ -113,9 +113,9 @@ def suspects_of(evidence: Evidence, verdicts: Sequence[Verdict], place: str | No
     The lowered form and the artifact may both be wrong, each in its own way. ``place`` is where the first of them
     leaves what it should be, if that is known.
     """
-    if len(evidence.model.inputs) > 1 or len(evidence.model.outputs) > 1:
-        return  # hypotheses are of one image and its features
     failed = {verdict.gate for verdict in verdicts if verdict.status == "fail"}
+    if failed and (len(evidence.model.inputs) > 1 or len(evidence.model.outputs) > 1):
+        return  # hypotheses are of one image and its features
     for gates in (OF_FORM, OF_ARTIFACT):
         gate = next((gate for gate in gates if gate.name in failed), None)
         if gate is None:

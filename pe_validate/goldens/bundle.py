@@ -202,5 +202,5 @@ def _manifest(goldens: golden.Manifest, made: Bundle) -> bytes:
     sealed = {name: sha256 for name, sha256 in goldens.sealed.items() if name != COSTS}  # no phone is emulated
     held = replace(goldens, sealed=sealed, budgets={model: goldens.budgets[model] for model in models})
     plain = TypeAdapter(golden.Manifest).dump_python(held, mode="json")
-    plain |= _SECTION.dump_python(_Section(made), mode="json")
+    plain |= _SECTION.dump_python(_Section(made), mode="json", exclude_defaults=True)
     return json.dumps(plain, indent=1).encode() + b"\n"

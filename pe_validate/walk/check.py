@@ -51,7 +51,7 @@ def claimed(path: Path, model: str, precision: str | None = None) -> Claim:
         suffixes.setdefault(f".{each.suffix.rpartition('.')[2]}", each)
     others = {suffix: each for each in targets().values() for suffix in each.other_suffixes}
     if path.suffix not in suffixes | others:
-        raise UsageError(f"'{path}' is none of {', '.join(suffixes)}.")
+        raise UsageError(f"'{path}' is none of {', '.join((*suffixes, *others))}.")
     likely = (others | suffixes)[path.suffix]
     structure = likely.structure(path) if path.exists() and _must_read(likely, precision) else Structure()
     target = next((t for t in _targets_sharing_suffix() if t.claims(path, structure)), likely)

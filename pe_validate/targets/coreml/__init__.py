@@ -57,12 +57,9 @@ class CoreMLBase(Target):
     def reading(self, precision: str, purpose: Purpose) -> Reading:
         """Return `exact` to compare a graph in float16, else the reading closest to a device.
 
-        In float32 the two are the same, but for an input or output that is declared in float16. Rounding those is no
-        loss of the model's, and `exact` leaves it out.
+        In float32 the two are the same, but for what is declared in float16, whose rounding a device does, too.
         """
-        if precision == "fp32":
-            return "native" if sys.platform == "darwin" else "exact"
-        return "exact" if purpose == "graph" else best_reading()
+        return "exact" if purpose == "graph" and precision != "fp32" else best_reading()
 
     def sources(self, module: nn.Module, lowered: nn.Module, path: Path) -> Sequence[Source]:
         """See :func:`~pe_validate.targets.coreml.sources.sources`."""

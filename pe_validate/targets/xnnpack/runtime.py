@@ -25,6 +25,8 @@ class ExecuTorchRuntime(Runtime):
     """The ``forward`` method of a ``.pte``; load it in a child process, because damaged programs abort the process."""
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
+        if not path.is_file():
+            raise RunError(f"'{path}' cannot be loaded by ExecuTorch: there is no such file.")
         if threads:
             executorch._unsafe_reset_threadpool(threads)  # there is one pool for the whole process
         try:

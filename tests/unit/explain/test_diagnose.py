@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -22,6 +22,7 @@ from pe_validate.explain.suspect import Suspect, asking
 from pe_validate.gates.evidence import Evidence
 from pe_validate.models.base import Model
 from pe_validate.models.mistake import twin
+from pe_validate.models.own.config import VARIABLE
 from pe_validate.models.perception_encoder.vision.tower import VisionTower
 from pe_validate.models.registry import model_named
 from pe_validate.reference.reference import Reference, reference
@@ -45,12 +46,14 @@ class Somebodys(nn.Module):
 
 
 @pytest.fixture(scope="module")
-def somebodys() -> Reference:
+def somebodys() -> Iterator[Reference]:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         module = Somebodys().eval().requires_grad_(False)
-    Model.from_module(module, torch.rand(1, 3, 8, 8), name=CASE.model)
-    return reference(CASE.model)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, "")  # what is registered is not there for other tests
+        Model.from_module(module, torch.rand(1, 3, 8, 8), name=CASE.model)
+        yield reference(CASE.model)
 
 
 Answer = Callable[[Reference, Image], NDArray[np.float64]]

@@ -35,8 +35,8 @@ class Minimal(Model):
     """Nothing but what has to be said."""
 
     name = "minimal"
-    input = TensorSpec(INPUT_NAME, (1, 3, SIZE, SIZE), "float32")
-    output = TensorSpec(OUTPUT_NAME, (1, 4), "float32")
+    inputs = (TensorSpec(INPUT_NAME, (1, 3, SIZE, SIZE), "float32"),)
+    outputs = (TensorSpec(OUTPUT_NAME, (1, 4), "float32"),)
     feed = ImageFeed(SIZE)
     answer = ONE_EMBEDDING
     modules = (__name__,)

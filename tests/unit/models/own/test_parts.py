@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from pe_validate.data.recipe import FUSED, HALF, LINEAR
 from pe_validate.models.base import Model
-from pe_validate.models.own.config import read_configuration
+from pe_validate.models.own.config import VARIABLE, read_configuration
 from pe_validate.models.own.model import models_of
 from pe_validate.models.own.parts import with_parts_deployed
 from pe_validate.models.registry import load_model
@@ -76,7 +76,8 @@ def test_a_part_that_is_not_equal_in_its_form_is_not_taken() -> None:
     assert with_parts_deployed(Wrong(4, 4), FUSED, (torch.ones(1, 4),)) is None
 
 
-def test_a_tower_with_a_head_is_one_delegate_call_under_xnnpack() -> None:
+def test_a_tower_with_a_head_is_one_delegate_call_under_xnnpack(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "")
     model = Model.from_module(Headed().eval(), torch.randn(1, 3, 64, 64), name="headed")
     result = validate(model, "pte/fp32")
     assert result.status == "pass", [verdict.sentence for verdict in result.verdicts if verdict.status != "pass"]
