@@ -69,7 +69,7 @@ def bundle(
         )
     total = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     if as_json:
-        print(TypeAdapter(Bundle).dump_json(made, indent=1).decode())
+        print(TypeAdapter(Bundle).dump_json(made, indent=1, exclude_defaults=True).decode())
         return
     for artifact in made.artifacts:
         print(f"{out / artifact.file}  {artifact.bytes / 1e6:.1f} MB  sha256 {artifact.sha256}")

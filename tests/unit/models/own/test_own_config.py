@@ -76,7 +76,7 @@ def test_a_model_without_targets_is_every_case_and_by_default_the_recommended_on
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('module = "network.py:build"', "", "models.mine: give either 'module' or 'program'"),
+        ('module = "network.py:build"', "", "models.mine: give one of 'module', 'program' and 'base'"),
         (
             "shape = [1, 3, 32, 32]",
             "shape = [1, 0]",

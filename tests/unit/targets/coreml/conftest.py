@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +10,29 @@ import coreml_packages
 import pytest
 
 from pe_validate.data.result import Result
+from pe_validate.models.own.config import VARIABLE
 from pe_validate.reference.reference import Reference, reference
 from pe_validate.walk.check import check, claimed
 
 
 @pytest.fixture(scope="session")
-def encoders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Reference]]:
-    """The references of the models `colour` and `grey`."""
+def configured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The configuration of the models `colour` and `grey`."""
+    return coreml_packages.project(tmp_path_factory.mktemp("encoders"))
+
+
+@pytest.fixture(autouse=True)
+def known(configured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let tests of this folder, and no others, know these models."""
+    monkeypatch.setenv(VARIABLE, str(configured))
+
+
+@pytest.fixture(scope="session")
+def encoders(configured: Path) -> dict[str, Reference]:
+    """The references of the models."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PE_VALIDATE_CONFIG", str(coreml_packages.project(tmp_path_factory.mktemp("encoders"))))
-        yield {name: reference(name) for name in ("colour", "grey")}
+        patch.setenv(VARIABLE, str(configured))
+        return {name: reference(name) for name in ("colour", "grey")}
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,10 @@ from coreml_packages import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pe_validate.data.case import Case
 from pe_validate.data.result import Result
 from pe_validate.gates.identity import FOLDED_ELSEWHERE
+from pe_validate.gates.loss import LOSS
 from pe_validate.reference.reference import Reference
 from pe_validate.system.errors import RunError
 from pe_validate.walk.check import claimed
@@ -95,7 +97,7 @@ def test_a_constant_that_is_folded_wrongly_fails_identity(encoders: References, 
     assert "rounding the constants that it has folded into others costs" in identity.sentence
 
 
-def test_the_type_of_an_output_is_not_the_precision_of_a_package(
+def test_the_type_of_an_output_is_not_the_precision_of_a_package_which_is_held_to_float32s_limits(
     ct: Any, encoders: References, judged: Judge, tmp_path: Path
 ) -> None:
     import numpy as np
@@ -104,7 +106,11 @@ def test_the_type_of_an_output_is_not_the_precision_of_a_package(
     module = encoders["colour"].module
     path = save(module, tmp_path / "single.mlpackage", precision="FLOAT32", outputs=outputs)
     assert claimed(path, "colour").case.precision == "fp32"
-    assert judged(path).status == "pass"
+    loss = judged(path).verdict("loss")
+    assert loss
+    assert loss.tolerance == LOSS.tolerance(Case("colour", "mlpackage", "fp32"))
+    assert loss.worst
+    assert 60 < loss.worst.snr_db < 90  # rounding the features, which a device does, too
     assert claimed(save(module, tmp_path / "half.mlpackage"), "colour").case.precision == "fp16"
 
 
