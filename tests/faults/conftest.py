@@ -16,7 +16,11 @@ from sound_and_sick import Exporter, References
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kill-matrix", type=Path, help="write what killed which fault to this Markdown file")
-    parser.addoption("--diagnoses", type=Path, help="write what was said of which fault to this Markdown file")
+    parser.addoption(
+        "--diagnoses",
+        type=Path,
+        help="write what was said of which fault to this Markdown file, and fail if it was wrong of one",
+    )
 
 
 @pytest.fixture(scope="session")
@@ -57,8 +61,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if page and not hasattr(session.config, "workerinput"):
         command = shlex.join(["pytest", *map(str, session.config.invocation_params.args)])
         page.write_text(diagnoses.to_markdown(_said, command), encoding="utf-8")
-    if diagnoses.share_right(_said) < diagnoses.WANTED and session.exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        enough = diagnoses.share_right(_said) >= diagnoses.WANTED and not any(said.wrong for said in _said)
+        if not enough and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
     if share_placed(_collected) < WANTED and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

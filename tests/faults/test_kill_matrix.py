@@ -70,7 +70,6 @@ def test_the_fault_is_caught_and_its_place_named(
     record_property("cell", json.dumps(asdict(Cell(name, str(case), killed, error, expected, found))))
     if said.sentence:
         record_property("said", json.dumps(asdict(said)))
-    assert not said.wrong, said.sentence
     assert killed or error, "\n".join([fault.story, *(verdict.sentence for verdict in verdicts)])
 
 
