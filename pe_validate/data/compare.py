@@ -10,7 +10,7 @@ from pe_validate.data.outputs import Outputs
 
 
 def compare(reference: ArrayLike, actual: ArrayLike) -> Comparison:
-    """Compare two feature tensors ``[..., dim]`` of the same shape; a single value varies by its own size.
+    """Compare two feature tensors ``[..., dim]`` of the same shape.
 
     Raises:
         ValueError: the shapes differ, or there is nothing to compare.
@@ -28,7 +28,7 @@ def compare(reference: ArrayLike, actual: ArrayLike) -> Comparison:
     max_abs = float(np.abs(difference).max())
     return Comparison(
         max_abs=max_abs,
-        max_rel=_ratio(max_abs, float(expected.std() if expected.size > 1 else np.abs(expected).max())),
+        max_rel=_ratio(max_abs, float(expected.std())),
         snr_db=_decibel(_ratio(_norm(expected), _norm(difference))) if max_abs else np.inf,
         cosine=float(_cosine(expected, found).min()),
         finite=True,

@@ -7,11 +7,9 @@ takes the place of fidelity.
 from __future__ import annotations
 
 from dataclasses import replace
-from math import log10
 from typing import TYPE_CHECKING, Final
 
-from pe_validate.data.comparison import worst
-from pe_validate.data.limits import Limits, Tolerance
+from pe_validate.data.limits import Tolerance
 from pe_validate.data.outputs import Outputs
 from pe_validate.data.verdict import Verdict
 from pe_validate.gates.base import Subject
@@ -32,17 +30,6 @@ UNKNOWN_SOURCE: Final = (
     " The form in which it was converted is not known, since it stores other matrices than the tower and than the "
     "rewrite do: what costs less than rounding weights, such as a GELU by tanh, is not seen."
 )
-
-
-FOLDED_ELSEWHERE: Final = (
-    " It has constants of the tower folded into others: what costs less than rounding those is not seen."
-)
-
-FOLDING: Final = 4.0
-"""Times the error of rounding the constants that a file has folded into others, by which it may leave its source.
-
-The folded ones may be larger than those that they were made of, and are rounded more coarsely then.
-"""
 
 
 class IdentityGate(NumbersGate):
@@ -81,40 +68,12 @@ class IdentityGate(NumbersGate):
             return source.share(stored) >= KNOWN_SHARE, compare(answer, actual.features[first.name]).snr_db
 
         sources = evidence.target.sources(reference.module, reference.graph(evidence.case).module, evidence.path)
-        source, *others = sorted(sources, key=likeness, reverse=True)
+        source = max(sources, key=likeness)
         expected = evidence.as_given(self._answers(evidence, source), actual)
         strict = judge_numbers(evidence.case, self.name, expected, actual, row)
-        if strict.status == "pass":
+        if strict.status == "pass" or source.share(stored) >= KNOWN_SHARE:
             return strict
-        if source.share(stored) < KNOWN_SHARE:
-            return replace(loose, sentence=loose.sentence + UNKNOWN_SOURCE)
-        folded = (self._folded(evidence, each, actual, row) for each in (source, *others) if each.unfolded is not None)
-        return next(folded, None) or strict
-
-    def _folded(self, evidence: Evidence, source: Source, actual: Outputs, row: Tolerance) -> Verdict | None:
-        """Judge a file that stores some of its source's constants folded into others, by what rounding those costs.
-
-        A folded constant is rounded elsewhere, and where is not known, so the source is left unrounded there. None if
-        everything is stored as it is, so that nothing excuses the file.
-        """
-        assert source.unfolded is not None
-        unfolded = replace(source, name=f"{source.name} except those folded elsewhere", module=source.unfolded)
-        answers = evidence.as_given(self._answers(evidence, unfolded), actual)
-        from pe_validate.data.compare import compare_outputs
-
-        rounded = evidence.as_given(self._answers(evidence, source), actual)
-        cost = worst(list(compare_outputs(answers, rounded).values()))
-        limit = Limits(
-            max(row.limit.max_rel, FOLDING * cost.max_rel),
-            min(row.limit.snr_db, round(cost.snr_db - 20 * log10(FOLDING), 1)),
-            min(row.limit.cosine, 1 - FOLDING**2 * (1 - cost.cosine)),
-        )
-        if limit == row.limit:
-            return None
-        measured = Limits(cost.max_rel, cost.snr_db, cost.cosine)
-        reason = f"rounding the constants that it has folded into others costs up to {cost.snr_db:.0f} dB."
-        verdict = judge_numbers(evidence.case, self.name, answers, actual, Tolerance(limit, measured, reason))
-        return verdict if verdict.status != "pass" else replace(verdict, sentence=verdict.sentence + FOLDED_ELSEWHERE)
+        return replace(loose, sentence=loose.sentence + UNKNOWN_SOURCE)
 
     def _answers(self, evidence: Evidence, source: Source, *, first_only: bool = False) -> Outputs:
         from pe_validate.targets.eager import EagerRuntime

@@ -15,7 +15,6 @@ from torch.nn import functional as F
 
 from pe_validate.data.case import Case
 from pe_validate.data.result import Result
-from pe_validate.gates.identity import FOLDED_ELSEWHERE
 from pe_validate.gates.loss import LOSS
 from pe_validate.reference.reference import Reference
 from pe_validate.system.errors import RunError
@@ -75,26 +74,6 @@ class Folded(nn.Module):
         x = x + torch.softmax(q @ k.transpose(1, 2) * 0.21, -1) @ v
         features: Tensor = w.head(F.gelu(w.up(w.last(x)))[:, 0])
         return features
-
-
-def test_a_constant_that_is_folded_in_another_place_does_not_fail_identity(
-    encoders: References, judged: Judge, tmp_path: Path
-) -> None:
-    result = judged(save(Folded(encoders["colour"].module), tmp_path / "m.mlpackage"))
-    assert result.status == "pass", [verdict.sentence for verdict in result.verdicts]
-    identity = result.verdict("identity")
-    assert identity
-    assert identity.sentence.endswith(FOLDED_ELSEWHERE)
-
-
-def test_a_constant_that_is_folded_wrongly_fails_identity(encoders: References, judged: Judge, tmp_path: Path) -> None:
-    folded = Folded(encoders["colour"].module)
-    with torch.no_grad():
-        folded.first[..., ::2].add_(0.01)  # not all alike, which LayerNorm would remove
-    identity = judged(save(folded, tmp_path / "m.mlpackage")).verdict("identity")
-    assert identity
-    assert identity.status == "fail"
-    assert "rounding the constants that it has folded into others costs" in identity.sentence
 
 
 def test_the_type_of_an_output_is_not_the_precision_of_a_package_which_is_held_to_float32s_limits(
