@@ -69,6 +69,20 @@ def normalize(pixels: Pixels, preprocessing: Preprocessing = PREPROCESSINGS["pe"
     return np.ascontiguousarray(((scaled - mean) / std).transpose(2, 0, 1)[None])
 
 
+def pixels_of(
+    image: NDArray[np.generic], preprocessing: Preprocessing = PREPROCESSINGS["pe"], axis: int = 1
+) -> NDArray[np.float64]:
+    """Return the pixels, whole numbers from 0 to 255, that an input was made of, in its layout; undoes ``normalize``.
+
+    ``axis`` is that of the channels; grey images have one.
+    """
+    shape = [image.shape[axis] if at == axis % image.ndim else 1 for at in range(image.ndim)]
+    channels = image.shape[axis]
+    mean, std = (np.reshape(each[:channels], shape) for each in (preprocessing.mean, preprocessing.std))
+    pixels: NDArray[np.float64] = np.clip(np.rint((image * std + mean) * 255), 0, 255)
+    return pixels
+
+
 def photographs(folder: Path | None = None) -> dict[str, Path]:
     """Return the paths of the photographs in ``folder`` by name; by default the project's own.
 

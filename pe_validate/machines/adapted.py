@@ -19,6 +19,7 @@ from pe_validate.data.contract import NORMALISED, SCALED, Contract
 from pe_validate.data.outputs import Array, Outputs
 from pe_validate.data.tensors import TensorSpec
 from pe_validate.inputs.feed import ImageFeed
+from pe_validate.inputs.images import pixels_of
 from pe_validate.inputs.preprocessing import PREPROCESSINGS
 from pe_validate.models.base import Model
 from pe_validate.system.errors import RunError
@@ -142,12 +143,10 @@ def _values(image: NDArray[np.generic], model: Model, values: str) -> NDArray[np
     """Return an input of the model by another preprocessing of the same pixels."""
     if not values or not isinstance(model.feed, ImageFeed):
         return np.asarray(image, np.float32)
-    shape = [1] * image.ndim
-    shape[-1 if model.feed.channels_last else 1] = 3
-    own, other = model.feed.preprocessing, PREPROCESSINGS[values]
-    mean, std, other_mean, other_std = (np.reshape(each, shape) for each in (own.mean, own.std, other.mean, other.std))
-    pixels = np.clip(np.rint((image * std + mean) * 255), 0, 255)
-    return np.asarray((pixels / 255 - other_mean) / other_std, np.float32)
+    axis = -1 if model.feed.channels_last else 1
+    scaled = np.moveaxis(pixels_of(image, model.feed.preprocessing, axis) / 255, axis, -1)
+    other, channels = PREPROCESSINGS[values], scaled.shape[-1]
+    return np.asarray(np.moveaxis((scaled - other.mean[:channels]) / other.std[:channels], -1, axis), np.float32)
 
 
 def _arranged(image: NDArray[np.generic], shape: Sequence[int], contract: Contract, axes: str) -> NDArray[np.generic]:

@@ -43,32 +43,24 @@ Span = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """The constants of a package, by the type that it stores them in."""
+class Kept:
+    """The constants that a package keeps in float32, where float16 would change them."""
 
-    half: frozenset[Span]
-    single: frozenset[Span]
+    spans: frozenset[Span]
 
-    def keeps(self, value: Tensor) -> bool:
+    def holds(self, value: Tensor) -> bool:
         """Return whether a float32 constant is stored as it is."""
-        return any(_alike(_span(value), span) for span in self.single)
-
-    def rounds(self, value: Tensor) -> bool:
-        """Return whether a float32 constant is stored in float16, or is the same in float16."""
-        rounded = value.half().float()
-        return torch.equal(rounded, value) or any(_alike(_span(rounded), span) for span in self.half)
+        return any(_alike(_span(value), span) for span in self.spans)
 
 
-def stored(path: Path) -> Stored:
-    """Return the constants of a package's default function.
+def kept(path: Path) -> Kept:
+    """Return the constants that a package's default function keeps in float32.
 
     Raises:
         RunError: the package is broken, or uses what the evaluator does not support.
     """
-    found: dict[bool, set[Span]] = {True: set(), False: set()}
-    for value in _floats(path):
-        found[value.dtype is torch.half or torch.equal(value.half().float(), value)].add(_span(value))
-    return Stored(frozenset(found[True]), frozenset(found[False]))
+    wide = (v for v in _floats(path) if v.dtype is not torch.half and not torch.equal(v.half().float(), v))
+    return Kept(frozenset(map(_span, wide)))
 
 
 def _floats(path: Path) -> Iterator[Tensor]:

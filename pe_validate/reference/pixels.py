@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pe_validate.inputs.feed import Feed, ImageFeed
-from pe_validate.inputs.images import Sample
+from pe_validate.inputs.images import Sample, pixels_of
 from pe_validate.inputs.preprocessing import Preprocessing
 from pe_validate.models.base import Model
 from pe_validate.reference.reference import Reference
@@ -154,10 +154,4 @@ class _PixelFeed(Feed):
 
 
 def _pixels(inputs: tuple[Sample, ...], preprocessing: Preprocessing) -> tuple[Sample, ...]:
-    mean, std = (np.asarray(each).reshape(3, 1, 1) for each in (preprocessing.mean, preprocessing.std))
-    found = []
-    for sample in inputs:
-        channels = sample.image.shape[1]
-        pixels = np.clip(np.rint((sample.image * std + mean)[:, :channels] * 255), 0, 255)
-        found.append(Sample.of(sample.name, pixels.astype(np.float32)))
-    return tuple(found)
+    return tuple(Sample.of(s.name, pixels_of(s.image, preprocessing).astype(np.float32)) for s in inputs)

@@ -36,16 +36,11 @@ Purpose = Literal["graph", "model"]
 
 @dataclass(frozen=True)
 class Source:
-    """A graph that a file may have been converted from; ``weights`` maps the digest of each weight to its size.
-
-    ``unfolded`` is the graph without the rounding of those constants that the file does not store as they are, because
-    they are folded into others. None if that is not known.
-    """
+    """A graph that a file may have been converted from; ``weights`` maps the digest of each weight to its size."""
 
     name: str
     module: nn.Module
     weights: Mapping[str, int]
-    unfolded: nn.Module | None = None
 
     def share(self, stored: frozenset[str]) -> float:
         """Return the fraction of the graph's weights, by number of values, that is ``stored``."""

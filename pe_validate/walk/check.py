@@ -46,13 +46,10 @@ def claimed(path: Path, model: str, precision: str | None = None) -> Claim:
         RunError: the file cannot be read.
     """
     name = model_named(model).name  # before the file is read
-    suffixes: dict[str, Target] = {}
-    for each in targets().values():  # of targets that share a last suffix, the first is the likely one
-        suffixes.setdefault(f".{each.suffix.rpartition('.')[2]}", each)
-    others = {suffix: each for each in targets().values() for suffix in each.other_suffixes}
-    if path.suffix not in suffixes | others:
-        raise UsageError(f"'{path}' is none of {', '.join((*suffixes, *others))}.")
-    likely = (others | suffixes)[path.suffix]
+    known = suffixes()
+    if path.suffix not in known:
+        raise UsageError(f"'{path}' is none of {', '.join(known)}.")
+    likely = known[path.suffix]
     structure = likely.structure(path) if path.exists() and _must_read(likely, precision) else Structure()
     target = next((t for t in _targets_sharing_suffix() if t.claims(path, structure)), likely)
     if precision not in (None, *target.precisions):
@@ -61,6 +58,17 @@ def claimed(path: Path, model: str, precision: str | None = None) -> Claim:
         raise UsageError(f"There is nothing at '{path}'.")
     case = Case(name, target.name, precision or target.precision_of(path, structure))
     return Claim(path, case, structure, None if precision else target.unlisted_precision(structure))
+
+
+def suffixes() -> dict[str, Target]:
+    """Return the likely target of a file by its last suffix: those of files that targets write, then others."""
+    found: dict[str, Target] = {}
+    for each in targets().values():  # of targets that share a last suffix, the first is the likely one
+        found.setdefault(f".{each.suffix.rpartition('.')[2]}", each)
+    for each in targets().values():
+        for suffix in each.other_suffixes:
+            found.setdefault(suffix, each)
+    return found
 
 
 def contract_named(text: str) -> Contract:

@@ -13,8 +13,8 @@ from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.models.registry import load_weights
 from pe_validate.system.errors import UsageError
 from pe_validate.system.files import digest, size
-from pe_validate.targets.registry import target_of, targets
-from pe_validate.walk.check import Claim, claimed
+from pe_validate.targets.registry import target_of
+from pe_validate.walk.check import Claim, claimed, suffixes
 
 
 def chosen(
@@ -55,7 +55,7 @@ def claims(files: Sequence[str], model: str | None) -> dict[Case, Claim]:
 
 def is_file(word: str) -> bool:
     """Return whether a word on the command line names a file rather than cases."""
-    return Path(word).suffix in {f".{target.suffix.rpartition('.')[2]}" for target in targets().values()}
+    return Path(word).suffix in suffixes()
 
 
 def adopted(claim: Claim, weights: str = DEFAULT_WEIGHTS) -> Artifact:

@@ -18,7 +18,7 @@ from pe_validate.inputs.feed import NOISES, ArrayFeed, Feed, IntegerFeed
 from pe_validate.models.base import DEFAULT_WEIGHTS, Model
 from pe_validate.models.own.config import FILE, VARIABLE
 from pe_validate.models.own.model import OwnModel, scratch
-from pe_validate.system.errors import LoadError, UsageError
+from pe_validate.system.errors import PEValidateError, UsageError
 
 INPUTS: Final = "inputs.npz"
 
@@ -63,12 +63,12 @@ def register(
     _forget(name)
     _registered[name] = str(folder / FILE)
     os.environ[VARIABLE] = os.pathsep.join([*_files(), _registered[name]])  # children read it, too
-    model = model_named(name)
-    assert isinstance(model, OwnModel)
-    model.eager = deepcopy(module).float().eval().requires_grad_(False)
     try:
+        model = model_named(name)
+        assert isinstance(model, OwnModel)
+        model.eager = deepcopy(module).float().eval().requires_grad_(False)
         model.load_weights(DEFAULT_WEIGHTS)
-    except LoadError:
+    except PEValidateError:
         _forget(name)
         raise
     return model

@@ -121,9 +121,9 @@ class OwnModel(Model):
         from pe_validate.models.own.parts import with_parts_deployed
         from pe_validate.models.own.program import captured
 
-        found = {}
+        found, probe = {}, self._probe()
         for form in (FUSED, LINEAR, HALF) if self._entry.rewrites else ():
-            if deployed := with_parts_deployed(module, form, self._probe()):
+            if deployed := with_parts_deployed(module, form, probe):
                 found[form] = captured(self.name, deployed, tuple(self._zeros().values()))
         return found
 

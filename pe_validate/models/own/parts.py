@@ -49,6 +49,8 @@ def _inputs_of_parts(module: nn.Module, probe: tuple[Tensor, ...]) -> dict[str, 
         if hasattr(part, "deployed") and not inside:
             parts.append(name)
             hooks.append(part.register_forward_pre_hook(keep(name)))
+    if not parts:
+        return {}
     try:
         with torch.no_grad():
             module(*probe)

@@ -13,9 +13,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakIdKeyDictionary
 
-from pe_validate.mil.matrices import Stored
+from pe_validate.mil.matrices import Kept
 
-NOTHING: Final = Stored(frozenset(), frozenset())
+NOTHING: Final = Kept(frozenset())
 
 _ATTENTION = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default
 _TAKES_NUMBERS: Final = frozenset(
@@ -37,13 +37,12 @@ class RoundedConstants(TorchDispatchMode):
     products and a softmax, as up to iOS 17; the query is then scaled first, and a constant one (of the pooling probe)
     is rounded after scaling.
 
-    ``stored``: the constants of the package, of which those in float32 are not rounded. ``strange``: whether constants
-    that it does not store, because it has them folded into others, are rounded too.
+    ``kept``: the constants that the package keeps in float32, which are not rounded.
     """
 
-    def __init__(self, image: Tensor, *, apart: bool, stored: Stored = NOTHING, strange: bool = True) -> None:
+    def __init__(self, image: Tensor, *, apart: bool, kept: Kept = NOTHING) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch does not type it
-        self._apart, self._stored, self._strange = apart, stored, strange
+        self._apart, self._kept = apart, kept
         self._computed: Any = WeakIdKeyDictionary()
         self._computed[image] = True
 
@@ -75,7 +74,7 @@ class RoundedConstants(TorchDispatchMode):
     def _narrow(self, value: Any) -> Any:
         if not isinstance(value, Tensor) or not value.is_floating_point() or self._depends(value) or not value.numel():
             return value
-        if self._stored.keeps(value) or not (self._strange or self._stored.rounds(value)):
+        if self._kept.holds(value):
             return value
         return value.half().to(value.dtype)
 
@@ -86,15 +85,15 @@ class RoundedConstants(TorchDispatchMode):
 class Rounded(nn.Module):
     """``module``, run with :class:`RoundedConstants`."""
 
-    def __init__(self, module: nn.Module, *, apart: bool, stored: Stored = NOTHING, strange: bool = True) -> None:
+    def __init__(self, module: nn.Module, *, apart: bool, kept: Kept = NOTHING) -> None:
         super().__init__()
-        self.module, self._apart, self._stored, self._strange = module, apart, stored, strange
+        self.module, self._apart, self._kept = module, apart, kept
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the features of ``image``."""
         # Not in inference mode, where composite operators are dispatched without being decomposed.
         with torch.inference_mode(False), torch.no_grad():
             image = image.clone()
-            with RoundedConstants(image, apart=self._apart, stored=self._stored, strange=self._strange):
+            with RoundedConstants(image, apart=self._apart, kept=self._kept):
                 features: Tensor = self.module(image)
         return features

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import nn
 
-from pe_validate.mil.matrices import digests, stored
+from pe_validate.mil.matrices import digests, kept
 from pe_validate.targets.base import Source
 from pe_validate.targets.coreml.rounding import Rounded
 
@@ -22,14 +22,9 @@ def sources(module: nn.Module, lowered: nn.Module, path: Path) -> tuple[Source, 
     Raises:
         RunError: the package at ``path`` is broken, or uses what the evaluator does not support.
     """
-    weights, kept = digests(module.state_dict().values()), stored(path)
+    weights, single = digests(module.state_dict().values()), kept(path)
     found = [
-        Source(
-            f"the tower, {name}, constants rounded to float16",
-            Rounded(module, apart=apart, stored=kept),
-            weights,
-            Rounded(module, apart=apart, stored=kept, strange=False),
-        )
+        Source(f"the tower, {name}, constants rounded to float16", Rounded(module, apart=apart, kept=single), weights)
         for apart, name in ((True, "attention in parts"), (False, "attention whole"))
     ]
     rewrite = Source("the rewrite, constants rounded to float16", lowered, digests(lowered.state_dict().values()))

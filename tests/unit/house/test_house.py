@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pe_validate
 from pe_validate.targets.registry import targets
 
 PACKAGE = Path(pe_validate.__file__).parent
+TESTS = Path(__file__).parents[2]
 ROOMS = sorted(path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists())
 NAMES = {name for target in targets().values() for name in (target.name, *target.precisions)}
 KINDS = {f"{target.name}/{precision}" for target in targets().values() for precision in target.precisions}
@@ -162,3 +164,8 @@ def test_values_are_imported_without_what_they_stand_for(module: str) -> None:
     script = f"import sys, {module}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert not set(HEAVY) & set(done.stdout.split())
+
+
+def test_no_two_modules_of_the_tests_share_a_name() -> None:  # pytest imports them by it
+    names = Counter(path.name for path in TESTS.rglob("*.py") if path.name not in ("__init__.py", "conftest.py"))
+    assert [name for name, times in names.items() if times > 1] == []

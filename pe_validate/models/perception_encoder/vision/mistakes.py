@@ -78,7 +78,7 @@ def _rotation(config: ModelConfig) -> Iterator[Mistake]:
     def turned(name: str, saying: str, change: Callable[[Tensor], Tensor]) -> Mistake:
         def edit(tower: VisionTower) -> None:
             blocks = tower.transformer
-            tower.transformer = Steps(lambda x, angles: blocks(x, change(angles)))  # type: ignore[assignment]
+            tower.transformer = Steps(lambda x, angles: blocks(x, change(angles)))  # type: ignore[assignment]  # it takes the same
 
         return _edit("rope", name, saying, edit)
 

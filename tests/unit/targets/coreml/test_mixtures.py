@@ -76,6 +76,15 @@ class Folded(nn.Module):
         return features
 
 
+def test_a_constant_that_is_folded_wrongly_fails_identity(encoders: References, judged: Judge, tmp_path: Path) -> None:
+    folded = Folded(encoders["colour"].module)
+    with torch.no_grad():
+        folded.first[..., ::2].add_(0.01)  # not all alike, which LayerNorm would remove
+    identity = judged(save(folded, tmp_path / "m.mlpackage")).verdict("identity")
+    assert identity
+    assert identity.status == "fail"
+
+
 def test_the_type_of_an_output_is_not_the_precision_of_a_package_which_is_held_to_float32s_limits(
     ct: Any, encoders: References, judged: Judge, tmp_path: Path
 ) -> None:

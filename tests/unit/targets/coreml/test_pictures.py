@@ -109,11 +109,12 @@ def test_pixels_are_recovered_from_the_inputs_of_the_model(encoders: References)
 def test_a_model_whose_inputs_are_no_images_has_no_pixels(encoders: References) -> None:
     from dataclasses import replace
 
-    from pe_validate.inputs.feed import ArrayFeed
+    from pe_validate.inputs.feed import ArrayFeed, ImageFeed
     from pe_validate.reference.pixels import PixelModel
 
     reference = encoders["colour"]
-    model = PixelModel(reference.model, reference.model.feed)  # type: ignore[arg-type]
+    assert isinstance(reference.model.feed, ImageFeed)
+    model = PixelModel(reference.model, reference.model.feed)
     model.feed = ArrayFeed((1, 3, SIDE, SIDE))
     with pytest.raises(RunError, match="how colour makes its input from pixels is not known: give 'preprocessing'"):
         of_pixels(replace(reference, model=model))
