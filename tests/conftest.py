@@ -15,6 +15,9 @@ from hypothesis import settings
 
 from pe_validate.system.process import Child
 
+collect_ignore = ["stranger"]
+"""A project of somebody else, whose tests run in a copy."""
+
 # No deadline anywhere: one example is a model's inference, and shared machines stall.
 settings.register_profile("dev", max_examples=5, deadline=None, print_blob=True)
 settings.register_profile("ci", max_examples=8, deadline=None, derandomize=True, print_blob=True)

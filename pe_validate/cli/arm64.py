@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pe_validate.cli.options import CacheDir, Json, ModelOfFiles, Quiet, Weights, case_argument
+from pe_validate.cli.options import CacheDir, Ema, Json, ModelOfFiles, Quiet, Weights, averaged, case_argument
 from pe_validate.cli.printing import finish, print_json
 from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.system.errors import UsageError
@@ -31,6 +31,7 @@ def run(
     profiles: Profiles = None,
     model: ModelOfFiles = None,
     weights: Weights = DEFAULT_WEIGHTS,
+    ema: Ema = False,
     inputs: Annotated[int, typer.Option(min=1, max=6, help="Number of images to run each program on.")] = 2,
     costs: Annotated[
         Path | None,
@@ -59,6 +60,7 @@ def run(
     from pe_validate.walk.arm64 import programs, validate_on_arm64
     from pe_validate.walk.files import chosen
 
+    weights = averaged(weights, ema)
     named, files = chosen(cases, model, weights)
     runnable = programs(named)
     cores = [profile_named(name) for name in dict.fromkeys(profiles or [DEFAULT_PROFILE])]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pe_validate.case import select
-from pe_validate.cli.options import CacheDir, Calibration, Images, Json, Quiet, Weights
+from pe_validate.cli.options import CacheDir, Calibration, Ema, Images, Json, Quiet, Weights, averaged
 from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.system.errors import UsageError
 from pe_validate.system.legible import legible
@@ -24,6 +24,7 @@ def explain(
     what: Annotated[str, typer.Argument(metavar="CASE|FILE", help="A case, or a file that someone else made.")],
     model: Annotated[str | None, typer.Option(help="The model that the file claims to be.")] = None,
     weights: Weights = DEFAULT_WEIGHTS,
+    ema: Ema = False,
     precision: Annotated[str | None, typer.Option(help="The file's precision. [default: read from the file]")] = None,
     image: Annotated[
         str | None, typer.Option("--input", help="Name of the input to follow. [default: the first one]")
@@ -38,6 +39,7 @@ def explain(
     from pydantic import TypeAdapter
 
     from pe_validate.cli.printing import print_json
+    from pe_validate.data.progress import Note
     from pe_validate.explain.locate import first_departure
     from pe_validate.reference.reference import reference
     from pe_validate.report.explained import to_chart
@@ -45,6 +47,7 @@ def explain(
     from pe_validate.targets.export import export
     from pe_validate.walk.check import as_handed_over, claimed, structure_of
 
+    weights = averaged(weights, ema)
     file = Path(what)
     if model is None and file.exists():
         raise UsageError(f"'{what}' is a file: say with --model which model it claims to be.")
@@ -56,6 +59,8 @@ def explain(
     with show(plain=quiet) as progress:
         progress(case, "load")
         loaded = reference(case.model, weights, images, calibration)
+        for note in loaded.weights.notes:
+            progress(case, Note(note))
         loaded = as_handed_over(loaded, structure_of(claim)) if claim else loaded
         known = {sample.name: sample for sample in (*loaded.inputs, *loaded.extremes.images)}
         if image is not None and image not in known:

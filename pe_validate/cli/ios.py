@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from pe_validate.case import default_cases
-from pe_validate.cli.options import CacheDir, Calibration, Jobs, Json, ModelOfFiles, Quiet, Weights, case_argument
+from pe_validate.cli.options import (
+    CacheDir,
+    Calibration,
+    Ema,
+    Jobs,
+    Json,
+    ModelOfFiles,
+    Quiet,
+    Weights,
+    averaged,
+    case_argument,
+)
 from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.models.registry import model_named
 from pe_validate.system.errors import UsageError
@@ -35,6 +46,7 @@ def bundle(
     goldens: Annotated[Path, typer.Option(help="Folder of the goldens.")] = Path("golden"),
     model: ModelOfFiles = None,
     weights: Weights = DEFAULT_WEIGHTS,
+    ema: Ema = False,
     classes: Annotated[
         list[str] | None,
         typer.Option(metavar="MODEL=FILE", help="Class embeddings (.safetensors) with which the app names images."),
@@ -53,6 +65,7 @@ def bundle(
     from pe_validate.report.progress import show
     from pe_validate.walk.files import chosen
 
+    weights = averaged(weights, ema)
     named, files = chosen(cases, model, weights) if cases else (default_cases(on_phones=True), {})
     with show(plain=quiet) as progress:
         made = put_together(

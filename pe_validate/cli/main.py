@@ -1,7 +1,8 @@
-"""The command line. Exit codes: 0 passed, 1 a gate failed, 2 usage error, 3 a stage could not do its work."""
+"""The command line. Exit codes: 0 passed, 1 a gate failed, 2 usage error, 3 a stage failed, 130 Ctrl-C."""
 
 from __future__ import annotations
 
+import signal
 import sys
 from dataclasses import replace
 from importlib.metadata import version
@@ -20,12 +21,14 @@ from pe_validate.cli import ios as cli_ios
 from pe_validate.cli.options import (
     CacheDir,
     Calibration,
+    Ema,
     Images,
     Jobs,
     Json,
     ModelOfFiles,
     Quiet,
     Weights,
+    averaged,
     case_argument,
 )
 from pe_validate.cli.printing import Unread, finish, plain, print_json, print_report, print_table
@@ -89,6 +92,7 @@ def list_cases(cases: Cases = None, as_json: Json = False) -> None:
 def run(
     cases: Cases = None,
     weights: Weights = DEFAULT_WEIGHTS,
+    ema: Ema = False,
     images: Images = None,
     calibration: Calibration = None,
     report: ReportDir = DEFAULT_REPORT,
@@ -103,6 +107,7 @@ def run(
     from pe_validate.report.render import make_room
     from pe_validate.walk.walk import validate_all
 
+    weights = averaged(weights, ema)
     chosen = select(cases) if cases else default_cases()
     make_room(report)
     start = perf_counter()
@@ -129,6 +134,7 @@ def check(
     file: Annotated[Path, typer.Argument(help="A file that someone else made, such as an .onnx, .pte or .mlpackage.")],
     model: Annotated[str, typer.Option(help="The model that it claims to be.")],
     weights: Weights = DEFAULT_WEIGHTS,
+    ema: Ema = False,
     precision: Annotated[str | None, typer.Option(help="Its precision. [default: read from the file]")] = None,
     output: Annotated[str | None, typer.Option(help="Name of the output to judge, if there are several.")] = None,
     contract: Annotated[
@@ -144,14 +150,20 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Answer "is this file that model?" for an artifact that someone else made."""
+    from pe_validate.data.progress import counting
+    from pe_validate.inputs.contract import contract_named
     from pe_validate.reference.reference import reference
     from pe_validate.report.progress import show
     from pe_validate.report.render import make_room
     from pe_validate.walk.check import check as judge
-    from pe_validate.walk.check import claimed, contract_named
+    from pe_validate.walk.check import claimed
 
+    weights = averaged(weights, ema)
     make_room(report)
-    accepted = contract_named(contract) if contract else None
+    try:
+        accepted = contract_named(contract) if contract else None
+    except ValueError as error:
+        raise UsageError(f"--contract: {error}.") from error
     claim = claimed(file, model, precision)
     options: dict[str, object] = {"--weights": weights, "--precision": precision, "--output": output}
     options |= {"--contract": contract, "--images": images}
@@ -159,7 +171,8 @@ def check(
     start = perf_counter()
     with show(plain=quiet) as progress:
         progress(claim.case, "load")
-        loaded = reference(model, weights, images)
+        counted = counting(progress, claim.case, "run the model itself")
+        loaded = reference(model, weights, images, counted=counted)
         again = command(*words, options=options)
         result = judge(claim, loaded, output=output, contract=accepted, again=again, progress=progress)
         progress(claim.case, "done")
@@ -176,6 +189,7 @@ def export(
     cases: Annotated[list[str], case_argument("CASE", "As for 'run'.")],
     out: Annotated[Path, typer.Option(help="Folder to write the artifacts to.")],
     weights: Weights = DEFAULT_WEIGHTS,
+    ema: Ema = False,
     calibration: Calibration = None,
     cache_dir: CacheDir = None,
     jobs: Jobs = 2,
@@ -188,6 +202,7 @@ def export(
     from pe_validate.targets.export import place, writable
     from pe_validate.walk.walk import export_all
 
+    weights = averaged(weights, ema)
     chosen = select(cases)
     with writable(out):  # fails before the long work if the folder cannot be written
         pass
@@ -210,6 +225,7 @@ def latency(
     cases: Annotated[list[str] | None, case_argument("CASE|FILE", "As for 'run', or files of --model.")] = None,
     model: ModelOfFiles = None,
     weights: Weights = DEFAULT_WEIGHTS,
+    ema: Ema = False,
     rounds: Annotated[int, typer.Option(min=5, max=10_000, help="Number of timings of each runtime.")] = 30,
     threads: Annotated[
         int | None, typer.Option(min=1, max=1024, help="Threads of every runtime. [default: all]")
@@ -226,6 +242,7 @@ def latency(
     from pe_validate.walk.files import chosen
     from pe_validate.walk.walk import export_all
 
+    weights = averaged(weights, ema)
     measured = []
     named, files = chosen(cases, model, weights) if cases else (default_cases(), {})
     timed = [case for case in named if timing.timed(case)]
@@ -331,6 +348,9 @@ def show_report(
 def main() -> None:
     """Run ``pe-validate``; a user's mistake is reported in one sentence, never as a traceback."""
     sys.stdout = Unread(sys.stdout)
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:  # it is ignored in what a shell runs in the background
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         app()
         sys.stdout.flush()
@@ -338,6 +358,13 @@ def main() -> None:
         _exit_with(error)
     except OSError as error:
         _exit_with(refused(error))
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _interrupt(number: int, _: object) -> NoReturn:
+    """Exit as shells expect of a command that Ctrl-C ended."""
+    raise SystemExit(128 + number)
 
 
 def _exit_with(error: PEValidateError) -> NoReturn:

@@ -7,12 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
+from pe_validate.models.base import EMA
+
 Weights = Annotated[
     str,
     typer.Option(
         help="seed:N, seed:N+outliers, trained (PE-Nano), file:PATH (.pt, .safetensors, or a folder of shards; "
-        "file:PATH+ema for the moving average) or hf:REPO[@REVISION][:FILE]."
+        "--ema for the moving average) or hf:REPO[@REVISION][:FILE]."
     ),
+]
+Ema = Annotated[
+    bool, typer.Option("--ema", help="Take the moving average of the weights from a checkpoint that has both.")
 ]
 ModelOfFiles = Annotated[str | None, typer.Option("--model", help="The model that files among these claim to be.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of a table.")]
@@ -21,13 +26,20 @@ CacheDir = Annotated[
     Path | None,
     typer.Option(envvar="PE_VALIDATE_CACHE", help="Folder of cached artifacts. [default: the user's cache folder]"),
 ]
-Images = Annotated[Path | None, typer.Option(help="Folder of photographs to use instead of the built-in ones.")]
+Images = Annotated[
+    Path | None, typer.Option(help="Folder of photographs to use instead of the built-in ones, with the folders in it.")
+]
 Calibration = Annotated[
     Path | None, typer.Option(help="Folder of photographs to calibrate int8-static on instead of the built-in ones.")
 ]
 Jobs = Annotated[
     int, typer.Option("--jobs", "-j", min=1, help="Number of exports, and then of artifacts, to run in parallel.")
 ]
+
+
+def averaged(weights: str, ema: bool) -> str:
+    """Return the spec of the weights, or of their moving average if ``ema``."""
+    return f"{weights}{EMA}" if ema else weights
 
 
 def case_argument(metavar: str, text: str) -> Any:

@@ -73,6 +73,19 @@ class Result:
         """Required gates without a verdict."""
         return tuple(gate for gate in self.required if self.verdict(gate) is None)
 
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What is wrong, where, why, and the command that shows it again; empty if nothing is wrong."""
+        if self.status == "pass":
+            return ()
+        said = [self.error] if self.error else []
+        if self.status == "error" and not self.error:
+            said.append(f"{self.name} has not passed: nothing judged its {', '.join(self.missing) or 'answers'}.")
+        said += [verdict.sentence for verdict in self.verdicts if verdict.status != "pass"]
+        said += [each.sentence for each in (self.diagnosis, self.explanation) if each]
+        said += [self.unexplained] if self.unexplained else []
+        return (*said, f"See it again: {self.again}")
+
     def verdict(self, gate: str) -> Verdict | None:
         """Return the verdict of a gate, or None if it gave none."""
         return next((verdict for verdict in self.verdicts if verdict.gate == gate), None)

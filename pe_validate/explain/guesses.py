@@ -24,7 +24,11 @@ ROUNDING_DB: Final = 5.0
 ON_TOP: Final = "output"
 """The topic of mistakes with the output."""
 
+FEW_VALUES: Final = 2**14
+"""Outputs of at most so many values are kept for the next case of the same model."""
+
 Answer = Callable[[Sample], Array | None]
+Known = dict[str, NDArray[np.float32] | None]
 
 
 @dataclass
@@ -43,16 +47,17 @@ class Guess:
     mistake: Mistake | None = None
     float32: bool = False
     """True if it alters the float32 model, which is then an explanation itself."""
-    _known: dict[str, NDArray[np.float32] | None] = field(default_factory=dict, repr=False)
+    known: Known = field(default_factory=dict, repr=False)
+    """Its answers so far, by input."""
 
     def __call__(self, sample: Sample) -> Array | None:
         """Return the answer, computed once; kept as float32, since there are hundreds."""
         if self.topic == ON_TOP:  # no more than arithmetic
             return self.answer(sample)
-        if sample.name not in self._known:
+        if sample.name not in self.known:
             answer = self.answer(sample)
-            self._known[sample.name] = None if answer is None else answer.astype(np.float32)
-        known = self._known[sample.name]
+            self.known[sample.name] = None if answer is None else answer.astype(np.float32)
+        known = self.known[sample.name]
         return None if known is None else _double(known)
 
     def agreement(self, suspect: Suspect, sample: Sample) -> float | None:
@@ -210,7 +215,8 @@ def altered(suspect: Suspect, *mistakes: Mistake, change: OnInput | None = None)
     saying = " and ".join(each.saying for each in (change, *mistakes) if each)
     topic = mistakes[-1].topic
     mistake = mistakes[0] if len(mistakes) == 1 else None
-    plain = Guess(topic, names, saying, exact, suspect.noise_db, change, mistake, float32=True)
+    known = _known(suspect, (names, saying))
+    plain = Guess(topic, names, saying, exact, suspect.noise_db, change, mistake, float32=True, known=known)
     yield plain
     if suspect.graph_differs and change is None:
 
@@ -222,6 +228,13 @@ def altered(suspect: Suspect, *mistakes: Mistake, change: OnInput | None = None)
             return answer + (_double(suspect.expected[sample.name]) - trained)
 
         yield Guess(topic, names, saying, rounded, suspect.noise_db, None, mistake)
+
+
+def _known(suspect: Suspect, key: object) -> Known:
+    """Return where answers of the altered model are kept, for all artifacts that are held to it."""
+    reference = suspect.reference
+    shared = all(value.size <= FEW_VALUES for value in reference.trained.features.values())
+    return reference.altered.setdefault(key, {}) if shared else {}
 
 
 def _alter(module: Any, mistake: Mistake) -> Any:

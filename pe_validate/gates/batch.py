@@ -1,4 +1,4 @@
-"""batch: loss on all inputs in a single call, if an artifact declares a variable batch size."""
+"""batch: loss on the inputs in a single call, if an artifact declares a variable batch size."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from pe_validate.system.errors import RunError
 
 if TYPE_CHECKING:
     from pe_validate.gates.evidence import Evidence
+
+
+LARGEST: Final = 64
+"""The number of inputs in the batch, if there are more."""
 
 
 class BatchGate(NumbersGate):
@@ -37,15 +41,17 @@ class BatchGate(NumbersGate):
         Raises:
             MisfitError: the artifact fails on a batch, or returns another number of outputs.
         """
-        inputs, producer = evidence.reference.inputs, evidence.runtime("model").producer
+        inputs, producer = evidence.reference.inputs[:LARGEST], evidence.runtime("model").producer
         try:
-            together = evidence.together()
+            together = evidence.together(inputs)
         except RunError as error:
             raise MisfitError(producer, f"it declares any batch, but given {len(inputs)}: {error}") from error
         if len(together) != len(inputs):
             raise MisfitError(producer, f"to {len(inputs)} images it gave {len(together)} answers")
+        trained = evidence.reference.trained
+        expected = {sample.name: trained.features[sample.name] for sample in inputs}
         features = {sample.name: together[i : i + 1] for i, sample in enumerate(inputs)}
-        return evidence.reference.trained, Outputs(f"{producer}, in one batch", features)
+        return Outputs(trained.producer, expected), Outputs(f"{producer}, in one batch", features)
 
 
 BATCH: Final = BatchGate()

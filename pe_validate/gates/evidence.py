@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Final, Self
@@ -16,6 +16,7 @@ from pe_validate.data.contract import Contract
 from pe_validate.data.execution import Execution
 from pe_validate.data.machine import Machine
 from pe_validate.data.outputs import Array, Outputs, Reading
+from pe_validate.data.progress import Counted, uncounted
 from pe_validate.data.structure import Structure
 from pe_validate.data.tensors import TensorSpec
 from pe_validate.gates.base import MisfitError, Subject
@@ -39,8 +40,9 @@ class Evidence:
 
     ``artifact`` is known if it was exported here. ``structure`` is given if it has already been read. ``output`` names
     one of several outputs. ``partner`` holds the outputs of the same model on a partner target, which an app may use
-    instead. ``accepted`` are the differences to the model's interface that are meant. ``threads`` is the number that
-    the artifact's runtime uses, by default one per core.
+    instead. ``accepted`` are the differences to the model's interface that are meant, by default those of the model's
+    configuration. ``threads`` is the number that the artifact's runtime uses, by default one per core. ``counted`` is
+    told how many inputs it has answered.
     """
 
     native: Outputs | None = None
@@ -60,9 +62,11 @@ class Evidence:
         partner: Outputs | None = None,
         threads: int | None = None,
         accepted: Contract | None = None,
+        counted: Counted = uncounted,
     ) -> None:
-        self.subject, self.path, self.reference = subject, path, reference
-        self.artifact, self.partner, self.accepted = artifact, partner, accepted
+        self.subject, self.path, self.reference, self._counted = subject, path, reference, counted
+        self.artifact, self.partner = artifact, partner
+        self.accepted = accepted or reference.model.contract
         self._structure, self._output, self._threads = structure, output, threads
         self._child: Child | None = None
         self._contract: Contract | None = None
@@ -114,7 +118,7 @@ class Evidence:
         for index in runtime.wanted():
             if runtime.outputs[index].takes_bytes:
                 self._require_bytes(runtime.producer, runtime.outputs[index])
-        return run(runtime, self.reference.inputs)
+        return run(runtime, self.reference.inputs, self._counted)
 
     def _require_bytes(self, producer: str, given: TensorSpec) -> None:
         """Refuse an output of 8-bit pixels, which holds whole numbers from 0 to 255, for a model that gives no such.
@@ -208,14 +212,13 @@ class Evidence:
         declared = self.runtime("model").inputs
         return len(declared) == len(self.model.outputs) == 1 and declared[0].shape[0] == -1
 
-    def together(self) -> Array:
-        """Return the features of all inputs, ``[inputs, …]``, computed in one call.
+    def together(self, samples: Sequence[Sample]) -> Array:
+        """Return the features of several inputs, ``[inputs, …]``, computed in one call.
 
         Raises:
             RunError: it does not take several images.
         """
-        images = np.concatenate([sample.image for sample in self.reference.inputs])
-        return self.runtime("model").run(images)
+        return self.runtime("model").run(np.concatenate([sample.image for sample in samples]))
 
     @cached_property
     def structure(self) -> Structure:

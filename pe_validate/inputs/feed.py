@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,7 @@ class ImageFeed(Feed):
     preprocessing: Preprocessing = PREPROCESSINGS["pe"]
     grey: bool = False
 
-    def pixels(self, photographs: Path | None = None) -> dict[str, Pixels]:
+    def pixels(self, photographs: Path | None = None) -> Mapping[str, Pixels]:
         """Return the images of ``pe-validate run`` by name, as uint8 ``[size, width, 3]``.
 
         Raises:
@@ -85,21 +86,24 @@ class ImageFeed(Feed):
         constant = {name: np.full(shape, value, np.uint8) for name, value in (("black", 0), ("white", 255))}
         return tuple(each for name in constant for each in self._inputs({name: constant[name]}))
 
-    def _inputs(self, pixels: dict[str, Pixels]) -> tuple[Sample, ...]:
+    def _inputs(self, pixels: Mapping[str, Pixels]) -> tuple[Sample, ...]:
+        from pe_validate.inputs.images import KEPT, Sample
+
+        names = list(pixels)
+        rows = {name: [names[(i + j) % len(names)] for j in range(self.batch)] for i, name in enumerate(names)}
+        if len(names) > KEPT:
+            return tuple(Sample(name, partial(self._values, pixels, row)) for name, row in rows.items())
+        return tuple(Sample(name, self._values(pixels, row)) for name, row in rows.items())
+
+    def _values(self, pixels: Mapping[str, Pixels], names: Sequence[str]) -> tuple[NDArray[np.float32]]:
+        """Return the input that holds the images of these names."""
         import numpy as np
 
-        from pe_validate.inputs.images import Sample, greyed, samples
+        from pe_validate.inputs.images import greyed, normalize
 
-        single = samples({name: greyed(p) if self.grey else p for name, p in pixels.items()}, self.preprocessing)
-        if self.grey:
-            single = tuple(Sample.of(s.name, np.ascontiguousarray(s.image[:, :1])) for s in single)
-        if self.batch > 1:
-            images = [sample.image for sample in single]
-            rows = [[images[(i + j) % len(images)] for j in range(self.batch)] for i in range(len(images))]
-            single = tuple(Sample.of(s.name, np.concatenate(row)) for s, row in zip(single, rows, strict=True))
-        if self.channels_last:
-            single = tuple(Sample.of(s.name, np.ascontiguousarray(s.image.transpose(0, 2, 3, 1))) for s in single)
-        return single
+        images = (greyed(pixels[name]) if self.grey else pixels[name] for name in names)
+        batch = np.concatenate([normalize(image, self.preprocessing)[:, : 1 if self.grey else 3] for image in images])
+        return (np.ascontiguousarray(batch.transpose(0, 2, 3, 1)) if self.channels_last else batch,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +201,11 @@ def _joined(parts: Sequence[Sequence[Sample]]) -> tuple[Sample, ...]:
     from pe_validate.inputs.images import Sample
 
     rows = zip(*parts, strict=False)
-    return tuple(Sample(row[0].name, tuple(value for sample in row for value in sample.values)) for row in rows)
+    return tuple(Sample(row[0].name, partial(_side_by_side, row)) for row in rows)
+
+
+def _side_by_side(samples: Sequence[Sample]) -> tuple[NDArray[np.generic], ...]:
+    return tuple(value for sample in samples for value in sample.values)
 
 
 def arrays_in(path: Path, shape: tuple[int, ...], only: str | None = None) -> dict[str, NDArray[np.generic]]:

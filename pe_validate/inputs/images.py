@@ -6,10 +6,13 @@ Images are square if no width is given.
 
 from __future__ import annotations
 
+import hashlib
+import os
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,12 +32,23 @@ LARGEST: Final = 2**29
 SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """The values of every input of a model, in order: float32 ``[1, 3, size, size]`` for an encoder."""
+KEPT: Final = 64
+"""The number of photographs of which the pixels stay in memory; more are read again whenever they are needed."""
 
-    name: str
-    values: tuple[NDArray[np.generic], ...]
+WHOLE: Final = 4
+"""The number of whole photographs that stay in memory while crops are made of them."""
+
+
+class Sample:
+    """The values of every input of a model, in order: float32 ``[1, 3, size, size]`` for an encoder.
+
+    ``values`` may be a function that returns them, which is called whenever they are needed.
+    """
+
+    def __init__(
+        self, name: str, values: tuple[NDArray[np.generic], ...] | Callable[[], tuple[NDArray[np.generic], ...]]
+    ) -> None:
+        self.name, self._values = name, values
 
     @classmethod
     def of(cls, name: str, image: NDArray[np.generic]) -> Self:
@@ -42,10 +56,26 @@ class Sample:
         return cls(name, (image,))
 
     @property
+    def values(self) -> tuple[NDArray[np.generic], ...]:
+        """The values of every input, in order."""
+        return self._values() if callable(self._values) else self._values
+
+    @property
     def image(self) -> Tensor:
         """The only input, in float32."""
         (image,) = self.values
         return image.astype(np.float32, copy=False)
+
+    @cached_property
+    def digest(self) -> str:
+        """The sha256 of the values."""
+        total = hashlib.sha256()
+        for values in self.values:
+            total.update(np.ascontiguousarray(values).data)
+        return total.hexdigest()
+
+    def __repr__(self) -> str:
+        return f"Sample({self.name!r})"
 
 
 def squash(photograph: Image.Image, size: int, width: int | None = None) -> Pixels:
@@ -84,27 +114,36 @@ def pixels_of(
 
 
 def photographs(folder: Path | None = None) -> dict[str, Path]:
-    """Return the paths of the photographs in ``folder`` by name; by default the project's own.
+    """Return the paths of the photographs in ``folder`` and the folders in it, by name; by default the project's own.
+
+    The name of a photograph is its path from ``folder``, without its suffix.
 
     Raises:
-        LoadError: the folder is missing, unreadable or without images, or two inputs would have the same name.
+        LoadError: a folder is missing, unreadable or without images, or two inputs would have the same name.
     """
     folder = folder or shipped("fixtures") / "images"
     try:
         if not folder.is_dir():
             raise LoadError(f"No folder of photographs at '{folder}'.")
-        paths = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
+        below = (Path(parent, name) for parent, _, names in os.walk(folder, onerror=_raise) for name in names)
+        paths = sorted(path for path in below if path.suffix.lower() in SUFFIXES)
     except OSError as error:
         raise LoadError(
             f"Folder of photographs '{folder}' cannot be read ({error.strerror or error}): name another."
         ) from error
-    found = {path.stem: path for path in paths}
-    if len(found) < len(paths) or found.keys() & STRUCTURED:
-        clash = next(p for p in paths if found[p.stem] is not p or p.stem in STRUCTURED)
-        raise LoadError(f"Photograph '{clash}' shares its name with another input: rename it.")
+    found: dict[str, Path] = {}
+    for path in paths:
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if name in found or name in STRUCTURED:
+            raise LoadError(f"Photograph '{path}' shares its name with another input: rename it.")
+        found[name] = path
     if not found:
         raise LoadError(f"No image in '{folder}': expected files ending in {', '.join(SUFFIXES)}.")
     return found
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
 
 
 def open_photograph(path: Path) -> Image.Image:
@@ -135,10 +174,32 @@ def structured(size: int, width: int | None = None) -> dict[str, Pixels]:
     return {name: image.astype(np.uint8) for name, image in images.items()}
 
 
-def default_pixels(size: int, folder: Path | None = None, width: int | None = None) -> dict[str, Pixels]:
-    """Return the images of ``pe-validate run`` by name: every photograph, then the structured images."""
-    shown = {name: squash(open_photograph(path), size, width) for name, path in photographs(folder).items()}
-    return shown | structured(size, width)
+class _Squashed(Mapping[str, Pixels]):
+    """Photographs at one size, then structured images, by name. Of more than KEPT, the last ones stay in memory."""
+
+    def __init__(self, size: int, width: int | None, folder: Path | None) -> None:
+        self._paths, self._structured = photographs(folder), structured(size, width)
+        self._read = lru_cache(KEPT)(lambda name: squash(open_photograph(self._paths[name]), size, width))
+        for name in self._paths:  # so that a damaged one is named before the long work
+            self._read(name)
+
+    def __getitem__(self, name: str) -> Pixels:
+        return self._structured[name] if name in self._structured else self._read(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*self._paths, *self._structured))
+
+    def __len__(self) -> int:
+        return len(self._paths) + len(self._structured)
+
+
+def default_pixels(size: int, folder: Path | None = None, width: int | None = None) -> Mapping[str, Pixels]:
+    """Return the images of ``pe-validate run`` by name: every photograph, then the structured images.
+
+    Raises:
+        LoadError: see :func:`photographs` and :func:`open_photograph`.
+    """
+    return _Squashed(size, width, folder)
 
 
 def crops(size: int, count: int, seed: int, folder: Path | None = None, width: int | None = None) -> dict[str, Pixels]:
@@ -150,11 +211,13 @@ def crops(size: int, count: int, seed: int, folder: Path | None = None, width: i
     Raises:
         LoadError: see :func:`photographs` and :func:`open_photograph`.
     """
-    opened = [(name, open_photograph(path)) for name, path in photographs(folder).items()]
+    paths = list(photographs(folder).items())
+    opened = lru_cache(WHOLE)(open_photograph)
     rng = np.random.RandomState(seed)
     found: dict[str, Pixels] = {}
     for number in range(count):
-        name, photograph = opened[number % len(opened)]
+        name, path = paths[number % len(paths)]
+        photograph = opened(path)
         whole = np.array(photograph.size)
         extent = np.maximum((whole * rng.uniform(0.25, 1, 2)).astype(int), 1)
         left, top = (rng.uniform(0, 1, 2) * (whole - extent)).astype(int)
@@ -163,6 +226,6 @@ def crops(size: int, count: int, seed: int, folder: Path | None = None, width: i
     return found
 
 
-def samples(pixels: dict[str, Pixels], preprocessing: Preprocessing = PREPROCESSINGS["pe"]) -> tuple[Sample, ...]:
+def samples(pixels: Mapping[str, Pixels], preprocessing: Preprocessing = PREPROCESSINGS["pe"]) -> tuple[Sample, ...]:
     """Normalise named images into inputs for a model."""
     return tuple(Sample.of(name, normalize(image, preprocessing)) for name, image in pixels.items())

@@ -63,6 +63,15 @@ def kept(path: Path) -> Kept:
     return Kept(frozenset(map(_span, wide)))
 
 
+def halves(path: Path) -> tuple[Tensor, ...]:
+    """Return the constants that a package's default function stores in float16.
+
+    Raises:
+        RunError: the package is broken, or uses what the evaluator does not support.
+    """
+    return tuple(value for value in _floats(path) if value.dtype is torch.half)
+
+
 def _floats(path: Path) -> Iterator[Tensor]:
     constants = _constants(path).values()
     return (v for v in constants if isinstance(v, Tensor) and v.is_floating_point() and v.numel())

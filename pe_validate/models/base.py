@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from pe_validate.data.contract import Contract
 from pe_validate.data.limits import Pieces, Tolerance
 from pe_validate.data.tensors import Interface, TensorSpec
 from pe_validate.inputs.feed import Feed
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 DEFAULT_WEIGHTS: Final = "seed:7"
 TRAINED: Final = "trained"
 """Weights specs: the default, which is synthetic, and the trained weights that come with the project."""
+EMA: Final = "+ema"
+"""The end of the spec of a checkpoint of which the moving average of the weights is taken."""
 
 
 class Model(ABC):
@@ -49,6 +52,8 @@ class Model(ABC):
     licence: str = "unknown"
     kinds: tuple[str, ...] = ()
     """What it is validated as, such as ``onnx/fp32`` or ``pte``; every target and precision if there are none."""
+    contract: Contract | None = None
+    """How the interface of files that others make of it differs from its own, if that is meant."""
     macs: int | None = None
     """Multiply-accumulates of one inference in the deployed form."""
 
@@ -122,6 +127,10 @@ class Model(ABC):
             UsageError: it has no such layer.
         """
         raise UsageError(f"{self.name} has no layers by number.")
+
+    def at_size(self, size: int) -> Model:
+        """Return the model of which checkpoints have positions for square images of ``size``; itself if none have."""
+        return self
 
     def limit(self, kind: str, gate: str) -> Tolerance | None:
         """Return the model's own row of limits for a kind, such as ``onnx/fp32``, and a gate; None for the usual."""

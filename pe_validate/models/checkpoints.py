@@ -9,7 +9,7 @@ is said. Nothing is executed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,6 +32,14 @@ ADAPTED: Final = ".lora_"
 
 BASE_LAYER: Final = ".base_layer."
 """What PEFT inserts into the names of the weights that have such factors."""
+
+
+Resample = Callable[[str, Tensor], tuple[Tensor, str] | None]
+"""A function from the name and values of a tensor of another shape to values in the model's shape, and a note."""
+
+
+def as_they_are(name: str, tensor: Tensor) -> None:
+    """Resample nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,7 @@ class _Candidate:
         named = {name[len(self.prefix) :]: t for name, t in self.tensors.items() if name.startswith(self.prefix)}
         return {name.replace(BASE_LAYER, "."): tensor for name, tensor in named.items()}
 
-    def problems(self, expected: Mapping[str, Tensor]) -> list[str]:
+    def problems(self, expected: Mapping[str, Tensor], resample: Resample) -> list[str]:
         """Return what keeps these tensors from being the model."""
         found = self.named()
         problems = [f"missing {name}" for name in expected if name not in found]
@@ -71,7 +79,7 @@ class _Candidate:
                 continue
             if not _is_plain(found[name], wanted):
                 problems.append(f"{name} is not a plain tensor of {_kind(wanted)} numbers")
-            elif found[name].shape != wanted.shape:
+            elif found[name].shape != wanted.shape and resample(name, found[name]) is None:
                 problems.append(f"mis-shaped {name} {list(found[name].shape)} instead of {list(wanted.shape)}")
         return problems
 
@@ -82,27 +90,40 @@ class _Candidate:
 
 
 def fit(
-    content: Mapping[str, object], expected: Mapping[str, Tensor], model: str, spec: str, *, ema: bool = False
+    content: Mapping[str, object],
+    expected: Mapping[str, Tensor],
+    model: str,
+    spec: str,
+    *,
+    ema: bool = False,
+    resample: Resample = as_they_are,
 ) -> Fit:
     """Return the tensors of ``model`` in a checkpoint, in float32 where they are floating-point numbers.
 
     ``expected`` has their names, shapes and types. ``ema`` takes the moving average of the weights and not the weights.
+    ``resample`` is asked for tensors of another shape, such as positions of another image size.
 
     Raises:
         LoadError: the checkpoint does not hold the model.
     """
-    ranked = [(each.problems(expected), each) for each in _candidates(content, expected)]
+    ranked = [(each.problems(expected, resample), each) for each in _candidates(content, expected)]
     ranked.sort(key=lambda pair: len(pair[0]))
     whole = [each for problems, each in ranked if not problems]
     if not whole:
         raise LoadError(_refusal(model, spec, *ranked[0]))
     wanted = [each for each in whole if each.averaged == ema]
     if ema and not wanted:
-        raise LoadError(f"'{spec}' holds no moving average of {model}, only {whole[0].where}: leave out '+ema'.")
+        raise LoadError(f"'{spec}' holds no moving average of {model}, only {whole[0].where}: leave out '--ema'.")
     chosen = (wanted or whole)[0]
     found = _merged(chosen.named(), content, spec)
     left = [each for each in whole if each is not chosen]
-    return Fit({name: _plain(found[name], like) for name, like in expected.items()}, _notes(chosen, left, expected))
+    tensors, notes = {}, _notes(chosen, left, expected)
+    for name, like in expected.items():
+        tensors[name] = _plain(found[name], like)
+        if tensors[name].shape != like.shape and (resampled := resample(name, tensors[name])):
+            tensors[name], note = resampled
+            notes = (*notes, note)
+    return Fit(tensors, notes)
 
 
 def _candidates(content: Mapping[str, object], expected: Mapping[str, Tensor]) -> Iterator[_Candidate]:
@@ -175,7 +196,7 @@ def _merged(found: dict[str, Tensor], content: Mapping[str, object], spec: str) 
 def _notes(chosen: _Candidate, left: list[_Candidate], expected: Mapping[str, Tensor]) -> tuple[str, ...]:
     notes = [f"Weights are {chosen.where}."] if chosen.path or chosen.prefix else []
     for each in left:
-        hint = "; '+ema' after the name takes them" if each.averaged and not chosen.averaged else ""
+        hint = "; '--ema' takes them" if each.averaged and not chosen.averaged else ""
         notes.append(f"Left alone: {each.where}, which fit too{hint}.")
     taken = {chosen.prefix + name for name in expected}
     if surplus := [name for name in chosen.tensors if name.replace(BASE_LAYER, ".") not in taken]:

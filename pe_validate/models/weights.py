@@ -24,13 +24,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from pe_validate.models.base import TRAINED
-from pe_validate.models.checkpoints import Fit, fit
+from pe_validate.models.base import EMA, TRAINED
+from pe_validate.models.checkpoints import Fit, Resample, as_they_are, fit
 from pe_validate.system.errors import LoadError, UsageError, first_line
 from pe_validate.system.process import memory_limited
-
-EMA = "+ema"
-"""The end of the spec of a checkpoint whose moving average is to be taken."""
 
 SPECS = ("'seed:N'", "'seed:N+outliers'", "'trained'", "'file:PATH'", "'hf:REPO[@REVISION][:FILE]'")
 
@@ -79,7 +76,7 @@ class Sources:
 
     ``expected`` maps its tensors' names to tensors of the right shape; their values do not matter. ``seeded`` makes the
     tensors for a seed and a family (``""`` or ``outliers``). ``trained`` returns the path of the weights that come with
-    the project.
+    the project. ``resample`` is as in :func:`~pe_validate.models.checkpoints.fit`.
     """
 
     model: str
@@ -87,6 +84,7 @@ class Sources:
     seeded: Callable[[int, str], dict[str, Tensor]] | None = None
     families: tuple[str, ...] = ("",)
     trained: Callable[[], Path] | None = None
+    resample: Resample = as_they_are
 
 
 def read_weights(spec: str, sources: Sources) -> Weights:
@@ -107,12 +105,13 @@ def read_weights(spec: str, sources: Sources) -> Weights:
     elif kind == "file" and rest:
         content, ema = _read_named(rest)
     elif kind == "hf" and rest:
-        source, _, file = rest.partition(":")
+        source, _, file = rest.removesuffix(EMA).partition(":")
         repo, _, revision = source.partition("@")
-        content, ema = _read(_download(repo, file or f"{repo.rpartition('/')[2]}.pt", revision or None)), False
+        content = _read(_download(repo, file or f"{repo.rpartition('/')[2]}.pt", revision or None))
+        ema = rest.endswith(EMA)
     else:
         raise UsageError(f"Weights '{spec}' are not {', '.join(SPECS[:-1])} or {SPECS[-1]}.")
-    found = fit(content, sources.expected, sources.model, spec, ema=ema)
+    found = fit(content, sources.expected, sources.model, spec, ema=ema, resample=sources.resample)
     return Weights(spec, weights_digest(found.tensors), found.tensors, found.notes)
 
 

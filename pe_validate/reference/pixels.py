@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -154,4 +155,7 @@ class _PixelFeed(Feed):
 
 
 def _pixels(inputs: tuple[Sample, ...], preprocessing: Preprocessing) -> tuple[Sample, ...]:
-    return tuple(Sample.of(s.name, pixels_of(s.image, preprocessing).astype(np.float32)) for s in inputs)
+    def pixels(sample: Sample) -> tuple[NDArray[np.float32]]:
+        return (pixels_of(sample.image, preprocessing).astype(np.float32),)
+
+    return tuple(Sample(sample.name, partial(pixels, sample)) for sample in inputs)

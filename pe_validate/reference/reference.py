@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pe_validate.data.case import Case
 from pe_validate.data.outputs import Outputs
+from pe_validate.data.progress import Counted, uncounted
 from pe_validate.data.recipe import Recipe
 from pe_validate.inputs.images import Sample
 from pe_validate.models.base import DEFAULT_WEIGHTS, Model
@@ -45,6 +46,10 @@ class Reference:
     photographs: Path | None = None
     calibration: Path | None = None
     store: AnswerStore | None = field(default=None, repr=False)
+    counted: Counted = field(default=uncounted, repr=False, compare=False)
+    """Told how many of the inputs the model has answered."""
+    altered: dict[object, dict[str, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What the model answers with known mistakes, by mistake and input, as far as a diagnosis has asked."""
     _graphs: dict[Recipe, EagerRuntime] = field(default_factory=dict, init=False, repr=False)
     _lock: RLock = field(default_factory=RLock, init=False, repr=False, compare=False)
     _answers: dict[object, Outputs] = field(default_factory=dict, init=False, repr=False)
@@ -138,7 +143,7 @@ class Reference:
             if question not in self._answers:
                 found = self.store.read(question) if self.store else None
                 if found is None:
-                    found = run(runtime(), question.inputs)
+                    found = run(runtime(), question.inputs, self.counted)
                     if self.store:
                         self.store.write(question, found)
                 self._answers[question] = found
@@ -179,6 +184,7 @@ def reference(
     photographs: Path | None = None,
     calibration: Path | None = None,
     store: AnswerStore | None = None,
+    counted: Counted = uncounted,
 ) -> Reference:
     """Load a model, and the inputs that it is validated on, as a reference.
 
@@ -187,6 +193,5 @@ def reference(
     """
     value = model_named(model)
     loaded = value.load_weights(weights)
-    return Reference(
-        value, loaded, value.load(loaded), value.feed.samples(photographs), photographs, calibration, store
-    )
+    inputs = value.feed.samples(photographs)
+    return Reference(value, loaded, value.load(loaded), inputs, photographs, calibration, store, counted)

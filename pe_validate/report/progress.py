@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from pe_validate.data.case import Case
+from pe_validate.data.progress import Note
 from pe_validate.data.progress import Progress as Notify
 
 
@@ -30,7 +31,9 @@ def _plain(console: Console) -> Notify:
     start = perf_counter()
 
     def tell(case: Case, stage: str) -> None:
-        console.print(f"{perf_counter() - start:7.1f} s  {case}  {stage}", highlight=False, soft_wrap=True)
+        console.print(
+            f"{perf_counter() - start:7.1f} s  {case}  {stage}", highlight=False, markup=False, soft_wrap=True
+        )
 
     return tell
 
@@ -40,6 +43,9 @@ def _live(bars: Progress) -> Notify:
     lock = Lock()
 
     def tell(case: Case, stage: str) -> None:
+        if isinstance(stage, Note):
+            bars.console.print(f"{case}  {stage}", highlight=False, markup=False, soft_wrap=True)
+            return
         with lock:
             if case not in tasks:
                 tasks[case] = bars.add_task("", total=1)

@@ -32,25 +32,8 @@ COLUMNS: Final = ("case", "gate", "result", "SNR", "limit", "max abs diff", "cos
 
 
 def sentences(report: Report) -> list[str]:
-    """Return sentences: each error, failed gate, explanation and diagnosis, and the commands that reproduce them."""
-    messages = []
-    for result in report.results:
-        if result.error:
-            messages.append(result.error)
-        messages += [verdict.sentence for verdict in result.verdicts if verdict.status != "pass"]
-        messages += [result.explanation.sentence] if result.explanation else []
-        messages += [result.unexplained] if result.unexplained else []
-        messages += [result.diagnosis.sentence] if result.diagnosis else []
-        if result.status == "error" and not result.error:
-            messages.append(unjudged(result))
-        if result.status != "pass":
-            messages.append(f"See it again: {result.again}")
-    return messages
-
-
-def unjudged(result: Result) -> str:
-    """Return a sentence about a case that has neither an error nor all required verdicts."""
-    return f"{result.name} has not passed: nothing judged its {', '.join(result.missing) or 'answers'}."
+    """Return what is wrong with each case, and the commands that reproduce it, as sentences."""
+    return [sentence for result in report.results for sentence in result.sentences]
 
 
 def to_terminal(report: Report) -> RenderableType:
@@ -142,7 +125,7 @@ def to_junit(report: Report) -> str:
                 ElementTree.SubElement(test, "failure", message=verdict.sentence)
         if result.status == "error":
             test = ElementTree.SubElement(suite, "testcase", classname=result.name, name="stages")
-            ElementTree.SubElement(test, "error", message=result.error or unjudged(result))
+            ElementTree.SubElement(test, "error", message=result.sentences[0])
     suite.set("tests", str(len(suite)))
     for kind in ("failure", "error"):
         suite.set(f"{kind}s", str(len(suite.findall(f"*/{kind}"))))

@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NoReturn, ParamSpec, Self, TypeVar
+from weakref import WeakSet
 
 from pe_validate.system.errors import PEValidateError
 from pe_validate.system.nursery import AVAILABLE, Forked, nursery
@@ -28,6 +29,17 @@ T = TypeVar("T")
 
 GRACE = 5.0
 """Seconds that an idle child has to exit by itself, so that its libraries can clean up."""
+
+_children: Final[WeakSet[Child]] = WeakSet()
+_lock: Final = threading.Lock()
+
+
+def end_children() -> None:
+    """Kill every child of this process, whatever it is doing; who waits for an answer gets a :class:`ChildError`."""
+    with _lock:
+        living = list(_children)
+    for child in living:
+        child.kill()
 
 
 class ChildError(Exception):
@@ -71,7 +83,10 @@ class Child:
                 command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=environment
             )
         theirs.close()
+        self._busy = False
         self._pipe.send(sys.path if environment is None else None)
+        with _lock:
+            _children.add(self)
 
     def call(self, function: Callable[P, T], timeout: float, *args: P.args, **kwargs: P.kwargs) -> T:
         """Return ``function(*args, **kwargs)``, called in the child; wait at most ``timeout`` seconds for it.
@@ -80,6 +95,7 @@ class Child:
             PEValidateError: ``function`` raised it.
             ChildError: it raised anything else, the child crashed (the message names the signal), or time ran out.
         """
+        self._busy = True
         try:
             self._pipe.send((function, args, kwargs))
             if not self._pipe.poll(timeout):
@@ -87,6 +103,7 @@ class Child:
                 self._process.wait()
                 raise ChildError(f"it did not finish within {timeout:g} s")
             succeeded, value = self._pipe.recv()
+            self._busy = False
         except (EOFError, BrokenPipeError, ConnectionResetError) as error:
             raise ChildError(self._cause_of_death()) from error
         if succeeded:
@@ -99,9 +116,15 @@ class Child:
         """True while the child can be called."""
         return self._process.poll() is None
 
+    def kill(self) -> None:
+        """End the child at once."""
+        self._process.kill()
+
     def close(self) -> None:
-        """End the child: politely if it is idle, by force if it is still busy a moment later."""
+        """End the child: politely if it is idle, by force if nobody waits for its answer any more."""
         self._pipe.close()
+        if self._busy:
+            self._process.kill()
         try:
             self._process.wait(GRACE)
         except subprocess.TimeoutExpired:

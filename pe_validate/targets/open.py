@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pe_validate.data.outputs import Array, Outputs, Reading, entries
+from pe_validate.data.progress import Counted, uncounted
 from pe_validate.inputs.images import Sample
 from pe_validate.system.errors import RunError
 from pe_validate.targets.registry import target_named
@@ -29,15 +30,16 @@ def load(path: Path, target: str, reading: Reading = "declared", threads: int | 
     return target_named(target).open(path, reading, threads)
 
 
-def run(runtime: Runtime, samples: tuple[Sample, ...]) -> Outputs:
-    """Return the outputs for every sample, computed one at a time.
+def run(runtime: Runtime, samples: tuple[Sample, ...], counted: Counted = uncounted) -> Outputs:
+    """Return the outputs for every sample, computed one at a time; ``counted`` is told how many are done.
 
     Raises:
         RunError: see :meth:`Runtime.run`.
     """
     features: dict[str, Array] = {}
     notes: dict[str, None] = {}
-    for sample in samples:
+    for done, sample in enumerate(samples):
+        counted(done, len(samples))
         features |= zip(entries(sample.name, runtime.interface), runtime.answer(sample.values), strict=True)
         notes |= dict.fromkeys(runtime.notes)
     return Outputs(runtime.producer, features, tuple(notes))

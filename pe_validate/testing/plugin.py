@@ -12,8 +12,9 @@ from::
     pytest --pe-artifact build/encoder.pte --pe-model PE-Core-T16-384
 
 Without ``--pe-cases`` the cases are those of ``pe-validate run``: the models of the configuration file, if there is
-one. ``pe_verdicts`` are the verdicts of all gates on the case. With ``--pe-require`` a run fails unless passing tests
-have used the verdicts of every selected case: tests that were skipped, deselected or expected to fail do not count.
+one. ``pe_result`` is the result of the case, as in ``pe-validate run``, and ``pe_verdicts`` are the verdicts of all
+gates on it. With ``--pe-require`` a run fails unless passing tests have used the result of every selected case: tests
+that were skipped, deselected or expected to fail do not count. Tests that use an artifact are marked ``slow``.
 """
 
 from __future__ import annotations
@@ -72,8 +73,15 @@ def pytest_configure(config: pytest.Config) -> None:
             _cases(config)
         except PEValidateError as error:
             raise pytest.UsageError(f"{option}: {error}") from error
+    config.addinivalue_line("markers", "slow: exports an artifact, or runs one; given to every test that uses one")
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Requirement(config))  # unnamed, so that it cannot be blocked with -p no:NAME
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark tests that use an artifact as slow, so that ``-m "not slow"`` leaves them out."""
+    if "pe_artifact" in getattr(item, "fixturenames", ()):
+        item.add_marker("slow")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -147,10 +155,16 @@ def pe_runtime(pe_case: Case, pe_artifact: Artifact, pe_reference: Reference) ->
 def pe_result(pe_case: Case, pe_artifact: Artifact, pe_reference: Reference, request: pytest.FixtureRequest) -> Result:
     """The result of the case, as in ``pe-validate run``; its gates count as judged if the test passes."""
     from pe_validate.testing.ledger import entry
+    from pe_validate.walk.again import command
     from pe_validate.walk.walk import evidence_of, examine
 
+    options = {"--weights": request.config.getoption("--pe-weights")}
+    if pe_artifact.made_here:
+        again = command("run", str(pe_case), options=options)
+    else:
+        again = command("check", str(pe_artifact.path), "--model", pe_case.model, options=options)
     with _one_sentence():
-        result = examine(evidence_of(pe_artifact, pe_reference))
+        result = examine(evidence_of(pe_artifact, pe_reference), again)
     judged = entry(pe_case, (verdict.gate for verdict in result.verdicts if verdict.status == "pass"))
     # Not by record_property, which warns with the default form of --junitxml.
     request.node.user_properties.append((PROPERTY, judged))

@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pe_validate.data.case import Case
-from pe_validate.data.contract import OUTPUTS, Contract
-from pe_validate.data.progress import Progress, quiet
+from pe_validate.data.contract import Contract
+from pe_validate.data.progress import Progress, counting, quiet
 from pe_validate.data.result import Result
 from pe_validate.data.structure import Structure
 from pe_validate.gates.base import Subject
 from pe_validate.gates.delegation import DELEGATION
 from pe_validate.gates.evidence import Evidence
 from pe_validate.gates.identity import IDENTITY
-from pe_validate.inputs.preprocessing import PREPROCESSINGS
 from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.models.registry import model_named
 from pe_validate.reference.reference import Reference
@@ -68,22 +67,6 @@ def suffixes() -> dict[str, Target]:
     for each in targets().values():
         for suffix in each.other_suffixes:
             found.setdefault(suffix, each)
-    return found
-
-
-def contract_named(text: str) -> Contract:
-    """Return the contract that ``text`` writes down.
-
-    Raises:
-        UsageError: a word is none of a contract.
-    """
-    try:
-        found = Contract.parse(text)
-        if found.values not in ("", *PREPROCESSINGS):
-            raise ValueError(f"'{found.values}' is no word of a contract")
-    except ValueError as error:
-        words = ", ".join(("NHWC or another layout", *PREPROCESSINGS, "batch=N", *OUTPUTS))
-        raise UsageError(f"--contract: {error}: its words are {words}.") from error
     return found
 
 
@@ -144,7 +127,10 @@ def check(
     structure = structure_of(claim)
     reference = as_handed_over(reference, structure)
     subject = Subject(claim.case, reference.weights.spec, made_here=False, unlisted=claim.unlisted)
-    evidence = Evidence(subject, claim.path, reference, structure=structure, output=output, accepted=contract)
+    counted = counting(progress, claim.case, "run")
+    evidence = Evidence(
+        subject, claim.path, reference, structure=structure, output=output, accepted=contract, counted=counted
+    )
     result = examine(evidence, again)
     return _advised(result, reference.weights.spec)
 

@@ -21,7 +21,7 @@ from pe_validate.case import select
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.case import Case
 from pe_validate.data.outputs import Outputs
-from pe_validate.data.progress import Progress, quiet
+from pe_validate.data.progress import Counted, Note, Progress, counting, quiet, uncounted
 from pe_validate.data.result import Result
 from pe_validate.explain.diagnose import diagnosis_of
 from pe_validate.explain.locate import explain
@@ -34,6 +34,7 @@ from pe_validate.reference.reference import Reference, reference
 from pe_validate.reference.store import AnswerStore
 from pe_validate.system.errors import ExplainError, PEValidateError
 from pe_validate.system.nursery import prepare
+from pe_validate.system.process import end_children
 from pe_validate.targets.export import default_cache_dir, export
 from pe_validate.targets.registry import target_of
 from pe_validate.walk.again import command
@@ -74,11 +75,17 @@ def examine(evidence: Evidence, again: str = "") -> Result:
 
 
 def evidence_of(
-    artifact: Artifact, reference: Reference, partner: Outputs | None = None, threads: int | None = None
+    artifact: Artifact,
+    reference: Reference,
+    partner: Outputs | None = None,
+    threads: int | None = None,
+    counted: Counted = uncounted,
 ) -> Evidence:
     """Return the evidence of an artifact that was exported here and runs on this machine."""
     subject = Subject(artifact.case, reference.weights.spec, made_here=artifact.made_here)
-    return Evidence(subject, artifact.path, reference, artifact=artifact, partner=partner, threads=threads)
+    return Evidence(
+        subject, artifact.path, reference, artifact=artifact, partner=partner, threads=threads, counted=counted
+    )
 
 
 @overload
@@ -182,7 +189,11 @@ def export_all(
         UsageError, LoadError, ExportError: the first error that occurred.
     """
     exported = [case for case in cases if case not in files]
-    loaded = {model: load_weights(model, weights) for model in dict.fromkeys(case.model for case in exported)}
+    loaded = {}
+    for case in {case.model: case for case in exported[::-1]}.values():
+        loaded[case.model] = load_weights(case.model, weights)
+        for note in loaded[case.model].notes:
+            progress(case, Note(note))
 
     def one(case: Case) -> Artifact:
         if case in files:
@@ -198,10 +209,16 @@ def export_all(
 
 @contextmanager
 def side_by_side(jobs: int) -> Iterator[ThreadPoolExecutor]:
-    """Yield a pool of ``jobs`` threads; after Ctrl-C or an error, queued jobs are not started."""
+    """Yield a pool of ``jobs`` threads; after Ctrl-C or an error, queued jobs are not started and children killed.
+
+    Python waits for the threads before it exits, and they wait for their children.
+    """
     pool = ThreadPoolExecutor(jobs)
     try:
         yield pool
+    except BaseException:
+        end_children()
+        raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -232,7 +249,8 @@ class Walker:
         if case.model not in self._references:
             self.progress(case, "load")
             store = AnswerStore((self.cache_dir or default_cache_dir()) / "answers")
-            loaded = reference(case.model, self.weights, self.photographs, self.calibration, store)
+            counted = counting(self.progress, case, "run the model itself")
+            loaded = reference(case.model, self.weights, self.photographs, self.calibration, store, counted)
             self._references[case.model] = loaded
         return self._references[case.model]
 
@@ -248,7 +266,8 @@ class Walker:
         Raises:
             RunError: it cannot be loaded or executed.
         """
-        evidence = evidence_of(artifact, self.reference(case), self._partner(case), self.threads)
+        counted = counting(self.progress, case, "run")
+        evidence = evidence_of(artifact, self.reference(case), self._partner(case), self.threads, counted)
         with self._stage(case, "run"):
             result = examine(evidence, self.again(case))
             if evidence.comparable:

@@ -13,9 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pe_validate.data.limits import Limits, Pieces, Tolerance
+from pe_validate.inputs.contract import contract_named
 from pe_validate.inputs.preprocessing import PREPROCESSINGS
 from pe_validate.system.errors import UsageError
 
@@ -100,8 +101,16 @@ class Entry(_Table):
     answer: Literal["embedding", "tensor"] = "tensor"
     rewrites: bool = True
     licence: str = "unknown"
+    contract: str | None = None
     limits: dict[str, dict[str, Limit]] = {}
     delegation: dict[str, Delegation] = {}
+
+    @field_validator("contract")
+    @classmethod
+    def _a_contract(cls, text: str | None) -> str | None:
+        if text is not None:
+            contract_named(text)
+        return text
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

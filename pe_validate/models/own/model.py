@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pe_validate.data.limits import Pieces, Tolerance
 from pe_validate.data.recipe import FUSED, HALF, LINEAR
 from pe_validate.data.tensors import OUTPUT_NAME, TensorSpec
+from pe_validate.inputs.contract import contract_named
 from pe_validate.inputs.feed import ArrayFeed, Feed, ImageFeed, IntegerFeed, JointFeed, arrays_in
 from pe_validate.inputs.preprocessing import PREPROCESSINGS
 from pe_validate.models.base import DEFAULT_WEIGHTS, Model
@@ -60,6 +61,7 @@ class OwnModel(Model):
             self._varied = None
         self.kinds = entry.targets
         self.licence = entry.licence
+        self.contract = contract_named(entry.contract) if entry.contract else None
         self.eager: nn.Module | None = None
         """The module itself, if this process has it in memory."""
         self._weights: dict[str, Weights] = {}

@@ -48,7 +48,10 @@ class Variation:
 
         entry, base = self._entry, self._base()
         own = entry.weights and f"file:{self._folder / entry.weights}"
-        weights = base.load_weights(own if own and spec == DEFAULT_WEIGHTS else spec)
+        spec = own if own and spec == DEFAULT_WEIGHTS else spec
+        if entry.image_size and not base.recognises(spec) and not spec.startswith("seed:"):
+            base = base.at_size(entry.image_size)  # so that positions of a checkpoint are resampled once, or not at all
+        weights = base.load_weights(spec)
         module = base.load(weights)
         parts = [base.up_to(module, entry.layer) if entry.layer else module]
         if entry.head:

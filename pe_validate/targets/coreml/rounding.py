@@ -14,8 +14,10 @@ from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakIdKeyDictionary
 
 from pe_validate.mil.matrices import Kept
+from pe_validate.targets.coreml.folded import Folded
 
 NOTHING: Final = Kept(frozenset())
+NONE: Final = Folded()
 
 _ATTENTION = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default
 _TAKES_NUMBERS: Final = frozenset(
@@ -37,12 +39,13 @@ class RoundedConstants(TorchDispatchMode):
     products and a softmax, as up to iOS 17; the query is then scaled first, and a constant one (of the pooling probe)
     is rounded after scaling.
 
-    ``kept``: the constants that the package keeps in float32, which are not rounded.
+    ``kept``: the constants that the package keeps in float32, which are not rounded. ``folded``: those that it stores
+    folded into others, which are as it has rounded them.
     """
 
-    def __init__(self, image: Tensor, *, apart: bool, kept: Kept = NOTHING) -> None:
+    def __init__(self, image: Tensor, *, apart: bool, kept: Kept = NOTHING, folded: Folded = NONE) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch does not type it
-        self._apart, self._kept = apart, kept
+        self._apart, self._kept, self._folded = apart, kept, folded
         self._computed: Any = WeakIdKeyDictionary()
         self._computed[image] = True
 
@@ -76,7 +79,8 @@ class RoundedConstants(TorchDispatchMode):
             return value
         if self._kept.holds(value):
             return value
-        return value.half().to(value.dtype)
+        instead = self._folded.instead_of(value)
+        return value.half().to(value.dtype) if instead is None else instead
 
     def _narrow_number(self, value: Any) -> Any:
         return self._narrow(torch.tensor(value)).item() if isinstance(value, float) else value
@@ -85,15 +89,15 @@ class RoundedConstants(TorchDispatchMode):
 class Rounded(nn.Module):
     """``module``, run with :class:`RoundedConstants`."""
 
-    def __init__(self, module: nn.Module, *, apart: bool, kept: Kept = NOTHING) -> None:
+    def __init__(self, module: nn.Module, *, apart: bool, kept: Kept = NOTHING, folded: Folded = NONE) -> None:
         super().__init__()
-        self.module, self._apart, self._kept = module, apart, kept
+        self.module, self._apart, self._kept, self._folded = module, apart, kept, folded
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the features of ``image``."""
         # Not in inference mode, where composite operators are dispatched without being decomposed.
         with torch.inference_mode(False), torch.no_grad():
             image = image.clone()
-            with RoundedConstants(image, apart=self._apart, kept=self._kept):
+            with RoundedConstants(image, apart=self._apart, kept=self._kept, folded=self._folded):
                 features: Tensor = self.module(image)
         return features

@@ -2,7 +2,8 @@
 
 Rounding weights to float16 lowers the SNR to as little as 57 dB, which hides every smaller fault. The same rounding in
 eager PyTorch gives the same error: a package that was converted from the model itself, or from the rewrite, agrees
-with it to 120 dB. Constants that it keeps in float32 are not rounded here either.
+with it to 120 dB. Constants that it keeps in float32 are not rounded here either, and
+those that it has folded into others are as they are there.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from pathlib import Path
 
 from torch import nn
 
-from pe_validate.mil.matrices import digests, kept
+from pe_validate.mil.matrices import digests, halves, kept
 from pe_validate.targets.base import Source
+from pe_validate.targets.coreml.folded import folded
 from pe_validate.targets.coreml.rounding import Rounded
 
 
@@ -23,8 +25,13 @@ def sources(module: nn.Module, lowered: nn.Module, path: Path) -> tuple[Source, 
         RunError: the package at ``path`` is broken, or uses what the evaluator does not support.
     """
     weights, single = digests(module.state_dict().values()), kept(path)
+    elsewhere = folded(module.state_dict(), halves(path))
     found = [
-        Source(f"the tower, {name}, constants rounded to float16", Rounded(module, apart=apart, kept=single), weights)
+        Source(
+            f"the tower, {name}, constants rounded to float16",
+            Rounded(module, apart=apart, kept=single, folded=elsewhere),
+            weights,
+        )
         for apart, name in ((True, "attention in parts"), (False, "attention whole"))
     ]
     rewrite = Source("the rewrite, constants rounded to float16", lowered, digests(lowered.state_dict().values()))

@@ -314,3 +314,17 @@ def artifact(cache: Path) -> Callable[..., Artifact]:
 
     precisions = {"onnx": "fp32", "pte": "fp32", "mlpackage": "fp16"}
     return lambda target, model=MODEL: export(Case(model, target, precisions[target]), load_weights(model), cache)
+
+
+def test_export_says_what_it_took_of_a_checkpoint_and_ema_chooses(
+    pe_validate: Callable[..., Done], tmp_path: Path
+) -> None:
+    model, average = (load_weights("PE-Nano", spec).tensors for spec in ("seed:0", "seed:1"))
+    torch.save({"model": model, "ema": average, "epoch": 3}, tmp_path / "both.pt")
+    where = ("--out", "out", "--cache-dir", "cache")
+    for words, taken, left in (((), "model", "ema"), (("--ema",), "ema", "model")):
+        done = pe_validate("export", "PE-Nano/pt2", "--weights", "file:both.pt", *words, *where, "--json")
+        assert f"PE-Nano/pt2/fp32  Weights are the tensors under '{taken}'." in done.stderr
+        assert f"Left alone: the tensors under '{left}'" in done.stderr
+        (made,) = json.loads(done.stdout)
+        assert made["weights"] == f"file:both.pt{'+ema' * bool(words)}"

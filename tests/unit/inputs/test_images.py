@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
+from pe_validate.inputs.feed import ImageFeed
 from pe_validate.inputs.images import (
+    KEPT,
     SUFFIXES,
     default_pixels,
     normalize,
@@ -153,6 +156,49 @@ def test_a_folder_of_ones_own_photographs_takes_the_place_of_the_built_in_ones(t
     np.testing.assert_array_equal(found["mine"], squash(open_photograph(path), 32))
 
 
+def test_photographs_in_folders_below_are_named_by_their_path(tmp_path: Path) -> None:
+    for seed, name in enumerate(("a/b/one.png", "a/two.png", "two.png")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        picture(seed=seed).save(tmp_path / name)
+    assert list(photographs(tmp_path)) == ["a/b/one", "a/two", "two"]
+    np.testing.assert_array_equal(default_pixels(32, tmp_path)["a/two"], squash(picture(seed=1), 32))
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    for seed in range(KEPT + 40):
+        picture(seed=seed).save(tmp_path / f"{seed:03}.png")
+    return tmp_path
+
+
+def test_of_many_photographs_few_are_kept_in_memory(many: Path) -> None:
+    feed = ImageFeed(64)
+    tracemalloc.start()
+    try:
+        inputs = feed.samples(many)
+        assert all(np.isfinite(sample.image).all() for sample in inputs)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    whole = sum(sample.image.nbytes for sample in inputs)
+    assert len(inputs) == KEPT + 40 + len(STRUCTURED)
+    assert taken < whole / 4, "float32 values are kept"
+
+
+@pytest.mark.parametrize(
+    "feed",
+    [ImageFeed(16), ImageFeed(16, batch=3), ImageFeed(16, channels_last=True), ImageFeed(16, grey=True)],
+    ids=str,
+)
+def test_an_input_is_the_same_among_many_and_among_few(
+    many: Path, tmp_path_factory: pytest.TempPathFactory, feed: ImageFeed
+) -> None:
+    few = tmp_path_factory.mktemp("few")
+    for name in ("000", "001", "002"):
+        (few / f"{name}.png").write_bytes((many / f"{name}.png").read_bytes())
+    np.testing.assert_array_equal(feed.samples(many)[0].image, feed.samples(few)[0].image)
+
+
 def test_every_suffix_that_is_looked_for_can_be_read() -> None:
     assert set(SUFFIXES) == set(FORMATS)
 
@@ -239,10 +285,10 @@ def test_a_folder_whose_name_is_too_long_is_one_sentence(tmp_path: Path) -> None
 
 
 def test_a_folder_that_must_not_be_read_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(folder: Path) -> None:
-        raise PermissionError(13, "Permission denied", str(folder))
+    def refuse(folder: str) -> None:
+        raise PermissionError(13, "Permission denied", folder)
 
-    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(LoadError, match=r"cannot be read \(Permission denied\)"):
         photographs(tmp_path)
 

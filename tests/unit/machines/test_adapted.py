@@ -12,14 +12,15 @@ from nano import case
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pe_validate.case import Case
 from pe_validate.data.contract import Contract
 from pe_validate.data.result import Result
 from pe_validate.data.structure import Structure
+from pe_validate.inputs.contract import contract_named
 from pe_validate.reference.reference import Reference, reference
-from pe_validate.system.errors import UsageError
 from pe_validate.targets.base import Example
 from pe_validate.targets.registry import target_named
-from pe_validate.walk.check import Claim, check, contract_named
+from pe_validate.walk.check import Claim, check
 
 ONNX = case("fp32", "onnx")
 
@@ -125,6 +126,19 @@ def test_what_no_file_declares_is_red_until_it_is_meant(checked: Callable[..., R
     assert "which is meant" in said.sentence
 
 
+def test_a_contract_of_the_configuration_holds_without_being_said_again(
+    nano: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = BUILDS["pixels, normalised inside"]
+    path = tmp_path / "build.onnx"
+    example = Example.of(build.example.contiguous())
+    target_named("onnx").write(Around(nano.module, build).eval(), example, path, {"model": "PE-Nano"}, "fp32")
+    (tmp_path / "pe-validate.toml").write_text(f'[models.mine]\nbase = "PE-Nano"\ncontract = "{build.words}"\n')
+    monkeypatch.chdir(tmp_path)
+    result = check(Claim(path, Case("mine", "onnx", "fp32"), Structure()), reference("mine"))
+    assert result.status == "pass", [verdict.sentence for verdict in result.verdicts]
+
+
 def test_a_contract_hides_no_fault(checked: Callable[..., Result]) -> None:
     upside_down = Build(lambda tower, x: tower(x.permute(0, 3, 1, 2).flip(2)), IMAGE.permute(0, 2, 3, 1), "NHWC")
     found = statuses(checked(upside_down, "NHWC"))
@@ -152,5 +166,5 @@ def test_a_contract_is_written_in_words_of_any_order(text: str, contract: Contra
 
 @pytest.mark.parametrize("text", ["kelvin", "batch=x", "b/w"])
 def test_a_word_that_is_none_is_refused_naming_those_that_are(text: str) -> None:
-    with pytest.raises(UsageError, match="its words are NHWC or another layout, pe, imagenet"):
+    with pytest.raises(ValueError, match="its words are NHWC or another layout, pe, imagenet"):
         contract_named(text)

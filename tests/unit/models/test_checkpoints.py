@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.nn import functional as F
 
 from pe_validate.models.checkpoints import Fit, fit
 from pe_validate.models.registry import load_weights
@@ -79,7 +80,7 @@ def test_the_moving_average_is_taken_only_if_it_is_asked_for(names: tuple[str, s
     plain, average = (fit(content, EXPECTED, "tower", "file", ema=ema) for ema in (False, True))
     assert torch.equal(plain.tensors["proj"], EXPECTED["proj"])
     assert torch.equal(average.tensors["proj"], AVERAGE["proj"])
-    assert f"under '{names[1]}', which fit too; '+ema' after the name takes them" in " ".join(plain.notes)
+    assert f"under '{names[1]}', which fit too; '--ema' takes them" in " ".join(plain.notes)
     assert f"Left alone: the tensors under '{names[0]}'" in " ".join(average.notes)
 
 
@@ -89,7 +90,7 @@ def test_a_moving_average_alone_is_taken_and_said() -> None:
 
 
 def test_a_moving_average_that_there_is_not_is_refused() -> None:
-    with pytest.raises(LoadError, match=r"holds no moving average of tower, only the tensors under 'model'.*'\+ema'"):
+    with pytest.raises(LoadError, match=r"holds no moving average of tower, only the tensors under 'model'.*'--ema'"):
         fit({"model": EXPECTED}, EXPECTED, "tower", "file", ema=True)
 
 
@@ -196,3 +197,28 @@ def test_a_real_tower_is_found_in_clip(tmp_path: Path) -> None:
     found = load_weights("PE-Nano", f"file:{tmp_path / 'clip.pt'}")
     assert found.sha256 == weights.sha256
     assert found.notes == ("Weights are the tensors under 'state_dict' named 'module.visual.…'.",)
+
+
+def at_96(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
+    """PE-Nano's tensors with positions for images of 96 pixels, and those resampled to its own 64."""
+    table = torch.randn(12 * 12 + 1, 128, generator=torch.Generator().manual_seed(0))
+    square = table[1:].T.reshape(1, 128, 12, 12)
+    resampled = F.interpolate(square, size=(8, 8), mode="bilinear", align_corners=False)
+    return {**weights, "positional_embedding": table}, torch.cat([table[:1], resampled.flatten(2)[0].T])
+
+
+def test_positions_of_another_image_size_are_resampled_as_metas_code_does_and_it_is_said(tmp_path: Path) -> None:
+    tensors, resampled = at_96(load_weights("PE-Nano", "seed:11").tensors)
+    torch.save(tensors, tmp_path / "large.pt")
+    found = load_weights("PE-Nano", f"file:{tmp_path / 'large.pt'}")
+    torch.testing.assert_close(found.tensors["positional_embedding"], resampled)
+    assert found.notes == ("Positions are of 12 × 12 patches and were resampled to 8 × 8.",)
+
+
+@pytest.mark.parametrize("shape", [(100, 128), (145, 64), (145,)], ids=str)
+def test_positions_that_are_of_no_square_images_are_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    torch.save(
+        {**load_weights("PE-Nano", "seed:11").tensors, "positional_embedding": torch.zeros(shape)}, tmp_path / "odd.pt"
+    )
+    with pytest.raises(LoadError, match="mis-shaped positional_embedding"):
+        load_weights("PE-Nano", f"file:{tmp_path / 'odd.pt'}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import isqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -58,7 +60,23 @@ class VisionModel(Model):
         from pe_validate.models.weights import Sources
 
         expected = empty_tower(self.config).state_dict()
-        return Sources(self.name, expected, self._seeded, ("", "outliers"), self._trained)
+        return Sources(self.name, expected, self._seeded, ("", "outliers"), self._trained, self._resampled)
+
+    def _resampled(self, name: str, tensor: Tensor) -> tuple[Tensor, str] | None:
+        """Return positions of another image size at this one's, as Meta's code resamples them, and a note."""
+        from pe_validate.models.perception_encoder.vision.tower import position_table
+
+        config = self.config
+        side = isqrt(max(tensor.shape[0] - config.class_token, 0)) if tensor.dim() == 2 else 0
+        if name != "positional_embedding" or tensor.shape != (side**2 + config.class_token, config.width) or not side:
+            return None
+        there = replace(config, image_size=side * config.patch_size)
+        note = f"Positions are of {side} × {side} patches and were resampled to {config.grid} × {config.grid}."
+        return position_table(there, tensor.float(), (config.grid, config.grid)), note
+
+    def at_size(self, size: int) -> VisionModel:
+        """Return the tower for images of another size, with as many positions in its checkpoints."""
+        return VisionModel(replace(self.config, image_size=size))
 
     def _seeded(self, seed: int, family: str) -> dict[str, Tensor]:
         from pe_validate.models.perception_encoder.vision.outliers import add_outliers

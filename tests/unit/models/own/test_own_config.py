@@ -86,6 +86,7 @@ def test_a_model_without_targets_is_every_case_and_by_default_the_recommended_on
         ("shape =", "dtype = 'complex64'\nshape =", "dtype: Input should be 'float32'"),
         ("shape =", "range = [0, 9]\nshape =", r"a range is the least and the largest integer of an input"),
         ("targets =", "target =", "models.mine.target: Extra inputs are not permitted"),
+        ("targets =", "contract = 'upwards'\ntargets =", "contract: 'upwards' is no word of a contract: its words are"),
         ("[models.mine]", "[models.mine", "TOML: Expected"),
         (
             "targets =",

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from pe_validate.data.recipe import FUSED, HALF, LINEAR
-from pe_validate.models.base import Model
+from pe_validate.models.base import DEFAULT_WEIGHTS, Model
 from pe_validate.models.own.config import VARIABLE, read_configuration
 from pe_validate.models.own.model import models_of
 from pe_validate.models.own.parts import with_parts_deployed
-from pe_validate.models.registry import load_model
+from pe_validate.models.registry import load_model, load_weights
 from pe_validate.system.errors import LoadError, UsageError
 from pe_validate.walk.walk import validate
 
@@ -93,6 +93,16 @@ def test_another_image_size_and_batch_are_those_of_the_tower_itself(tmp_path: Pa
     assert image.shape == model.inputs[0].shape == (2, 3, 96, 96)
     expected = nn.functional.normalize(load_model("PE-Nano")(image), dim=-1)
     torch.testing.assert_close(module(image), expected)
+
+
+def test_positions_of_a_checkpoint_of_that_image_size_are_taken_as_they_are(tmp_path: Path) -> None:
+    positions = torch.randn(12 * 12 + 1, 128, generator=torch.Generator().manual_seed(0))
+    tensors = {**load_weights("PE-Nano").tensors, "positional_embedding": positions}
+    torch.save(tensors, tmp_path / "large.pt")
+    model = variation(tmp_path, 'image_size = 96\nweights = "large.pt"')
+    weights = model.load_weights(DEFAULT_WEIGHTS)
+    assert weights.notes == ()
+    assert any(torch.equal(tensor, positions) for tensor in model.load(weights).state_dict().values())
 
 
 def test_features_of_a_layer_are_the_tokens_there(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,26 @@ def test_a_fault_in_a_package_of_mixed_precision_is_seen_below_the_rounding(
     assert [verdict.gate for verdict in result.verdicts if verdict.status == "fail"] == ["identity"]
 
 
+class Scaled(nn.Module):
+    """The colour encoder, with the scale of its attention multiplied into the weights of the queries."""
+
+    def __init__(self, whole: Any, activation: Callable[[Tensor], Tensor] = F.gelu) -> None:
+        super().__init__()
+        self.whole, self._activation = deepcopy(whole), activation
+        with torch.no_grad():
+            width = self.whole.qkv.out_features // 3
+            self.whole.qkv.weight[:width] *= 0.21
+            self.whole.qkv.bias[:width] *= 0.21
+
+    def forward(self, image: Tensor) -> Tensor:
+        w = self.whole
+        x = torch.cat([w.token, w.stem(image).flatten(2).transpose(1, 2)], 1) + w.place
+        q, k, v = w.qkv(w.first(x)).chunk(3, -1)
+        x = x + torch.softmax(q @ k.transpose(1, 2), -1) @ v
+        features: Tensor = w.head(self._activation(w.up(w.last(x)))[:, 0])
+        return features
+
+
 class Folded(nn.Module):
     """The colour encoder, with its class token and the token's position added once and for all."""
 
@@ -74,6 +95,23 @@ class Folded(nn.Module):
         x = x + torch.softmax(q @ k.transpose(1, 2) * 0.21, -1) @ v
         features: Tensor = w.head(F.gelu(w.up(w.last(x)))[:, 0])
         return features
+
+
+@pytest.mark.parametrize("form", [Folded, Scaled])
+def test_a_constant_may_be_folded_into_another(
+    encoders: References, judged: Judge, tmp_path: Path, form: type[nn.Module]
+) -> None:
+    identity = judged(save(form(encoders["colour"].module), tmp_path / "m.mlpackage")).verdict("identity")
+    assert identity
+    assert identity.status == "pass", identity.sentence
+    assert "constants rounded to float16" in identity.reference
+
+
+def test_what_is_folded_hides_no_other_fault(encoders: References, judged: Judge, tmp_path: Path) -> None:
+    by_tanh = Scaled(encoders["colour"].module, partial(F.gelu, approximate="tanh"))
+    identity = judged(save(by_tanh, tmp_path / "m.mlpackage")).verdict("identity")
+    assert identity
+    assert identity.status == "fail"
 
 
 def test_a_constant_that_is_folded_wrongly_fails_identity(encoders: References, judged: Judge, tmp_path: Path) -> None:

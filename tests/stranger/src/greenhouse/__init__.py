@@ -1,0 +1,1 @@
+"""An app that names plants by their leaves."""
