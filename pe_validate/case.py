@@ -34,12 +34,18 @@ def matrix() -> tuple[Case, ...]:
 
 @cache
 def _matrix(chosen: tuple[Model, ...]) -> tuple[Case, ...]:
-    every = [(target.name, precision) for target in targets().values() for precision in target.precisions]
     cases: list[Case] = []
     for model in chosen:
+        every = [
+            (target.name, precision)
+            for target in targets().values()
+            if target.any_length or not model.lengths
+            for precision in target.precisions
+        ]
         for wanted in model.kinds:
             if not any(_is_kind(wanted, *kind) for kind in every):
                 kinds = ", ".join("/".join(kind) for kind in every)
+                kinds += ", the targets for axes of any length" * bool(model.lengths)
                 raise UsageError(f"{model.name} is to be validated as '{wanted}', which is none of {kinds}.")
         cases += [
             Case(model.name, *kind)

@@ -210,7 +210,8 @@ class Evidence:
     def several_at_once(self) -> bool:
         """True if it takes several images in one call."""
         declared = self.runtime("model").inputs
-        return len(declared) == len(self.model.outputs) == 1 and declared[0].shape[0] == -1
+        alone = not self.model.lengths  # else samples have other lengths, and other numbers of images, already
+        return alone and len(declared) == len(self.model.outputs) == 1 and declared[0].shape[0] == -1
 
     def together(self, samples: Sequence[Sample]) -> Array:
         """Return the features of several inputs, ``[inputs, …]``, computed in one call.

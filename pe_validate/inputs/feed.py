@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 NOISES = 6
 """The number of noise inputs that a model is validated on if it takes no images."""
 
+FEW = 2
+"""The number of inputs of each further length."""
+
 
 class Feed(ABC):
     """Base class of feeds; ``photographs`` names a folder of them, by default the project's own."""
@@ -194,6 +197,33 @@ class JointFeed(Feed):
     def extremes(self) -> tuple[Sample, ...]:
         """Return the smallest values of all inputs, then the largest."""
         return _joined([part.extremes() for part in self.parts])
+
+
+@dataclass(frozen=True, slots=True)
+class LengthsFeed(Feed):
+    """The inputs of a model with axes of any length: those of the usual one, and a few of others, by their name."""
+
+    usual: Feed
+    further: Mapping[str, Feed]
+
+    def samples(self, photographs: Path | None = None) -> tuple[Sample, ...]:
+        """Return the samples of the usual length, and the first ones of others."""
+        from pe_validate.inputs.images import Sample
+
+        others = (
+            Sample(f"{sample.name} at {length}", sample.values)
+            for length, feed in self.further.items()
+            for sample in feed.samples(photographs)[:FEW]
+        )
+        return (*self.usual.samples(photographs), *others)
+
+    def crops(self, count: int, seed: int, photographs: Path | None = None) -> tuple[Sample, ...]:
+        """Return ``count`` samples of the usual length."""
+        return self.usual.crops(count, seed, photographs)
+
+    def extremes(self) -> tuple[Sample, ...]:
+        """Return the smallest values and the largest, at the usual length."""
+        return self.usual.extremes()
 
 
 def _joined(parts: Sequence[Sequence[Sample]]) -> tuple[Sample, ...]:

@@ -79,7 +79,8 @@ def contract_of(runtime: Runtime, model: Model, image: NDArray[np.float32], answ
         RunError: it cannot be executed.
     """
     found: dict[Contract, float] = {}
-    if len(runtime.inputs) == len(model.inputs) == len(runtime.wanted()) == len(model.outputs) == 1:
+    single = len(runtime.inputs) == len(model.inputs) == len(runtime.wanted()) == len(model.outputs) == 1
+    if single and not model.lengths:
         for contract in _ways(runtime.inputs[0], model):
             features = AdaptedRuntime(runtime, model, contract).run(image)
             found[contract] = compare(answer * _factor(answer, features), features).snr_db

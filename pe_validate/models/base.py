@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pe_validate.data.contract import Contract
@@ -54,6 +55,8 @@ class Model(ABC):
     """What it is validated as, such as ``onnx/fp32`` or ``pte``; every target and precision if there are none."""
     contract: Contract | None = None
     """How the interface of files that others make of it differs from its own, if that is meant."""
+    lengths: Mapping[str, Mapping[int, tuple[int, int]]] = MappingProxyType({})
+    """The least and the largest length of axes that may have any, by input and number of the axis."""
     macs: int | None = None
     """Multiply-accumulates of one inference in the deployed form."""
 
@@ -66,13 +69,15 @@ class Model(ABC):
         outputs: tuple[str, ...] = (),
         targets: tuple[str, ...] = (),
         answer: Literal["embedding", "tensor"] = "tensor",
+        dynamic: Mapping[str, Mapping[int, tuple[int, int]]] = MappingProxyType({}),
     ) -> Model:
         """Return a model of a module in memory, known by ``name`` until this process ends.
 
         ``example_inputs`` are tensors, by the names of the parameters of ``forward`` or in their order: they and
         noise like them are what the module is validated on. ``outputs`` chooses among several: keys of a mapping, or
         places in a sequence; by default all are validated. ``targets`` are such as
-        ``("onnx", "pte/int8")``, by default all. ``module`` itself is not changed.
+        ``("onnx", "pte/int8")``, by default all. ``dynamic`` has the least and the largest length of axes that may have
+        any: ``{"image": {0: (1, 8)}}``. ``module`` itself is not changed.
 
         Raises:
             UsageError: another model has this name, or an input is neither float32 nor of integers.
@@ -80,7 +85,24 @@ class Model(ABC):
         """
         from pe_validate.models.own.memory import register
 
-        return register(module, example_inputs, name=name, outputs=outputs, targets=targets, answer=answer)
+        return register(
+            module, example_inputs, name=name, outputs=outputs, targets=targets, answer=answer, dynamic=dynamic
+        )
+
+    def example_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Return the shapes of inputs that exporters are shown, by name."""
+        return {spec.name: spec.shape for spec in self.inputs}
+
+    def dynamic_shapes(self) -> tuple[dict[int, Any], ...] | None:
+        """Return the axes of any length, as ``torch.export`` takes them; None if there are none."""
+        from torch.export import Dim
+
+        if not self.lengths:
+            return None
+        return tuple(
+            {axis: Dim.DYNAMIC(min=least, max=most) for axis, (least, most) in self.lengths.get(spec.name, {}).items()}
+            for spec in self.inputs
+        )
 
     @property
     def interface(self) -> Interface:

@@ -49,10 +49,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Example:
-    """Example inputs by name, from which an exporter learns shapes and types, and the names of the outputs."""
+    """Example inputs by name, from which an exporter learns shapes and types, and the names of the outputs.
+
+    ``dynamic_shapes`` says which axes may have any length, as ``torch.export`` takes it.
+    """
 
     inputs: Mapping[str, Tensor]
     outputs: tuple[str, ...] = (OUTPUT_NAME,)
+    dynamic_shapes: Any = None
 
     @classmethod
     def of(cls, image: Tensor) -> Self:
@@ -105,6 +109,8 @@ class Target(ABC):
     """Storage of the weights of linear layers by precision; empty if its files do not declare it."""
     integers: ClassVar[Mapping[str, str]] = {}
     """Integer types that its files declare as another one, such as int64 as int32."""
+    any_length: ClassVar[bool] = False
+    """True if axes of its files may have any length."""
     keeps_names: ClassVar[bool] = True
     """True if its files hold the names of inputs and outputs; else they are known by their places alone."""
     keeps_constants: ClassVar[bool] = False

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.case import Case
+from pe_validate.data.tensors import TensorSpec
 from pe_validate.inputs.images import Sample
 from pe_validate.models.registry import load_model, load_weights, model_named
 from pe_validate.system.errors import ExportError
@@ -36,7 +37,8 @@ def build(
     module = lowered(load_model(case.model, weights), case, calibration)
     floats = recipe(case).scheme.dtype
     inputs, outputs = ([spec.as_floats(floats) for spec in specs] for specs in (model.inputs, model.outputs))
-    zeros = {spec.name: torch.zeros(spec.shape, dtype=getattr(torch, spec.dtype)) for spec in inputs}
+    shown = model.example_shapes()
+    zeros = {spec.name: torch.zeros(shown[spec.name], dtype=getattr(torch, spec.dtype)) for spec in inputs}
     with torch.no_grad():
         answer = module(*zeros.values())
     shapes = [tuple(each.shape) for each in (answer if isinstance(answer, tuple) else (answer,))]
@@ -47,7 +49,7 @@ def build(
         "licence": model.licence,
     }
     path = folder / target.file_name(case)
-    example = Example(zeros, tuple(spec.name for spec in outputs))
+    example = Example(zeros, tuple(spec.name for spec in outputs), model.dynamic_shapes())
     target.write(module, example, path, metadata, case.precision)
     return Artifact(
         case=case,
@@ -55,10 +57,17 @@ def build(
         sha256=digest(path),
         size=size(path),
         inputs=tuple(map(target.declared, inputs)),
-        outputs=tuple(target.declared(replace(s, shape=n)) for s, n in zip(outputs, shapes, strict=True)),
+        outputs=tuple(target.declared(_shaped(spec, shape)) for spec, shape in zip(outputs, shapes, strict=True)),
         weights=weights.spec,
         weights_sha256=weights.sha256,
         tools={},
         seconds=0.0,
         delegation=target.delegation(path),
     )
+
+
+def _shaped(spec: TensorSpec, shape: tuple[int, ...]) -> TensorSpec:
+    """Return an output with the shape of an answer, but for axes of any length."""
+    if len(spec.shape) != len(shape):
+        return replace(spec, shape=shape)
+    return replace(spec, shape=tuple(-1 if n < 0 else found for n, found in zip(spec.shape, shape, strict=True)))

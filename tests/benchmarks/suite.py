@@ -44,7 +44,11 @@ class Clone:
     def environment(self) -> dict[str, str]:
         """The environment of every command."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PE_VALIDATE", "PYTHON"))}
-        return kept | {"XDG_CACHE_HOME": str(self.folder / "cache"), "CI": "true"}
+        return kept | {"XDG_CACHE_HOME": str(self.beside("cache")), "CI": "true"}
+
+    def beside(self, name: str) -> Path:
+        """Return a path outside the clone, whose tools would look at what is there."""
+        return self.folder.with_name(f"{self.folder.name}-{name}")
 
     def make(self) -> Step:
         """Clone and install it."""
@@ -52,18 +56,18 @@ class Clone:
         for words in (
             ("git", "clone", "--quiet", "--shared", str(ROOT), "."),
             ("git", "checkout", "--quiet", "--detach", self.revision),
-            (sys.executable, "-m", "venv", ".venv"),
-            (".venv/bin/pip", "install", "--quiet", "tox"),
+            (sys.executable, "-m", "venv", str(self.beside("tox"))),
+            (str(self.beside("tox") / "bin/pip"), "install", "--quiet", "tox"),
         ):
             subprocess.run(words, cwd=self.folder, check=True)
         constrained = {"PIP_CONSTRAINT": str(ROOT / "requirements.lock")}
-        return self.timed(INSTALL, [".venv/bin/tox", "run", "--notest"], constrained)
+        return self.timed(INSTALL, [str(self.beside("tox") / "bin/tox"), "run", "--notest"], constrained)
 
     def take(self, step: str) -> Step:
         """Take one of STEPS; those with a warm cache come after those with an empty one."""
         if "tox" in step:
-            return self.timed(step, [".venv/bin/tox"], {})
-        artifacts = {"PE_VALIDATE_CACHE": str(self.folder / "artifacts")}
+            return self.timed(step, [str(self.beside("tox") / "bin/tox")], {})
+        artifacts = {"PE_VALIDATE_CACHE": str(self.beside("artifacts"))}
         return self.timed(step, [".tox/suite/bin/pe-validate", "run", "--quiet"], artifacts)
 
     def timed(self, step: str, command: Sequence[str], further: dict[str, str]) -> Step:

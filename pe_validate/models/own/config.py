@@ -34,9 +34,13 @@ class _Table(BaseModel):
 
 
 class Input(_Table):
-    """An input: its shape and type, and how photographs become its values, or the ends between which integers lie."""
+    """An input: its shape and type, and how photographs become its values, or the ends between which integers lie.
+
+    ``dynamic`` has the least and the largest length of axes that may have any, by their number.
+    """
 
     shape: tuple[Size, ...] = Field(min_length=1, max_length=8)
+    dynamic: dict[int, tuple[Size, Size]] = {}
     dtype: Literal["float32", "int32", "int64", "bool"] = "float32"
     preprocessing: str | None = None
     range: tuple[int, int] = (0, 1)
@@ -47,7 +51,26 @@ class Input(_Table):
             raise ValueError(f"'{self.preprocessing}' is none of {', '.join(PREPROCESSINGS)}")
         if "range" in self.model_fields_set and (self.dtype == "float32" or self.range[0] > self.range[1]):
             raise ValueError(f"a range is the least and the largest integer of an input, not {list(self.range)}")
+        for axis, (least, most) in self.dynamic.items():
+            if not 0 <= axis < len(self.shape) or not least <= self.shape[axis] <= most or most < 2:
+                raise ValueError(f"axis {axis} of {list(self.shape)} cannot have lengths from {least} to {most}")
         return self
+
+    @property
+    def declared(self) -> tuple[int, ...]:
+        """The shape, -1 for axes of any length."""
+        return tuple(-1 if axis in self.dynamic else length for axis, length in enumerate(self.shape))
+
+    @property
+    def shown(self) -> tuple[int, ...]:
+        """The shape that exporters are shown: they would take a length of 1 to be meant."""
+        return tuple(max(n, 2) if axis in self.dynamic else n for axis, n in enumerate(self.shape))
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shapes that are validated: as it is given, the least and the largest."""
+        ends = [tuple(self.dynamic.get(a, (n, n))[end] for a, n in enumerate(self.shape)) for end in (0, 1)]
+        return tuple(dict.fromkeys([self.shape, *ends]))
 
 
 class Limit(_Table):

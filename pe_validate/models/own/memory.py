@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from copy import deepcopy
 from itertools import count
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -36,6 +37,7 @@ def register(
     outputs: tuple[str, ...] = (),
     targets: tuple[str, ...] = (),
     answer: str = "tensor",
+    dynamic: Mapping[str, Mapping[int, tuple[int, int]]] = MappingProxyType({}),
 ) -> Model:
     """See :meth:`pe_validate.models.base.Model.from_module`."""
     from pe_validate.models.registry import model_named, models
@@ -43,6 +45,8 @@ def register(
     inputs = _named(module, name, example_inputs)
     if name in models() and name not in _registered:
         raise UsageError(f"There is a model '{name}' already: choose another name.")
+    if unknown := dynamic.keys() - inputs.keys():
+        raise UsageError(f"{name} has no input '{min(unknown)}', only {', '.join(inputs)}.")
     folder = scratch() / f"{name}-{next(_numbers)}"
     folder.mkdir()
     arrays = {called: np.stack(_like(tensor.numpy())) for called, tensor in inputs.items()}
@@ -59,6 +63,8 @@ def register(
         lines.append(f"[models.{json.dumps(name)}.inputs.{json.dumps(called)}]")
         lines.append(f"shape = {list(tensor.shape)}")
         lines.append(f"dtype = {json.dumps(str(tensor.dtype).removeprefix('torch.'))}")
+        ends = ", ".join(f"{axis} = [{least}, {most}]" for axis, (least, most) in dynamic.get(called, {}).items())
+        lines.append(f"dynamic = {{{ends}}}")
     (folder / FILE).write_text("\n".join(lines), encoding="utf-8")
     _forget(name)
     _registered[name] = str(folder / FILE)

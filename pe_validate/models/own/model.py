@@ -24,7 +24,7 @@ from pe_validate.data.limits import Pieces, Tolerance
 from pe_validate.data.recipe import FUSED, HALF, LINEAR
 from pe_validate.data.tensors import OUTPUT_NAME, TensorSpec
 from pe_validate.inputs.contract import contract_named
-from pe_validate.inputs.feed import ArrayFeed, Feed, ImageFeed, IntegerFeed, JointFeed, arrays_in
+from pe_validate.inputs.feed import ArrayFeed, Feed, ImageFeed, IntegerFeed, JointFeed, LengthsFeed, arrays_in
 from pe_validate.inputs.preprocessing import PREPROCESSINGS
 from pe_validate.models.base import DEFAULT_WEIGHTS, Model
 from pe_validate.models.own.config import Entry, Input
@@ -55,8 +55,9 @@ class OwnModel(Model):
             self.inputs, self.feed, self.answer = varied.inputs, varied.feed, varied.answer
             self._varied: Variation | None = varied
         else:
-            self.inputs = tuple(TensorSpec(each, given.shape, given.dtype) for each, given in entry.inputs.items())
+            self.inputs = tuple(TensorSpec(each, given.declared, given.dtype) for each, given in entry.inputs.items())
             self.feed = _feed(name, entry, folder)
+            self.lengths = {each: given.dynamic for each, given in entry.inputs.items() if given.dynamic}
             self.answer = ONE_EMBEDDING if entry.answer == "embedding" else None
             self._varied = None
         self.kinds = entry.targets
@@ -72,6 +73,12 @@ class OwnModel(Model):
         """The outputs; they are known once weights have been loaded."""
         loaded = next(reversed(self._loaded.values()), None)
         return loaded.outputs if loaded else ()
+
+    def example_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Return the shapes of inputs that exporters are shown, by name."""
+        if self._varied is not None:
+            return super().example_shapes()
+        return {name: given.shown for name, given in self._entry.inputs.items()}
 
     def limit(self, kind: str, gate: str) -> Tolerance | None:
         """Return the model's own row of limits for ``TARGET/PRECISION`` and a gate."""
@@ -93,7 +100,7 @@ class OwnModel(Model):
         return self._weights[spec]
 
     def _captured(self, spec: str) -> Weights:
-        from pe_validate.models.own.program import captured, flat, identity, joint, read_captured, specs, tensors
+        from pe_validate.models.own.program import flat, identity, joint, read_captured, specs, tensors
         from pe_validate.models.weights import Weights
 
         if spec.startswith(CAPTURED):
@@ -109,7 +116,7 @@ class OwnModel(Model):
                 raise LoadError(
                     f"{self.name} gives {', '.join(chosen)}, and its answer is one embedding: name it in 'outputs'."
                 )
-            program = captured(self.name, module, tuple(zeros.values()))
+            program = self._capture(module)
             parts = self._parts_deployed(module)
             forms = {form: identity(each) for form, each in parts.items()}
             digest = joint(identity(program), forms)
@@ -121,12 +128,11 @@ class OwnModel(Model):
     def _parts_deployed(self, module: nn.Module) -> dict[str, Any]:
         """Return the program of ``module`` in each form, if parts of it know their own deployable forms."""
         from pe_validate.models.own.parts import with_parts_deployed
-        from pe_validate.models.own.program import captured
 
         found, probe = {}, self._probe()
-        for form in (FUSED, LINEAR, HALF) if self._entry.rewrites else ():
+        for form in (FUSED, LINEAR, HALF) if self._rewrites else ():
             if deployed := with_parts_deployed(module, form, probe):
-                found[form] = captured(self.name, deployed, tuple(self._zeros().values()))
+                found[form] = self._capture(deployed)
         return found
 
     def load(self, weights: Weights) -> nn.Module:
@@ -140,21 +146,32 @@ class OwnModel(Model):
 
     def deployable(self, module: Any, form: str) -> nn.Module:
         """Return the captured program as a module with its own tensors, rewritten for ``form`` where that is exact."""
-        from pe_validate.models.own.program import captured, copy_of, form_path, module_of, read_program
+        from pe_validate.models.own.program import copy_of, form_path, module_of, read_program
         from pe_validate.models.own.rewrites import rewritten
 
         known = next((each for each in self._loaded.values() if each.module is module), None)
-        if known and self._entry.rewrites and form_path(known.path, form).exists():
+        if known and self._rewrites and form_path(known.path, form).exists():
             program = read_program(form_path(known.path, form))
         else:
-            program = known.program if known else captured(self.name, module, tuple(self._zeros().values()))
+            program = known.program if known else self._capture(module)
         found = module_of(program)
-        return rewritten(found, form, self._probe()) if self._entry.rewrites else copy_of(found)
+        return rewritten(found, form, self._probe()) if self._rewrites else copy_of(found)
+
+    @property
+    def _rewrites(self) -> bool:
+        """True if it is rewritten for targets: rewrites are proved for one shape."""
+        return self._entry.rewrites and not self.lengths
+
+    def _capture(self, module: nn.Module) -> Any:
+        from pe_validate.models.own.program import captured
+
+        return captured(self.name, module, tuple(self._zeros().values()), self.dynamic_shapes())
 
     def _zeros(self) -> dict[str, Tensor]:
         import torch
 
-        return {spec.name: torch.zeros(spec.shape, dtype=getattr(torch, spec.dtype)) for spec in self.inputs}
+        shown = self.example_shapes()
+        return {spec.name: torch.zeros(shown[spec.name], dtype=getattr(torch, spec.dtype)) for spec in self.inputs}
 
     def _probe(self) -> tuple[Tensor, ...]:
         """Return random inputs on which a rewrite is proved."""
@@ -224,14 +241,23 @@ def _feed(name: str, entry: Entry, folder: Path) -> Feed:
     Raises:
         UsageError: a preprocessing is named, and the input is no image.
     """
+    only = len(entry.inputs) == 1
     parts: list[Feed] = []
     for called, given in entry.inputs.items():
         if entry.feed:
-            only = called if len(entry.inputs) > 1 else None
-            parts.append(_StoredFeed(_noise(given), folder / entry.feed, only))
+            parts.append(_StoredFeed(_noise(given), folder / entry.feed, None if only else called))
         else:
             parts.append(_image_feed(name, given) or _noise(given))
-    return parts[0] if len(parts) == 1 else JointFeed(tuple(parts))
+    whole = parts[0] if only else JointFeed(tuple(parts))
+    ends = [[each.shapes[min(end, len(each.shapes) - 1)] for each in entry.inputs.values()] for end in (1, 2)]
+    further: dict[str, Feed] = {}
+    for shapes in ends:
+        if shapes == [each.shape for each in entry.inputs.values()]:
+            continue
+        sized = [each.model_copy(update={"shape": n}) for each, n in zip(entry.inputs.values(), shapes, strict=True)]
+        feeds = [_image_feed(name, each) or _noise(each) for each in sized]
+        further[" and ".join("×".join(map(str, n)) for n in shapes)] = feeds[0] if only else JointFeed(tuple(feeds))
+    return LengthsFeed(whole, further) if further else whole
 
 
 def _noise(given: Input) -> ArrayFeed | IntegerFeed:

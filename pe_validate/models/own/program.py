@@ -100,14 +100,18 @@ def flat(
     return (module if plain else Flat(module, names, chosen)), chosen
 
 
-def captured(name: str, module: nn.Module, given: tuple[Tensor, ...]) -> ExportedProgram:
-    """Return the program of ``module`` for inputs of the shapes of those ``given``.
+def captured(
+    name: str, module: nn.Module, given: tuple[Tensor, ...], dynamic_shapes: tuple[dict[int, object], ...] | None = None
+) -> ExportedProgram:
+    """Return the program of ``module`` for inputs of the shapes of those ``given``, but for axes of any length.
 
     Raises:
         LoadError: ``torch.export`` cannot trace it.
     """
+    # The inputs of Flat are one argument.
+    shapes = (dynamic_shapes,) if dynamic_shapes and isinstance(module, Flat) else dynamic_shapes
     try:
-        return torch.export.export(module, given)
+        return torch.export.export(module, given, dynamic_shapes=shapes)
     except Exception as error:
         raise LoadError(
             f"{name} cannot be captured by torch.export, on which every target is built: {first_line(error)}; "
@@ -164,7 +168,11 @@ def specs(program: ExportedProgram, names: Sequence[str]) -> tuple[TensorSpec, .
     (answers,) = next(node for node in program.graph.nodes if node.op == "output").args
     values = (node.meta["val"] for node in answers)
     return tuple(
-        TensorSpec(name, tuple(map(int, value.shape)), str(value.dtype).removeprefix("torch."))
+        TensorSpec(
+            name,
+            tuple(size if isinstance(size, int) else -1 for size in value.shape),
+            str(value.dtype).removeprefix("torch."),
+        )
         for name, value in zip(names, values, strict=True)
     )
 

@@ -26,6 +26,7 @@ class OnnxTarget(Target):
     name = "onnx"
     suffix = ".onnx"
     other_suffixes = (".ort",)
+    any_length = True
     title = "ONNX"
     precisions: ClassVar[Mapping[str, Recipe]] = {"fp32": Recipe(FUSED)}
     recommended = ("fp32",)

@@ -23,6 +23,7 @@ def write_onnx(module: nn.Module, example: Example, path: Path, metadata: dict[s
         example.tensors,
         dynamo=True,
         verbose=False,
+        dynamic_shapes=example.dynamic_shapes,
         input_names=list(example.inputs),
         output_names=list(example.outputs),
     )

@@ -25,6 +25,7 @@ class Pt2Target(Target):
     suffix = ".pt2"
     title = "PyTorch exported program"
     precisions: ClassVar[Mapping[str, Recipe]] = {"fp32": Recipe(FUSED)}
+    any_length = True
     keeps_names = False
     preload = ("pe_validate.targets.pt2.program",)
     writers = ("pe_validate.targets.pt2.program",)

@@ -30,7 +30,7 @@ def write_pt2(module: nn.Module, example: Example, path: Path, metadata: dict[st
     Raises:
         Exception: whatever ``torch.export`` raises; the caller names the stage.
     """
-    program = torch.export.export(module, example.tensors)
+    program = torch.export.export(module, example.tensors, dynamic_shapes=example.dynamic_shapes)
     torch.export.save(program, path, extra_files={METADATA: json.dumps(metadata)})
 
 
