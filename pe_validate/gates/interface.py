@@ -38,8 +38,8 @@ class InterfaceGate(Gate):
         return self._judge_contract(evidence, runtime) or self._handed(evidence, runtime)
 
     def _handed(self, evidence: Evidence, runtime: Runtime) -> Verdict | None:
-        """Say how an app hands over what the numbers have shown to be right, or not; None if as a plain array."""
-        said = [
+        """Say how an app calls what the numbers have shown to be right, or not; None if with plain arrays alone."""
+        handed = [
             f"for '{spec.name}' a pixel buffer, {spec.shape[-1]} pixels wide and {spec.shape[-2]} high, which Core ML "
             f"reads as {spec.pixels}; it does not normalise"
             for spec in runtime.inputs
@@ -49,8 +49,13 @@ class InterfaceGate(Gate):
             for spec in (*runtime.inputs, *runtime.outputs)
             if spec.order
         ]
-        finding = f"an app hands over {' and '.join(said)}."
-        return decide(evidence.case, self.name, True, finding, producer=runtime.producer) if said else None
+        said = [f"an app hands over {' and '.join(handed)}"] if handed else []
+        if len(runtime.outputs) > len(evidence.model.outputs):
+            judged = " and ".join(f"'{runtime.outputs[index].name}'" for index in runtime.wanted())
+            said.append(f"of its {len(runtime.outputs)} outputs {judged} was judged, and no other")
+        return (
+            decide(evidence.case, self.name, True, f"{'; '.join(said)}.", producer=runtime.producer) if said else None
+        )
 
     def _judge_contract(self, evidence: Evidence, runtime: Runtime) -> Verdict | None:
         """Judge the differences that a file shows, or that were said to be meant; None if there are none."""

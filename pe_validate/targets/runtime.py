@@ -85,6 +85,11 @@ class Runtime(ABC):
             return tuple(places[name] for name in names)
         if self.output_name is None and len(self.outputs) == len(names):  # known by their places alone
             return tuple(range(len(names)))
+        if self.output_name is None and self.interface and len(names) == 1:  # or by its shape
+            (wanted,) = self.interface.outputs
+            fitting = [index for index, spec in enumerate(self.outputs) if spec.accepts(wanted.shape)]
+            if len(fitting) == 1:
+                return tuple(fitting)
         listed = ", ".join(map(str, self.outputs)) or "nothing"
         raise RunError(f"The artifact gives {listed}; say which one is to be validated.")
 

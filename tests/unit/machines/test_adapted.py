@@ -126,6 +126,28 @@ def test_what_no_file_declares_is_red_until_it_is_meant(checked: Callable[..., R
     assert "which is meant" in said.sentence
 
 
+class WithFewer(nn.Module):
+    def __init__(self, tower: nn.Module) -> None:
+        super().__init__()
+        self.tower = tower
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.tower(image)
+        return features[:, :8], features
+
+
+def test_of_several_outputs_the_one_that_has_the_models_shape_is_judged_and_named(
+    nano: Reference, tmp_path: Path
+) -> None:
+    example, path = Example({"image": IMAGE}, ("short", "long")), tmp_path / "two.onnx"
+    target_named("onnx").write(WithFewer(nano.module).eval(), example, path, {"model": "PE-Nano"}, "fp32")
+    result = check(Claim(path, ONNX, Structure()), nano)
+    assert result.status == "pass", result.sentences
+    said = result.verdict("interface")
+    assert said
+    assert "of its 2 outputs 'long' was judged, and no other" in said.sentence
+
+
 def test_a_contract_of_the_configuration_holds_without_being_said_again(
     nano: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
