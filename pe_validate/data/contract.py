@@ -14,8 +14,8 @@ class Contract:
     """The differences of a file's interface to its model's, each a word; :data:`AS_IS` where there is none.
 
     ``layout``: the axes of the input, such as ``NHWC`` or ``CHW``. ``values``: what an app gives: ``bytes`` (0 to 255),
-    or the name of another preprocessing than the model's. ``batch``: the number of images that every call takes.
-    ``output``: ``normalised`` (to length 1) or ``scaled``.
+    ``quantised``, or the name of another preprocessing than the model's. ``batch``: the number of images that every
+    call takes. ``output``: ``normalised`` (to length 1) or ``scaled``.
     """
 
     layout: str = AS_IS
@@ -32,7 +32,7 @@ class Contract:
     @property
     def told(self) -> str:
         """The same for a reader: what to give, and what comes back."""
-        values = {"bytes": "pixels from 0 to 255", "unit": "values from 0 to 1"}.get(self.values, self.values)
+        values = VALUES.get(self.values, self.values)
         parts = [
             f"axes {self.layout}" * bool(self.layout),
             (values if " " in values else f"values by the preprocessing '{values}'") * bool(values),
@@ -66,6 +66,14 @@ class Contract:
                 raise ValueError(f"'{word}' is no word of a contract")
         return cls(batch=batch, **found)
 
+
+QUANTISED: Final = "quantised"
+VALUES: Final = {
+    "bytes": "pixels from 0 to 255",
+    "unit": "values from 0 to 1",
+    QUANTISED: "integers, values divided by its scale plus its zero point",
+}
+"""What an app gives, in words."""
 
 NORMALISED: Final = "normalised"
 SCALED: Final = "scaled"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import prod
 
+from pe_validate.data.tensors import Quantised
+
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
@@ -50,6 +52,8 @@ class Structure:
     weights: tuple[Weight, ...] = ()
     takes_pixels: bool = False
     """True if an app hands over pixels of 8 bits in place of an array."""
+    quantised: Quantised | None = None
+    """How an app makes the integers of the only input, if the file takes such."""
     results: dict[str, int] = field(default_factory=dict, hash=False)
     """Number of computed values, by declared type; conversions to another type do not count."""
 

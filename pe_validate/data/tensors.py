@@ -60,6 +60,18 @@ class TensorSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Quantised:
+    """An input of integers, each of which stands for ``(integer - zero) * scale``."""
+
+    scale: float
+    zero: int
+    dtype: str
+
+    def __str__(self) -> str:
+        return f"{self.dtype} with scale {self.scale:g} and zero point {self.zero}"
+
+
+@dataclass(frozen=True, slots=True)
 class Interface:
     """What a model takes and gives, in order."""
 

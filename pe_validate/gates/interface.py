@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pe_validate.data.verdict import Verdict
 from pe_validate.gates.base import Gate, Subject, decide
+from pe_validate.inputs.feed import QuantisedFeed
 from pe_validate.machines.adapted import AdaptedRuntime
 from pe_validate.targets.registry import recipe
 
@@ -64,6 +65,8 @@ class InterfaceGate(Gate):
             return None
         declared, own = (", ".join(map(str, specs)) for specs in (runtime.declared[0], evidence.model.inputs))
         finding = f"it takes {declared}, where the model takes {own}; an app must give it {found.told}"
+        if isinstance(evidence.model.feed, QuantisedFeed):
+            finding += f" ({evidence.model.feed.quantised})"
         meant = evidence.accepted is not None
         finding += ", which is meant." if meant else f"; its numbers are judged so. Meant? Say --contract {found}."
         return decide(evidence.case, self.name, meant, finding, producer=runtime.producer)

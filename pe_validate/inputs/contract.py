@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pe_validate.data.contract import OUTPUTS, Contract
+from pe_validate.data.contract import OUTPUTS, QUANTISED, Contract
 from pe_validate.inputs.preprocessing import PREPROCESSINGS
 
 
@@ -14,9 +14,9 @@ def contract_named(text: str) -> Contract:
     """
     try:
         found = Contract.parse(text)
-        if found.values not in ("", *PREPROCESSINGS):
+        if found.values not in ("", QUANTISED, *PREPROCESSINGS):
             raise ValueError(f"'{found.values}' is no word of a contract")
     except ValueError as error:
-        words = ", ".join(("NHWC or another layout", *PREPROCESSINGS, "batch=N", *OUTPUTS))
+        words = ", ".join(("NHWC or another layout", *PREPROCESSINGS, QUANTISED, "batch=N", *OUTPUTS))
         raise ValueError(f"{error}: its words are {words}") from error
     return found

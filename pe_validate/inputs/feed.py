@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pe_validate.data.tensors import Quantised
 from pe_validate.inputs.preprocessing import PREPROCESSINGS, Preprocessing
 from pe_validate.system.errors import LoadError
 
@@ -224,6 +225,42 @@ class LengthsFeed(Feed):
     def extremes(self) -> tuple[Sample, ...]:
         """Return the smallest values and the largest, at the usual length."""
         return self.usual.extremes()
+
+
+@dataclass(frozen=True, slots=True)
+class QuantisedFeed(Feed):
+    """The inputs of a feed, as far as integers hold them."""
+
+    exact: Feed
+    quantised: Quantised
+
+    def samples(self, photographs: Path | None = None) -> tuple[Sample, ...]:
+        """Return its samples, rounded."""
+        return self._rounded(self.exact.samples(photographs))
+
+    def crops(self, count: int, seed: int, photographs: Path | None = None) -> tuple[Sample, ...]:
+        """Return its crops, rounded."""
+        return self._rounded(self.exact.crops(count, seed, photographs))
+
+    def extremes(self) -> tuple[Sample, ...]:
+        """Return the smallest and the largest values, rounded."""
+        return self._rounded(self.exact.extremes())
+
+    def integers(self, values: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Return the integers that stand for values, as float32."""
+        import numpy as np
+
+        ends = np.iinfo(self.quantised.dtype)
+        found = np.rint(np.asarray(values, np.float32) / np.float32(self.quantised.scale)) + self.quantised.zero
+        return np.asarray(np.clip(found, ends.min, ends.max), np.float32)
+
+    def _rounded(self, samples: tuple[Sample, ...]) -> tuple[Sample, ...]:
+        from pe_validate.inputs.images import Sample
+
+        return tuple(Sample(sample.name, partial(self._values, sample)) for sample in samples)
+
+    def _values(self, sample: Sample) -> tuple[NDArray[np.float32]]:
+        return ((self.integers(sample.image) - self.quantised.zero) * self.quantised.scale,)
 
 
 def _joined(parts: Sequence[Sequence[Sample]]) -> tuple[Sample, ...]:

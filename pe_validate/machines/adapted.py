@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pe_validate.data.compare import compare, unit
-from pe_validate.data.contract import NORMALISED, SCALED, Contract
+from pe_validate.data.contract import NORMALISED, QUANTISED, SCALED, Contract
 from pe_validate.data.outputs import Array, Outputs
 from pe_validate.data.tensors import TensorSpec
-from pe_validate.inputs.feed import ImageFeed
+from pe_validate.inputs.feed import ImageFeed, QuantisedFeed
 from pe_validate.inputs.images import pixels_of
 from pe_validate.inputs.preprocessing import PREPROCESSINGS
 from pe_validate.models.base import Model
@@ -109,6 +109,8 @@ def _ways(declared: TensorSpec, model: Model) -> Iterator[Contract]:
         return
     axes, batch = layout
     plain = Contract(layout="" if axes == _axes(model.input.shape) else axes, batch=batch)
+    if isinstance(model.feed, QuantisedFeed):
+        yield replace(plain, values=QUANTISED)
     if declared.kind == "f":
         yield plain
     if isinstance(model.feed, ImageFeed):
@@ -142,6 +144,8 @@ def _layout(declared: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[str, in
 
 def _values(image: NDArray[np.generic], model: Model, values: str) -> NDArray[np.floating]:
     """Return an input of the model by another preprocessing of the same pixels."""
+    if values == QUANTISED and isinstance(model.feed, QuantisedFeed):
+        return model.feed.integers(image)
     if not values or not isinstance(model.feed, ImageFeed):
         return np.asarray(image, np.float32)
     axis = -1 if model.feed.channels_last else 1

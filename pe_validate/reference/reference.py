@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,8 @@ from pe_validate.data.case import Case
 from pe_validate.data.outputs import Outputs
 from pe_validate.data.progress import Counted, uncounted
 from pe_validate.data.recipe import Recipe
+from pe_validate.data.tensors import Quantised
+from pe_validate.inputs.feed import QuantisedFeed
 from pe_validate.inputs.images import Sample
 from pe_validate.models.base import DEFAULT_WEIGHTS, Model
 from pe_validate.models.registry import model_named
@@ -159,6 +162,13 @@ class Reference:
             if recipe(case).scheme.calibrated:
                 made_of += f", {digest_of(calibration_images(case, self.calibration))}"
         return Question(self.model.name, self.weights.sha256, asked, made_of, code, tools, inputs, self.model.interface)
+
+
+def of_quantised(reference: Reference, quantised: Quantised) -> Reference:
+    """Return the reference with the inputs that a file with such integers can be given."""
+    model = copy(reference.model)
+    model.feed = QuantisedFeed(model.feed, quantised)
+    return replace(reference, model=model, inputs=model.feed.samples(reference.photographs))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from pe_validate.gates.evidence import Evidence
 from pe_validate.gates.identity import IDENTITY
 from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.models.registry import model_named
-from pe_validate.reference.reference import Reference
+from pe_validate.reference.reference import Reference, of_quantised
 from pe_validate.system.errors import UsageError
 from pe_validate.targets.base import Target
 from pe_validate.targets.registry import target_of, targets
@@ -92,11 +92,13 @@ def structure_of(claim: Claim) -> Structure:
 
 
 def as_handed_over(reference: Reference, structure: Structure) -> Reference:
-    """Return the reference with the inputs that an app hands over to such a file: pixels, or those of the model.
+    """Return the reference with what an app can hand over to such a file: pixels, integers, or the model's inputs.
 
     Raises:
         RunError: it takes pixels, and how the model's inputs are made from pixels is not known.
     """
+    if structure.quantised:
+        return of_quantised(reference, structure.quantised)
     if not structure.takes_pixels:
         return reference
     from pe_validate.reference.pixels import of_pixels

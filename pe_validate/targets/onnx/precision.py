@@ -12,6 +12,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from pe_validate.data.structure import Structure, Weight
+from pe_validate.data.tensors import Quantised
 from pe_validate.system.allowance import memory_for
 from pe_validate.system.errors import RunError
 from pe_validate.system.process import Child, ChildError
@@ -30,6 +31,9 @@ LAYERS: Final = {
     "QLinearConv": "convolution",
 }
 """Operators that multiply by a matrix of weights."""
+
+INTEGERS: Final = ("uint8", "int8", "uint16", "int16")
+"""Types of inputs that may stand for fractions."""
 
 READ_TIMEOUT: Final = 120.0
 """In seconds, for files of gigabytes."""
@@ -54,15 +58,31 @@ def structure(path: Path) -> Structure:
         graph = onnx.load(path, load_external_data=False).graph
     except (DecodeError, ValueError, OSError) as error:
         raise RunError(f"'{path}' is truncated or not an ONNX model; export it again.") from error
-    return Structure(weights=tuple(_weights(graph)), results=dict(Counter(_results(graph))))
+    weights, results = tuple(_weights(graph)), dict(Counter(_results(graph)))
+    return Structure(weights=weights, results=results, quantised=_quantised(graph))
+
+
+def _quantised(graph: onnx.GraphProto) -> Quantised | None:
+    """Return how the integers of the only input are made, if all that reads them is DequantizeLinear by one scale."""
+    stored = _stored(graph)
+    inputs = [value for value in graph.input if value.name not in stored]
+    if len(inputs) != 1 or type_name(inputs[0].type.tensor_type.elem_type) not in INTEGERS:
+        return None
+    readers = [node for node in graph.node if inputs[0].name in node.input]
+    numbers = {(*node.input[1:3], "")[:2] for node in readers if node.op_type == "DequantizeLinear"}
+    if len(numbers) != 1 or any(node.op_type != "DequantizeLinear" for node in readers):
+        return None
+    scale, zero = (stored.get(name) for name in numbers.pop())
+    if scale is None or prod(scale.dims) != 1:
+        return None
+    found = int(onnx.numpy_helper.to_array(zero).item()) if zero is not None else 0
+    dtype = type_name(inputs[0].type.tensor_type.elem_type)
+    return Quantised(float(onnx.numpy_helper.to_array(scale).item()), found, dtype)
 
 
 def _weights(graph: onnx.GraphProto) -> Iterator[Weight]:
     """Yield the constants that a product reads, directly or through operators that only reshape or dequantise."""
-    stored = {tensor.name: tensor for tensor in graph.initializer}
-    for node in graph.node:
-        if node.op_type == "Constant" and node.attribute and node.attribute[0].HasField("t"):
-            stored[node.output[0]] = node.attribute[0].t
+    stored = _stored(graph)
     origin = {node.output[0]: node for node in graph.node if node.op_type in _PASSING}
     for node in graph.node:
         if node.op_type not in LAYERS:
@@ -75,6 +95,15 @@ def _weights(graph: onnx.GraphProto) -> Iterator[Weight]:
                 kind = _storage(node, tensor)
                 yield Weight(tensor.name, tuple(tensor.dims), kind, 0, LAYERS[node.op_type])
                 break
+
+
+def _stored(graph: onnx.GraphProto) -> dict[str, onnx.TensorProto]:
+    """Return the constants of a graph, by name."""
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant" and node.attribute and node.attribute[0].HasField("t"):
+            stored[node.output[0]] = node.attribute[0].t
+    return stored
 
 
 _PASSING: Final = ("DequantizeLinear", "Cast", "Transpose", "Reshape", "Identity", "Squeeze", "Unsqueeze")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import onnx
+import onnx.numpy_helper
 import pytest
 import torch
 from nano import case
@@ -20,7 +23,7 @@ from pe_validate.inputs.contract import contract_named
 from pe_validate.reference.reference import Reference, reference
 from pe_validate.targets.base import Example
 from pe_validate.targets.registry import target_named
-from pe_validate.walk.check import Claim, check
+from pe_validate.walk.check import Claim, check, claimed
 
 ONNX = case("fp32", "onnx")
 
@@ -124,6 +127,36 @@ def test_what_no_file_declares_is_red_until_it_is_meant(checked: Callable[..., R
     said = result.verdict("interface")
     assert said
     assert "which is meant" in said.sentence
+
+
+def quantise_input(path: Path, scale: float, zero: int) -> None:
+    """Put a DequantizeLinear before all that reads the input, as quantisers of whole graphs do."""
+    model = onnx.load(path)
+    (taken,) = model.graph.input
+    for node in model.graph.node:
+        node.input[:] = ["dequantised" if name == taken.name else name for name in node.input]
+    stored = {"scale of input": np.array(scale, np.float32), "zero of input": np.array(zero, np.int8)}
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(value, name) for name, value in stored.items())
+    node = onnx.helper.make_node("DequantizeLinear", [taken.name, *stored], ["dequantised"])
+    model.graph.node.insert(0, node)
+    taken.type.tensor_type.elem_type = onnx.TensorProto.INT8
+    onnx.save(model, path)
+
+
+def test_an_input_of_quantised_integers_is_given_such_and_the_model_what_they_stand_for(
+    nano: Reference, tmp_path: Path
+) -> None:
+    path = tmp_path / "int8.onnx"
+    target_named("onnx").write(nano.module, Example.of(IMAGE), path, {"model": "PE-Nano"}, "fp32")
+    quantise_input(path, 1 / 120, -3)
+    claim = claimed(path, "PE-Nano", "fp32")
+    result = check(replace(claim, structure=Structure()), nano)
+    interface = result.verdict("interface")
+    assert interface
+    assert [verdict.gate for verdict in result.verdicts if verdict.status == "fail"] == ["interface"], result.sentences
+    assert "(int8 with scale 0.00833333 and zero point -3)" in interface.sentence
+    assert "Say --contract quantised" in interface.sentence
+    assert check(claim, nano, contract=contract_named("quantised")).status == "pass"
 
 
 class WithFewer(nn.Module):
