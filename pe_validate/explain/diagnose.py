@@ -106,7 +106,7 @@ def _and(form: Diagnosis, artifact: Diagnosis) -> Diagnosis:
 def overflowing(suspect: Suspect, evidence: Evidence) -> Diagnosis | None:
     """Return the diagnosis of answers that are not finite, if float32 values of the lowered form exceed float16."""
     lost = [s for s in suspect.samples if not np.isfinite(suspect.found[s.name]).all()]
-    lost = [s for s in lost if np.isfinite(evidence.reference.trained.features[s.name]).all()]
+    lost = [s for s in lost if np.isfinite(suspect.trained[s.name]).all()]
     if not lost:
         return None
     import torch
@@ -114,7 +114,7 @@ def overflowing(suspect: Suspect, evidence: Evidence) -> Diagnosis | None:
     from pe_validate.explain.on_model import largest
 
     form = evidence.reference.rewrite(evidence.case, exact=False).module
-    found = largest(form, torch.from_numpy(lost[0].image))
+    found = largest(form, tuple(map(torch.from_numpy, lost[0].values)))
     if found <= LARGEST_HALF:
         return None
     words = f"with values of up to {found:,.0f}, and float16 holds {LARGEST_HALF:,.0f}"

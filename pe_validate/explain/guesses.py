@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial, reduce
+from itertools import combinations
 from math import inf
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from pe_validate.data.compare import compare
 from pe_validate.explain.on_input import OnInput, on_input
 from pe_validate.explain.on_output import ON_OUTPUT, OnOutput
-from pe_validate.explain.suspect import Array, Ask, Suspect, asking
+from pe_validate.explain.suspect import Array, Ask, Suspect, asking, of_output
 from pe_validate.inputs.images import Sample
 from pe_validate.models.mistake import Mistake, NoSuchPartError
 
@@ -86,14 +87,14 @@ def as_it_should_be(suspect: Suspect) -> Guess:
 
 def unaltered(suspect: Suspect) -> Guess:
     """Return the guess that it is the float32 model, without the rounding that it should have."""
-    trained = suspect.reference.trained.features
-    return Guess("", (), "", lambda sample: _double(trained[sample.name]), suspect.noise_db)
+    return Guess("", (), "", lambda sample: _double(suspect.trained[sample.name]), suspect.noise_db)
 
 
 def singles(suspect: Suspect) -> Iterator[Guess]:
     """Yield every guess of one mistake, the cheap ones first."""
     yield from with_outputs(as_it_should_be(suspect), suspect)
     yield from _among_answers(suspect)
+    yield from _inputs_exchanged(suspect)
     for change in on_input(suspect.reference.model, suspect.reference.photographs):
         yield _fed(suspect, change)
     for mistake in _mistakes(suspect):
@@ -110,11 +111,11 @@ def _labelled(suspect: Suspect) -> Iterator[Guess]:
     for name, label in suspect.labels.items():
         other = label()
         words = f"in {name}, under the name {suspect.case.precision}"
-        yield Guess("label", (f"label {name}",), words, partial(_of_image, other.ask), other.limit_db)
+        yield Guess("label", (f"label {name}",), words, partial(_of_sample, other.ask), other.limit_db)
 
 
-def _of_image(ask: Ask, sample: Sample) -> Array:
-    return ask(sample.image)
+def _of_sample(ask: Ask, sample: Sample) -> Array:
+    return ask(*sample.values)
 
 
 def _mistakes(suspect: Suspect) -> Iterator[Mistake]:
@@ -122,8 +123,8 @@ def _mistakes(suspect: Suspect) -> Iterator[Mistake]:
 
     from pe_validate.explain import on_model
 
-    module, image = suspect.reference.module, torch.from_numpy(suspect.samples[0].image)
-    gelus, norms = (on_model.calls(module, operator, image) for operator in (on_model.GELU, on_model.LAYER_NORM))
+    module, given = suspect.reference.module, tuple(map(torch.from_numpy, suspect.samples[0].values))
+    gelus, norms = (on_model.calls(module, operator, given) for operator in (on_model.GELU, on_model.LAYER_NORM))
     yield from on_model.operators_exchanged(gelus, norms)
     yield from on_model.weights_rounded()
     yield from suspect.reference.model.mistakes()
@@ -157,8 +158,8 @@ def with_tensors_of_the_file(suspect: Suspect) -> Iterator[Guess]:
     for form in suspect.forms():
         if (found := with_stored(form.module, form.stored)) is None:
             continue
-        ask = asking(found.module, form.dtype)
-        yield Guess("tensors", found.names, found.saying, partial(_of_image, ask), suspect.limit_db)
+        ask = asking(found.module, form.dtype, suspect.output)
+        yield Guess("tensors", found.names, found.saying, partial(_of_sample, ask), suspect.limit_db)
 
 
 def _among_answers(suspect: Suspect) -> Iterator[Guess]:
@@ -174,6 +175,34 @@ def _among_answers(suspect: Suspect) -> Iterator[Guess]:
 
     yield Guess("answers", ("one call late",), "one call late", late, suspect.limit_db)
     yield Guess("answers", ("constant",), "with one answer to every input", constant, 100.0)
+    for place, spec in enumerate(suspect.reference.model.outputs):
+        if place != suspect.output:
+            other = of_output(suspect.reference, suspect.reference.trained, place)
+            words = f"with its output '{spec.name}' in the place of another"
+            yield Guess("answers", ("outputs exchanged",), words, partial(_among, other), suspect.noise_db)
+
+
+def _among(answers: Mapping[str, NDArray[np.float32]], sample: Sample) -> Array:
+    return _double(answers[sample.name])
+
+
+def _inputs_exchanged(suspect: Suspect) -> Iterator[Guess]:
+    """Yield guesses that two inputs of the same shape and type were taken for one another."""
+    inputs = suspect.reference.model.inputs
+    for one, other in combinations(range(len(inputs)), 2):
+        if (inputs[one].shape, inputs[one].dtype) != (inputs[other].shape, inputs[other].dtype):
+            continue
+        order = list(range(len(inputs)))
+        order[one], order[other] = other, one
+        words = f"fed with '{inputs[one].name}' and '{inputs[other].name}' exchanged"
+        yield Guess("input", ("inputs exchanged",), words, partial(_reordered, suspect, order), suspect.limit_db)
+
+
+def _reordered(suspect: Suspect, order: Sequence[int], sample: Sample) -> Array | None:
+    try:
+        return suspect.graph(*(sample.values[place] for place in order))
+    except (RuntimeError, IndexError):  # PyTorch's: tokens out of range
+        return None
 
 
 def _fed(suspect: Suspect, change: OnInput) -> Guess:
@@ -200,14 +229,14 @@ def altered(suspect: Suspect, *mistakes: Mistake, change: OnInput | None = None)
     @cache
     def ask() -> Ask:
         try:
-            return asking(reduce(_alter, mistakes, module))
+            return asking(reduce(_alter, mistakes, module), output=suspect.output)
         except NoSuchPartError:
-            return asking(reduce(_alter, mistakes[::-1], module))
+            return asking(reduce(_alter, mistakes[::-1], module), output=suspect.output)
 
     def exact(sample: Sample) -> Array | None:
-        image = change.change(sample) if change else sample.image
+        image = change.change(sample) if change else None
         try:
-            return None if image is None else ask()(image)
+            return None if change and image is None else ask()(*(sample.values if image is None else (image,)))
         except (NoSuchPartError, RuntimeError):  # an altered model need not run: PyTorch refuses shapes that do not fit
             return None
 
@@ -215,14 +244,14 @@ def altered(suspect: Suspect, *mistakes: Mistake, change: OnInput | None = None)
     saying = " and ".join(each.saying for each in (change, *mistakes) if each)
     topic = mistakes[-1].topic
     mistake = mistakes[0] if len(mistakes) == 1 else None
-    known = _known(suspect, (names, saying))
+    known = _known(suspect, (names, saying, suspect.output))
     plain = Guess(topic, names, saying, exact, suspect.noise_db, change, mistake, float32=True, known=known)
     yield plain
     if suspect.graph_differs and change is None:
 
         def rounded(sample: Sample) -> Array | None:
             answer = plain(sample)
-            trained = _double(suspect.reference.trained.features[sample.name])
+            trained = _double(suspect.trained[sample.name])
             if answer is None or answer.shape != trained.shape:
                 return None
             return answer + (_double(suspect.expected[sample.name]) - trained)

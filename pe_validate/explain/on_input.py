@@ -65,6 +65,8 @@ def on_input(model: Model, folder: Path | None = None) -> tuple[OnInput, ...]:
 
     ``folder`` holds the photographs that its samples were made of, by default the project's own.
     """
+    if len(model.inputs) != 1:
+        return ()
     feed, shape = model.feed, model.input.shape
     if len(shape) != 4 or 3 not in (shape[1], shape[3]):
         return ()

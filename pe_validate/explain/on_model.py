@@ -5,7 +5,7 @@ Operators are exchanged while the module runs, so that nothing need be known of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -69,17 +69,17 @@ class _Largest(TorchDispatchMode):
         return result
 
 
-def largest(module: nn.Module, image: Tensor) -> float:
-    """Return the largest magnitude among the values that ``module`` computes for an image."""
+def largest(module: nn.Module, given: Sequence[Tensor]) -> float:
+    """Return the largest magnitude among the values that ``module`` computes for these inputs."""
     with torch.no_grad(), _Largest() as noting:
-        module(image)
+        module(*given)
     return float(noting.found)
 
 
-def calls(module: nn.Module, operator: Operator, image: Tensor) -> int:
-    """Return how often ``module`` calls an operator for one input."""
+def calls(module: nn.Module, operator: Operator, given: Sequence[Tensor]) -> int:
+    """Return how often ``module`` calls an operator."""
     with torch.no_grad(), _Exchange(operator, operator) as counting:
-        module(image)
+        module(*given)
     return int(counting.calls)
 
 

@@ -18,7 +18,7 @@ from pe_validate.data.verdict import Verdict
 from pe_validate.explain.diagnose import diagnose, diagnosis_of
 from pe_validate.explain.on_model import integers
 from pe_validate.explain.on_tensors import with_stored
-from pe_validate.explain.suspect import Suspect, asking
+from pe_validate.explain.suspect import Ask, Suspect, asking, of_output
 from pe_validate.gates.evidence import Evidence
 from pe_validate.models.base import Model
 from pe_validate.models.mistake import twin
@@ -217,3 +217,78 @@ def test_integers_are_as_many_as_the_bits_allow(bits: int, group: int | None) ->
 def test_the_sentence_has_the_numbers() -> None:
     found = Diagnosis(CASE, "loss", ("bgr",), "fed with BGR", 118.2, 4.1, 10.0, 30, 0.5)
     assert found.sentence == "Somebodys/onnx/fp32 is the model fed with BGR (118 dB; as it should be, 4 dB)."
+
+
+class Pair(nn.Module):
+    """Two inputs that are alike, and two outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right, self.norm = nn.Linear(8, 6), nn.Linear(8, 6), nn.LayerNorm(6)
+
+    def forward(self, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+        x = F.gelu(self.norm(self.left(left) - self.right(right)))
+        return x * 2, x.square() + left[:, :6]
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Reference]:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = Pair().eval().requires_grad_(False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, "")
+        Model.from_module(module, (torch.randn(1, 8), torch.randn(1, 8)), name="Pair")
+        yield reference("Pair")
+
+
+Outputs = Callable[[nn.Module, Tensor, Tensor], tuple[Tensor, ...]]
+
+
+def by_tanh(module: nn.Module, left: Tensor, right: Tensor) -> tuple[Tensor, ...]:
+    with pytest.MonkeyPatch.context() as patch:
+        gelu = F.gelu
+        patch.setattr(F, "gelu", lambda x: gelu(x, approximate="tanh"))
+        answer: tuple[Tensor, ...] = module(left, right)
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answers", "name"),
+    [
+        (by_tanh, "gelu by tanh"),
+        (lambda module, left, right: module(right, left), "inputs exchanged"),
+        (lambda module, left, right: module(left, right)[::-1], "outputs exchanged"),
+        (lambda module, left, right: tuple(3 * each for each in module(left, right)), "scaled"),
+    ],
+    ids=["GELU", "inputs", "outputs", "scale"],
+)
+@pytest.mark.parametrize("output", [0, 1])
+def test_a_model_with_several_inputs_and_outputs_is_diagnosed_by_each_output(
+    pair: Reference, answers: Outputs, name: str, output: int
+) -> None:
+    found = {}
+    for sample in pair.inputs:
+        with torch.no_grad():
+            answer = answers(pair.module, *map(torch.from_numpy, sample.values))
+        found[sample.name] = answer[output].numpy()
+    expected = of_output(pair, pair.trained, output)
+    case = Case("Pair", "onnx", "fp32")
+    suspected = Suspect(case, "loss", pair, found, expected, pair.module, "float32", 107, 107, output=output)
+    assert any(name in each for each in diagnose(suspected).names), diagnose(suspected)
+
+
+def test_the_next_case_of_a_model_does_not_compute_its_mistakes_again(
+    somebodys: Reference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert said(somebodys, with_gelu_by_tanh)
+    tried = diagnose(suspect(somebodys, with_gelu_by_tanh)).tried
+    altered: list[nn.Module] = []
+
+    def counted(module: nn.Module, dtype: str = "float32", output: int = 0) -> Ask:
+        altered.append(module)
+        return asking(module, dtype, output)
+
+    monkeypatch.setattr("pe_validate.explain.guesses.asking", counted)
+    assert said(somebodys, with_gelu_by_tanh)
+    assert len(altered) * 3 < tried

@@ -135,7 +135,10 @@ def quantise_input(path: Path, scale: float, zero: int) -> None:
     (taken,) = model.graph.input
     for node in model.graph.node:
         node.input[:] = ["dequantised" if name == taken.name else name for name in node.input]
-    stored = {"scale of input": np.array(scale, np.float32), "zero of input": np.array(zero, np.int8)}
+    stored: dict[str, np.ndarray] = {
+        "scale of input": np.array(scale, np.float32),
+        "zero of input": np.array(zero, np.int8),
+    }
     model.graph.initializer.extend(onnx.numpy_helper.from_array(value, name) for name, value in stored.items())
     node = onnx.helper.make_node("DequantizeLinear", [taken.name, *stored], ["dequantised"])
     model.graph.node.insert(0, node)
