@@ -23,8 +23,10 @@ from pe_validate.explain.guesses import (
     Guess,
     agreement,
     as_it_should_be,
+    elsewhere,
     pairs,
     singles,
+    superposed,
     unaltered,
     with_tensors_of_the_file,
 )
@@ -59,6 +61,9 @@ RIVALS: Final = 6
 
 PART_DB: Final = 2.0
 """How much closer a mistake must be, by itself, to be thought one of two."""
+
+SURE_DB: Final = 60.0
+"""The least agreement at which two mistakes are looked for of which neither explains a part: others may come near."""
 
 PARTNERS: Final = 3
 """The number of the likeliest mistakes that are combined with every other."""
@@ -177,7 +182,11 @@ class _Search:
             return None
         ranked = sorted(self._scored, key=lambda scored: -scored.snr_db)
         inner = [scored.guess for scored in ranked if scored.guess.change or scored.guess.mistake]
-        return self._choose(list(self._try(pairs(self.suspect, inner, self._partners(inner)))))
+        found = self._choose(list(self._try(pairs(self.suspect, inner, self._partners(inner)))))
+        if found or self.ambiguous or self.suspect.limit_db < SURE_DB:
+            return found
+        guesses = [*inner, *elsewhere(self.suspect)]
+        return self._choose(list(self._try(superposed(self.suspect, guesses))))
 
     def _partners(self, guesses: Sequence[Guess]) -> list[Guess]:
         """Return the guesses that explain a part of the error by themselves, whatever the scale of the output."""

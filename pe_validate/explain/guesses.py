@@ -28,6 +28,9 @@ ON_TOP: Final = "output"
 FEW_VALUES: Final = 2**14
 """Outputs of at most so many values are kept for the next case of the same model."""
 
+SUPERPOSED: Final = 40
+"""The number of pairs that are tried because their effects add up to about the error."""
+
 Answer = Callable[[Sample], Array | None]
 Known = dict[str, NDArray[np.float32] | None]
 
@@ -274,8 +277,7 @@ def pairs(suspect: Suspect, guesses: Sequence[Guess], partners: Sequence[Guess])
     """Yield the guesses that two mistakes hold together: any with one of the output, and ``partners`` with any."""
     for guess in guesses:
         yield from with_outputs(guess, suspect)
-    elsewhere = [m for m in _mistakes(suspect) if not m.may_begin_in(suspect.place)] if partners else []
-    others = [*guesses, *(guess for mistake in elsewhere for guess in altered(suspect, mistake))]
+    others = [*guesses, *elsewhere(suspect)] if partners else guesses
     seen = set()
     for one in partners:
         for other in others:
@@ -283,6 +285,38 @@ def pairs(suspect: Suspect, guesses: Sequence[Guess], partners: Sequence[Guess])
             if len(names) > 1 and names not in seen:
                 seen.add(names)
                 yield from _both(suspect, one, other)
+
+
+def elsewhere(suspect: Suspect) -> Iterator[Guess]:
+    """Yield the guesses of mistakes that cannot be the first one, because the artifact agrees where they begin."""
+    for mistake in _mistakes(suspect):
+        if not mistake.may_begin_in(suspect.place):
+            yield from altered(suspect, mistake)
+
+
+def superposed(suspect: Suspect, guesses: Sequence[Guess]) -> Iterator[Guess]:
+    """Yield the pairs whose effects, added up, come nearest to the error, the nearest first.
+
+    Two mistakes in a model do not just add up, but what they give together is nearer to their sum than to that of most
+    others.
+    """
+    first = suspect.samples[0]
+    base, found = (np.ravel(each[first.name]).astype(np.float64) for each in (suspect.trained, suspect.found))
+    stride = -(-base.size // FEW_VALUES)
+    answers = [(guess, answer) for guess in guesses if guess.float32 and (answer := guess(first)) is not None]
+    usable = [(guess, np.ravel(answer)) for guess, answer in answers if answer.size == base.size == found.size]
+    usable = [(guess, answer) for guess, answer in usable if np.isfinite(answer).all()]
+    if len(usable) < 2 or not np.isfinite(found).all():
+        return
+    effects = np.stack([(answer - base)[::stride] for _, answer in usable])
+    products = effects @ effects.T
+    alone = np.diag(products) - 2 * effects @ (found - base)[::stride]
+    left = alone[:, None] + alone[None, :] + 2 * products
+    rows, columns = np.triu_indices(len(usable), 1)
+    for number in np.argsort(left[rows, columns])[:SUPERPOSED]:
+        one, other = (usable[places[number]][0] for places in (rows, columns))
+        if one.names != other.names:
+            yield from _both(suspect, one, other)
 
 
 def _both(suspect: Suspect, one: Guess, other: Guess) -> Iterator[Guess]:
