@@ -139,9 +139,9 @@ def prepare(modules: Sequence[str]) -> None:
 
 
 @atexit.register
-def _end_all() -> None:
+def end_nurseries() -> None:
     """End every nursery of this process and wait for it; Python would warn about processes that still run."""
-    for (process, *_), each in _nurseries.items():
+    for (process, *_), each in list(_nurseries.items()):
         if process == os.getpid():
             each.end()
 

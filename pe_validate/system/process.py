@@ -22,7 +22,7 @@ from typing import Final, NoReturn, ParamSpec, Self, TypeVar
 from weakref import WeakSet
 
 from pe_validate.system.errors import PEValidateError
-from pe_validate.system.nursery import AVAILABLE, Forked, nursery
+from pe_validate.system.nursery import AVAILABLE, Forked, end_nurseries, nursery
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,6 +36,7 @@ _lock: Final = threading.Lock()
 
 def end_children() -> None:
     """Kill every child of this process, whatever it is doing; who waits for an answer gets a :class:`ChildError`."""
+    end_nurseries()
     with _lock:
         living = list(_children)
     for child in living:

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Thread
 from time import perf_counter
 from types import MappingProxyType
 from typing import overload
@@ -209,15 +210,20 @@ def export_all(
 
 @contextmanager
 def side_by_side(jobs: int) -> Iterator[ThreadPoolExecutor]:
-    """Yield a pool of ``jobs`` threads; after Ctrl-C or an error, queued jobs are not started and children killed.
+    """Yield a pool of ``jobs`` threads; after Ctrl-C or an error, queued jobs are not started.
 
-    Python waits for the threads before it exits, and they wait for their children.
+    After Ctrl-C children are killed, too: Python waits for the threads before it exits, and they for their children.
     """
     pool = ThreadPoolExecutor(jobs)
     try:
         yield pool
-    except BaseException:
-        end_children()
+    except (KeyboardInterrupt, SystemExit):
+        pool.shutdown(wait=False, cancel_futures=True)
+        ending = Thread(target=pool.shutdown)
+        ending.start()
+        while ending.is_alive():  # a thread may have been about to start a child
+            end_children()
+            ending.join(0.1)
         raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

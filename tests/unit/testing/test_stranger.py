@@ -22,6 +22,8 @@ from pe_validate.targets.base import Example
 from pe_validate.targets.registry import target_named
 
 STRANGER = ROOT / "tests" / "stranger"
+pytestmark = pytest.mark.filterwarnings("ignore")  # the exporter of torch 2.13 warns of itself
+
 CASES = ("leaves/onnx/fp32", "leaves/mlpackage/fp32")
 
 
@@ -38,7 +40,8 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def run_pytest(folder: Path, session_folder: Path) -> Callable[..., Done]:
     cache = session_folder / "greenhouse"  # all tests here export the same
-    return partial(commands.pytest, "--pe-cache-dir", cache, folder=folder)
+    # With '=', or pytest would look for its configuration above that folder, too.
+    return partial(commands.pytest, f"--pe-cache-dir={cache}", folder=folder)
 
 
 def test_it_is_green_and_every_gate_of_its_cases_was_judged(run_pytest: Callable[..., Done]) -> None:
@@ -80,7 +83,7 @@ def test_a_red_says_what_is_wrong_why_and_how_to_see_it_again(run_pytest: Callab
     example = Example.of(torch.zeros(1, 3, 32, 32))
     path = folder / "leaves.onnx"
     target_named("onnx").write(Blue(build()).eval(), example, path, {"model": "leaves"}, "fp32")
-    done = run_pytest("--pe-artifact", path, "--pe-model", "leaves", "-m", "slow")
+    done = run_pytest(f"--pe-artifact={path}", "--pe-model", "leaves", "-m", "slow")
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
     said = [line.removeprefix("E").strip() for line in done.stdout.splitlines() if line.startswith("E ")]
     assert said[0].startswith("AssertionError: leaves/onnx/fp32 fails identity")
