@@ -39,7 +39,9 @@ def counting(progress: Progress, case: Case, stage: str) -> Counted:
 
     def tell(done: int, total: int) -> None:
         nonlocal said
-        if monotonic() >= said + EVERY:
+        if done == 0:  # it begins
+            said = monotonic()
+        elif monotonic() >= said + EVERY:
             said = monotonic()
             progress(case, f"{stage}, {done} of {total} inputs")
 

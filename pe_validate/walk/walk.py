@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Thread
 from time import perf_counter
 from types import MappingProxyType
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 from pe_validate.case import select
 from pe_validate.data.artifact import Artifact
@@ -39,6 +39,9 @@ from pe_validate.system.process import end_children
 from pe_validate.targets.export import default_cache_dir, export
 from pe_validate.targets.registry import target_of
 from pe_validate.walk.again import command
+
+if TYPE_CHECKING:
+    from pe_validate.models.weights import Weights
 
 
 def examine(evidence: Evidence, again: str = "") -> Result:
@@ -190,11 +193,12 @@ def export_all(
         UsageError, LoadError, ExportError: the first error that occurred.
     """
     exported = [case for case in cases if case not in files]
-    loaded = {}
-    for case in {case.model: case for case in exported[::-1]}.values():
-        loaded[case.model] = load_weights(case.model, weights)
-        for note in loaded[case.model].notes:
-            progress(case, Note(note))
+    loaded: dict[str, Weights] = {}
+    for case in exported:
+        if case.model not in loaded:
+            loaded[case.model] = load_weights(case.model, weights)
+            for note in loaded[case.model].notes:
+                progress(case, Note(note))
 
     def one(case: Case) -> Artifact:
         if case in files:

@@ -10,7 +10,7 @@ from pe_validate.data.progress import counting
 
 
 @pytest.mark.parametrize(
-    ("every", "said"), [(0.0, ["run, 0 of 2 inputs", "run, 1 of 2 inputs"]), (1000.0, [])], ids=["long", "short"]
+    ("every", "said"), [(0.0, ["run, 1 of 3 inputs", "run, 2 of 3 inputs"]), (1000.0, [])], ids=["long", "short"]
 )
 def test_a_long_stage_says_how_many_inputs_are_done(
     monkeypatch: pytest.MonkeyPatch, every: float, said: list[str]
@@ -18,6 +18,6 @@ def test_a_long_stage_says_how_many_inputs_are_done(
     monkeypatch.setattr(progress, "EVERY", every)
     told: list[str] = []
     tell = counting(lambda _, stage: told.append(stage), Case("PE-Nano", "onnx", "fp32"), "run")
-    for done in range(2):
-        tell(done, 2)
+    for done in range(3):
+        tell(done, 3)
     assert told == said
