@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pe_validate.models.base import DEFAULT_WEIGHTS, Model
 from pe_validate.models.own.config import configuration_files, read_configuration
 from pe_validate.models.own.model import OwnModel, models_of
+from pe_validate.models.perception_encoder.text.model import TEXT_MODELS
 from pe_validate.models.perception_encoder.vision.model import VISION_MODELS
 from pe_validate.system.errors import UsageError
 from pe_validate.system.registry import registered
@@ -38,7 +39,7 @@ def models() -> Mapping[str, Model]:
 
 @cache
 def _models(files: tuple[Path, ...]) -> Mapping[str, Model]:
-    found = dict(registered(GROUP, Model, VISION_MODELS))  # type: ignore[type-abstract]  # only instances are taken
+    found = dict(registered(GROUP, Model, (*VISION_MODELS, *TEXT_MODELS)))  # type: ignore[type-abstract]  # only instances are taken
     for file in files:
         for name, model in models_of(file, read_configuration(file)).items():
             if name in found:

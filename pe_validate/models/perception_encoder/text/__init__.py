@@ -1,0 +1,1 @@
+"""The text towers of Perception Encoders."""

@@ -1,0 +1,65 @@
+"""The texts on which a text tower is validated, as token ids."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pe_validate.inputs.feed import Feed
+from pe_validate.models.perception_encoder.text.config import END_OF_TEXT, START_OF_TEXT
+from pe_validate.system.files import shipped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pe_validate.inputs.images import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class TextFeed(Feed):
+    """Lines with their ids (``fixtures/text/lines.json``), and random ids; int32 ``[1, context]``, padded with 0."""
+
+    context: int
+
+    def samples(self, photographs: Path | None = None) -> tuple[Sample, ...]:
+        """Return the lines: short and long ones, an empty one, one that is cut, other scripts."""
+        from pe_validate.inputs.images import Sample
+
+        lines = json.loads((shipped("fixtures") / "text" / "lines.json").read_text(encoding="utf-8"))
+        return tuple(Sample.of(_named(line), self._ids(ids)) for line, ids in lines.items())
+
+    def crops(self, count: int, seed: int, photographs: Path | None = None) -> tuple[Sample, ...]:
+        """Return ``count`` random texts of one word or more (NumPy's RandomState, whose stream is frozen)."""
+        import numpy as np
+
+        from pe_validate.inputs.images import Sample
+
+        rng = np.random.RandomState(seed)
+        found = []
+        for number in range(count):
+            words = rng.randint(0, START_OF_TEXT, rng.randint(1, self.context - 1)).tolist()
+            found.append(Sample.of(f"text {seed}.{number}", self._ids([START_OF_TEXT, *words, END_OF_TEXT])))
+        return tuple(found)
+
+    def extremes(self) -> tuple[Sample, ...]:
+        """Return an empty text, and one that is full of the last word."""
+        from pe_validate.inputs.images import Sample
+
+        full = [START_OF_TEXT - 1] * (self.context - 2)
+        texts = {"empty": [START_OF_TEXT, END_OF_TEXT], "full": [START_OF_TEXT, *full, END_OF_TEXT]}
+        return tuple(Sample.of(name, self._ids(ids)) for name, ids in texts.items())
+
+    def _ids(self, ids: Sequence[int]) -> NDArray[np.int32]:
+        import numpy as np
+
+        return np.array([[*ids, *[0] * (self.context - len(ids))]], np.int32)
+
+
+def _named(line: str) -> str:
+    """Return a line as it is called in reports."""
+    return json.dumps(line if len(line) <= 40 else f"{line[:40]}…", ensure_ascii=False)

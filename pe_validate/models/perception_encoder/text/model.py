@@ -1,0 +1,110 @@
+"""The text towers as models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from pe_validate.data.limits import Pieces
+from pe_validate.data.recipe import HALF
+from pe_validate.data.tensors import OUTPUT_NAME, TensorSpec
+from pe_validate.models.base import Model
+from pe_validate.models.perception_encoder.text.config import TEXT_CONFIGS, TextConfig
+from pe_validate.models.perception_encoder.text.feed import TextFeed
+from pe_validate.models.perception_encoder.vision.config import LICENCE
+from pe_validate.system.errors import UsageError
+from pe_validate.tasks.answer import ONE_EMBEDDING
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from pe_validate.models.perception_encoder.text.tower import TextTower
+    from pe_validate.models.weights import Sources, Weights
+
+TOKENS: Final = "tokens"
+"""The name of the input."""
+
+_HERE: Final = "pe_validate.models.perception_encoder.text"
+_MODULES: Final = (
+    *(f"{_HERE}.{name}" for name in ("config", "tower", "deploy", "synthetic")),
+    "pe_validate.models.perception_encoder.vision.tower",
+    "pe_validate.models.perception_encoder.vision.deploy",
+)
+"""The modules that decide what a tower and its rewrites compute."""
+
+OUTSIDE: Final = ("aten::embedding.out", "aten::argmax.out", "aten::index_select.out")
+"""Operators on ids, which a delegate for floats does not take."""
+
+
+class TextModel(Model):
+    """One Perception Encoder text tower."""
+
+    licence = LICENCE
+    modules = ("pe_validate.models.weights", "pe_validate.models.checkpoints", *_MODULES)
+
+    def __init__(self, config: TextConfig) -> None:
+        self.config = config
+        self.name = config.name
+        self.inputs = (TensorSpec(TOKENS, (1, config.context), "int32"),)
+        self.outputs = (TensorSpec(OUTPUT_NAME, (1, config.output_dim), "float32"),)
+        self.feed = TextFeed(config.context)
+        self.answer = ONE_EMBEDDING
+        self.macs = config.macs
+
+    def load_weights(self, spec: str) -> Weights:
+        """Read ``seed:N``, ``file:PATH`` or ``hf:REPO``; the vision tower of a CLIP checkpoint is left alone."""
+        from pe_validate.models.weights import read_weights
+
+        return read_weights(spec, self._sources())
+
+    def _sources(self) -> Sources:
+        from pe_validate.models.perception_encoder.text.tower import empty_text_tower
+        from pe_validate.models.weights import Sources
+
+        return Sources(self.name, empty_text_tower(self.config).state_dict(), self._seeded)
+
+    def _seeded(self, seed: int, family: str) -> dict[str, Tensor]:
+        from pe_validate.models.perception_encoder.text.synthetic import seeded
+
+        return seeded(self.config, seed)
+
+    def load(self, weights: Weights) -> TextTower:
+        """Return the tower, with Meta's parameter names."""
+        from pe_validate.models.perception_encoder.text.tower import empty_text_tower
+
+        tower = empty_text_tower(self.config)
+        tower.load_state_dict(weights.tensors, assign=True)
+        return tower.eval().requires_grad_(False)
+
+    def deployable(self, module: Any, form: str) -> nn.Module:
+        """Return the rewrite of :mod:`~pe_validate.models.perception_encoder.text.deploy`.
+
+        Raises:
+            UsageError: there is no such form.
+        """
+        from pe_validate.models.perception_encoder.text.deploy import deploy
+        from pe_validate.models.perception_encoder.vision.deploy import STYLES
+
+        styles = {str(style): style for style in STYLES}
+        if form not in styles:
+            raise UsageError(f"{self.name} has no form '{form}': choose one of {', '.join(styles)}.")
+        return deploy(module, style=styles[form])
+
+    def pieces(self, kind: str) -> Pieces:
+        """Return the pieces that programs fall into: what handles ids, and one delegate call."""
+        return Pieces(
+            1, OUTSIDE, "A look-up of embeddings and the choice of the last token work on ids, not on floats."
+        )
+
+    def approximates(self, form: str) -> bool:
+        """Return whether ``form`` approximates GELU by a polynomial, which XNNPACK can compute in float16."""
+        return form == HALF
+
+    def exact(self, deployable: Any) -> nn.Module:
+        """Return ``deployable`` with every GELU made exact (erf), in place."""
+        from pe_validate.models.perception_encoder.vision.deploy import with_erf
+
+        return with_erf(deployable)
+
+
+TEXT_MODELS: Final = tuple(TextModel(config) for config in TEXT_CONFIGS.values())
+"""Every published text tower."""
