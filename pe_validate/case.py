@@ -79,9 +79,9 @@ def select(patterns: Sequence[str]) -> tuple[Case, ...]:
     """Return the cases that match any of ``patterns``, in matrix order.
 
     A pattern is the beginning of a case's name (``PE-Core-T16-384/pte``, ``PE-Spatial``) and may contain shell
-    wildcards (``*/onnx``). A complete case, or a complete model and target, matches exactly:
-    ``PE-Core-T16-384/pte/int8`` does not match ``PE-Core-T16-384/pte/int8-static``, and ``*/pte`` does not match
-    ``*/pte-coreml``.
+    wildcards (``*/onnx``). A complete case, a complete model and target, or a complete model matches exactly:
+    ``PE-Core-T16-384/pte/int8`` does not match ``PE-Core-T16-384/pte/int8-static``, ``*/pte`` does not match
+    ``*/pte-coreml``, and ``PE-Core-T16-384`` does not match ``PE-Core-T16-384-text``.
 
     Raises:
         UsageError: a pattern matches nothing.
@@ -103,13 +103,14 @@ def _beginnings(cases: tuple[Case, ...]) -> list[str]:
 
 
 @cache
-def _names(cases: tuple[Case, ...]) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the complete names of all cases, and of all pairs of model and target."""
-    return frozenset(map(str, cases)), frozenset(f"{case.model}/{case.target}" for case in cases)
+def _names(cases: tuple[Case, ...]) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """Return the complete names of all cases, of all pairs of model and target, and of all models."""
+    pairs = frozenset(f"{case.model}/{case.target}" for case in cases)
+    return frozenset(map(str, cases)), pairs, frozenset(case.model for case in cases)
 
 
 def _matches(pattern: str, case: Case, cases: tuple[Case, ...]) -> bool:
-    for names, name in zip(_names(cases), (str(case), f"{case.model}/{case.target}"), strict=True):
+    for names, name in zip(_names(cases), (str(case), f"{case.model}/{case.target}", case.model), strict=True):
         if any(fnmatchcase(whole, pattern) for whole in names):
             return fnmatchcase(name, pattern)
     return bool(pattern) and fnmatchcase(str(case), f"{pattern}*")

@@ -9,7 +9,7 @@ is said. Nothing is executed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -97,11 +97,13 @@ def fit(
     *,
     ema: bool = False,
     resample: Resample = as_they_are,
+    told: Sequence[str] = (),
 ) -> Fit:
     """Return the tensors of ``model`` in a checkpoint, in float32 where they are floating-point numbers.
 
     ``expected`` has their names, shapes and types. ``ema`` takes the moving average of the weights and not the weights.
-    ``resample`` is asked for tensors of another shape, such as positions of another image size.
+    ``resample`` is asked for tensors of another shape, such as positions of another image size. ``told`` are names of
+    numbers beside the model whose values are noted.
 
     Raises:
         LoadError: the checkpoint does not hold the model.
@@ -123,7 +125,11 @@ def fit(
         if tensors[name].shape != like.shape and (resampled := resample(name, tensors[name])):
             tensors[name], note = resampled
             notes = (*notes, note)
-    return Fit(tensors, notes)
+    numbers = {name: chosen.tensors.get(chosen.prefix + name) for name in told}
+    said = (
+        f"{name} is {float(value):.4f}." for name, value in numbers.items() if value is not None and value.numel() == 1
+    )
+    return Fit(tensors, (*notes, *said))
 
 
 def _candidates(content: Mapping[str, object], expected: Mapping[str, Tensor]) -> Iterator[_Candidate]:

@@ -25,7 +25,7 @@ GROUP: Final = "pe_validate.models"
 """The entry-point group of models."""
 
 BUILT_IN: Final = tuple(model.name for model in VISION_MODELS)
-"""Names of this project's own models."""
+"""Names of this project's own models of images."""
 
 
 def models() -> Mapping[str, Model]:

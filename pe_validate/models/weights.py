@@ -76,7 +76,8 @@ class Sources:
 
     ``expected`` maps its tensors' names to tensors of the right shape; their values do not matter. ``seeded`` makes the
     tensors for a seed and a family (``""`` or ``outliers``). ``trained`` returns the path of the weights that come with
-    the project. ``resample`` is as in :func:`~pe_validate.models.checkpoints.fit`.
+    the project. ``resample`` and ``told`` are as in
+    :func:`~pe_validate.models.checkpoints.fit`.
     """
 
     model: str
@@ -85,6 +86,7 @@ class Sources:
     families: tuple[str, ...] = ("",)
     trained: Callable[[], Path] | None = None
     resample: Resample = as_they_are
+    told: tuple[str, ...] = ()
 
 
 def read_weights(spec: str, sources: Sources) -> Weights:
@@ -111,7 +113,7 @@ def read_weights(spec: str, sources: Sources) -> Weights:
         ema = rest.endswith(EMA)
     else:
         raise UsageError(f"Weights '{spec}' are not {', '.join(SPECS[:-1])} or {SPECS[-1]}.")
-    found = fit(content, sources.expected, sources.model, spec, ema=ema, resample=sources.resample)
+    found = fit(content, sources.expected, sources.model, spec, ema=ema, resample=sources.resample, told=sources.told)
     return Weights(spec, weights_digest(found.tensors), found.tensors, found.notes)
 
 

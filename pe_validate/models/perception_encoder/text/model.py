@@ -60,7 +60,8 @@ class TextModel(Model):
         from pe_validate.models.perception_encoder.text.tower import empty_text_tower
         from pe_validate.models.weights import Sources
 
-        return Sources(self.name, empty_text_tower(self.config).state_dict(), self._seeded)
+        expected = empty_text_tower(self.config).state_dict()
+        return Sources(self.name, expected, self._seeded, told=("logit_scale",))
 
     def _seeded(self, seed: int, family: str) -> dict[str, Tensor]:
         from pe_validate.models.perception_encoder.text.synthetic import seeded
