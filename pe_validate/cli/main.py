@@ -14,6 +14,7 @@ import typer
 
 from pe_validate.case import Case, default_cases, matrix, select
 from pe_validate.cli import arm64 as cli_arm64
+from pe_validate.cli import classes as cli_classes
 from pe_validate.cli import coreml as cli_coreml
 from pe_validate.cli import explain as cli_explain
 from pe_validate.cli import init as cli_init
@@ -180,6 +181,7 @@ def check(
     finish(command(*words), weights, (result,), start, report, as_json)
 
 
+app.command()(cli_classes.classes)
 app.command()(cli_explain.explain)
 app.command()(cli_init.init)
 

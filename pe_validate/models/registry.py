@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pe_validate.models.base import DEFAULT_WEIGHTS, Model
 from pe_validate.models.own.config import configuration_files, read_configuration
 from pe_validate.models.own.model import OwnModel, models_of
-from pe_validate.models.perception_encoder.text.model import TEXT_MODELS
+from pe_validate.models.perception_encoder.text.model import TEXT, TEXT_MODELS, TextModel
 from pe_validate.models.perception_encoder.vision.model import VISION_MODELS
 from pe_validate.system.errors import UsageError
 from pe_validate.system.registry import registered
@@ -63,6 +63,19 @@ def model_named(name: str) -> Model:
         near = did_you_mean(name, models())
         raise UsageError(f"Unknown model '{name}': choose one of {', '.join(models())}.{near}")
     return models()[name]
+
+
+def text_model_of(name: str) -> TextModel:
+    """Return the text tower of a CLIP model, named by its vision tower or by itself.
+
+    Raises:
+        UsageError: it has none.
+    """
+    found = {model.name: model for model in TEXT_MODELS}
+    if (text := found.get(f"{name.removesuffix(TEXT)}{TEXT}")) is None:
+        vision = ", ".join(each.removesuffix(TEXT) for each in found)
+        raise UsageError(f"{name} has no text tower: choose one of {vision}.")
+    return text
 
 
 def load_weights(model: str, spec: str = DEFAULT_WEIGHTS) -> Weights:

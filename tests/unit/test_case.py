@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pe_validate.case import MATRIX, RECOMMENDED, Case, default_cases, select
 from pe_validate.inputs.feed import ImageFeed
+from pe_validate.models.perception_encoder.text.config import TEXT_CONFIGS
 from pe_validate.models.perception_encoder.vision.config import MODELS
 from pe_validate.models.perception_encoder.vision.model import VisionModel
 from pe_validate.models.registry import model_named
@@ -24,13 +25,24 @@ prefixes = st.sampled_from(MATRIX).flatmap(lambda case: st.integers(1, len(str(c
 
 
 def test_the_matrix_has_every_model_on_every_target_in_every_precision() -> None:
-    wanted = {(model, target, p) for model in MODELS for target, precisions in PRECISIONS.items() for p in precisions}
+    wanted = {
+        (model, target, p)
+        for model in (*MODELS, *TEXT_CONFIGS)
+        for target, precisions in PRECISIONS.items()
+        for p in precisions
+    }
     assert {(case.model, case.target, case.precision) for case in MATRIX} == wanted
 
 
 @pytest.mark.parametrize("identity", [str, hash, file_name], ids=["name", "hash", "file name"])
 def test_no_two_cases_share(identity: Callable[[Case], object]) -> None:
     assert len({identity(case) for case in MATRIX}) == len(MATRIX)
+
+
+def test_the_name_of_a_model_selects_that_model_alone() -> None:
+    assert {case.model for case in select(["PE-Core-T16-384"])} == {"PE-Core-T16-384"}
+    assert {case.model for case in select(["PE-Core-T16"])} == {"PE-Core-T16-384", "PE-Core-T16-384-text"}
+    assert {case.model for case in select(["*-text"])} == set(TEXT_CONFIGS)
 
 
 @pytest.mark.parametrize("case", MATRIX, ids=str)

@@ -15,10 +15,17 @@ from pe_validate.system.errors import UsageError
 from pe_validate.tasks.answer import ONE_EMBEDDING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from pe_validate.models.perception_encoder.text.tower import TextTower
     from pe_validate.models.weights import Sources, Weights
+
+TEXT: Final = "-text"
+"""The end of the name of a text tower, after that of its vision tower."""
 
 TOKENS: Final = "tokens"
 """The name of the input."""
@@ -49,6 +56,16 @@ class TextModel(Model):
         self.feed = TextFeed(config.context)
         self.answer = ONE_EMBEDDING
         self.macs = config.macs
+
+    def tokens(self, texts: Sequence[str]) -> NDArray[np.int32]:
+        """Return the ids of texts, ``[texts, context]``.
+
+        Raises:
+            SetupError: the vocabulary cannot be had.
+        """
+        from pe_validate.models.perception_encoder.text.tokenizer import tokenized
+
+        return tokenized(texts, self.config.context)
 
     def load_weights(self, spec: str) -> Weights:
         """Read ``seed:N``, ``file:PATH`` or ``hf:REPO``; the vision tower of a CLIP checkpoint is left alone."""

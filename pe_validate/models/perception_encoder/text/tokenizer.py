@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pe_validate.models.perception_encoder.text.config import END_OF_TEXT, START_OF_TEXT
-from pe_validate.models.perception_encoder.text.vocabulary import merges
+from pe_validate.models.perception_encoder.text.published import merges
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
