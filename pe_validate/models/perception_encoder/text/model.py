@@ -15,12 +15,13 @@ from pe_validate.system.errors import UsageError
 from pe_validate.tasks.answer import ONE_EMBEDDING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from pe_validate.models.mistake import Mistake
     from pe_validate.models.perception_encoder.text.tower import TextTower
     from pe_validate.models.weights import Sources, Weights
 
@@ -106,6 +107,30 @@ class TextModel(Model):
         if form not in styles:
             raise UsageError(f"{self.name} has no form '{form}': choose one of {', '.join(styles)}.")
         return deploy(module, style=styles[form])
+
+    def places(self, module: Any, image: NDArray[np.generic]) -> Mapping[str, NDArray[np.float64]]:
+        """See :mod:`~pe_validate.models.perception_encoder.text.places`."""
+        from pe_validate.models.perception_encoder.text.places import places_of
+
+        return places_of(module, image)
+
+    def at_place(self, place: str, value: NDArray[np.generic]) -> NDArray[np.float64]:
+        """Remove the mean over the channels, as the rewrite may have done, except from the features."""
+        from pe_validate.models.perception_encoder.vision.places import at_place
+
+        return at_place(place, value)
+
+    def place_of_layer(self, name: str) -> str | None:
+        """Return the place of a layer: ``encoder.block2.contract.weight`` is in ``block 2 MLP``."""
+        from pe_validate.models.perception_encoder.text.places import place_of_layer
+
+        return place_of_layer(name)
+
+    def mistakes(self) -> Sequence[Mistake]:
+        """See :mod:`~pe_validate.models.perception_encoder.text.mistakes`."""
+        from pe_validate.models.perception_encoder.text.mistakes import mistakes
+
+        return mistakes(self.config)
 
     def pieces(self, kind: str) -> Pieces:
         """Return the pieces that programs fall into: what handles ids, and one delegate call."""

@@ -79,9 +79,13 @@ class TextTower(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         x = self.token_embedding(tokens) + self.positional_embedding
         x = self.ln_final(self.transformer(x))
-        pooled = x[torch.arange(x.shape[0]), tokens.argmax(dim=-1)]
+        pooled = x[torch.arange(x.shape[0]), self.place(tokens)]
         features: Tensor = pooled @ self.text_projection
         return features
+
+    def place(self, tokens: Tensor) -> Tensor:
+        """Return the position of each text's end, ``[batch]``."""
+        return tokens.argmax(dim=-1)
 
 
 def empty_text_tower(config: TextConfig) -> TextTower:

@@ -74,38 +74,40 @@ def place_of_layer(name: str) -> str | None:
 Note = Callable[[str], Callable[[Tensor], None]]
 
 
-def _before(module: nn.Module, note: Callable[[Tensor], None], hooks: ExitStack) -> None:
+def before(module: nn.Module, note: Callable[[Tensor], None], hooks: ExitStack) -> None:
+    """Note what ``module`` is given, until ``hooks`` are closed."""
     hooks.callback(module.register_forward_pre_hook(lambda _, inputs: note(inputs[0])).remove)
 
 
-def _after(module: nn.Module, note: Callable[[Tensor], None], hooks: ExitStack) -> None:
+def after(module: nn.Module, note: Callable[[Tensor], None], hooks: ExitStack) -> None:
+    """Note what ``module`` gives, until ``hooks`` are closed."""
     hooks.callback(module.register_forward_hook(lambda _, inputs, output: note(output)).remove)
 
 
 def _watch_tower(model: VisionTower, note: Note, hooks: ExitStack) -> None:
-    _before(model.ln_pre, note("patches"), hooks)
-    _after(model.ln_pre, note("ln_pre"), hooks)
+    before(model.ln_pre, note("patches"), hooks)
+    after(model.ln_pre, note("ln_pre"), hooks)
     for number, block in enumerate(model.transformer.resblocks):
         assert isinstance(block, ResidualBlock)
-        _before(block.ln_2, note(f"block {number} attention"), hooks)
-        _after(block, note(f"block {number} MLP"), hooks)
+        before(block.ln_2, note(f"block {number} attention"), hooks)
+        after(block, note(f"block {number} MLP"), hooks)
     if isinstance(norm := model.ln_post, nn.LayerNorm):
         standard = note("ln_post")  # without the affine part, which the rewrite folds into the next layers
         shape, eps = norm.normalized_shape, norm.eps
-        _before(norm, lambda x: standard(nn.functional.layer_norm(x, list(shape), eps=eps)), hooks)
+        before(norm, lambda x: standard(nn.functional.layer_norm(x, list(shape), eps=eps)), hooks)
     if model.attn_pool is not None:
-        _after(model.attn_pool, note("pooling"), hooks)
+        after(model.attn_pool, note("pooling"), hooks)
 
 
 def _watch_rewrite(model: Deployable, note: Note, hooks: ExitStack) -> None:
     steps = dict(model.encoder.named_children())
-    _before(steps["first_norm"], note("patches"), hooks)
-    _after(steps["first_affine"], note("ln_pre"), hooks)
+    before(steps["first_norm"], note("patches"), hooks)
+    after(steps["first_affine"], note("ln_pre"), hooks)
     for name, block in steps.items():
         if isinstance(block, DeployableBlock):
             number = name.removeprefix("block")
-            _before(block.standardize, note(f"block {number} attention"), hooks)  # called twice: the second call counts
-            _after(block, note(f"block {number} MLP"), hooks)
+            before(block.standardize, note(f"block {number} attention"), hooks)  # called twice: the second call counts
+            after(block, note(f"block {number} MLP"), hooks)
     for name, place in (("last_norm", "ln_post"), ("pool", "pooling")):
         if name in steps:
-            _after(steps[name], note(place), hooks)
+            after(steps[name], note(place), hooks)
