@@ -240,7 +240,7 @@ def altered(suspect: Suspect, *mistakes: Mistake, change: OnInput | None = None)
         image = change.change(sample) if change else None
         try:
             return None if change and image is None else ask()(*(sample.values if image is None else (image,)))
-        except (NoSuchPartError, RuntimeError):  # an altered model need not run: PyTorch refuses shapes that do not fit
+        except (NoSuchPartError, RuntimeError, AttributeError):  # an altered model need not run
             return None
 
     names = tuple(each.name for each in (change, *mistakes) if each)

@@ -13,7 +13,7 @@ from pe_validate.system.files import digest, shipped
 REFERENCE: Final = "reference"
 """The folder of outputs of Meta's own code, which is part of a checkout but not of an installed package."""
 
-SEALED: Final = frozenset({"images", "nano", REFERENCE})
+SEALED: Final = frozenset({"images", "nano", "text", REFERENCE})
 """The folders of fixtures that are sealed."""
 
 UNSEALED: Final = frozenset({".py", ".pyc", ".md"})

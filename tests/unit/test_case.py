@@ -57,7 +57,7 @@ def test_a_file_name_says_model_precision_and_target(case: Case) -> None:
     assert "/" not in file_name(case)
 
 
-@pytest.mark.parametrize("case", MATRIX, ids=str)
+@pytest.mark.parametrize("case", [case for case in MATRIX if case.model in MODELS], ids=str)
 def test_a_case_knows_the_configuration_of_its_model(case: Case) -> None:
     model, config = model_named(case.model), MODELS[case.model]
     assert isinstance(model, VisionModel)
@@ -101,7 +101,7 @@ def test_a_pattern_is_the_beginning_of_a_name_with_shell_wildcards(
 @settings(max_examples=50)
 @given(st.lists(prefixes, min_size=1, max_size=4))
 def test_several_patterns_choose_their_union_once_each_in_matrix_order(patterns: list[str]) -> None:
-    names = {case: {str(case), f"{case.model}/{case.target}"} for case in MATRIX}
+    names = {case: {str(case), f"{case.model}/{case.target}", case.model} for case in MATRIX}
     begun = tuple(set(patterns) - set().union(*names.values()))
     chosen = [case for case in MATRIX if names[case] & set(patterns) or str(case).startswith(begun)]
     assert select(patterns) == tuple(chosen)

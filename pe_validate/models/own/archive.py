@@ -2,11 +2,13 @@
 
 It unpickles weights, constants and sample inputs without restriction if the archive says so, evaluates symbolic shapes
 as Python, calls any torch function that a node names, and loads compiled libraries. ``torch.export.save`` writes none
-of these for a model with static shapes.
+of these but symbolic shapes, for axes of any length; they are let through if they are arithmetic. The guards of a
+program are Python, too: make its module without them (``check_guards=False``).
 """
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import re
@@ -28,6 +30,13 @@ MEMBERS: Final = re.compile(
 
 OPERATORS: Final = re.compile(r"torch\.ops\.(aten|prims)\.\w+\.\w+|_operator\.(getitem|add|sub|mul|floordiv|mod|neg)")
 """The functions that a node may call."""
+
+ARITHMETIC: Final = frozenset(
+    {"Add", "Mul", "Max", "Min", "FloorDiv", "CleanDiv", "Mod", "PythonMod", "CeilToInt", "FloorToInt", "Integer"}
+)
+"""What symbolic lengths may be made of, beside symbols."""
+
+SYMBOL: Final = re.compile(r"[su]\d+")
 
 LARGEST_LISTING: Final = 2**28
 """The most bytes in one of the archive's JSON files; a large model's has a few million."""
@@ -69,8 +78,31 @@ def _faults(archive: zipfile.ZipFile) -> Iterator[str]:
     for key, value in _pairs(program):
         if key == "target" and isinstance(value, str) and not OPERATORS.fullmatch(value):
             yield f"calls '{value}'"
-        if key in ("as_expr", "expr_str", "as_custom_obj", "as_operator", "as_graph"):
+        if key in ("as_custom_obj", "as_operator", "as_graph"):
             yield f"holds a value of kind '{key}'"
+        if key == "expr_str" and not _is_arithmetic(value):
+            yield f"holds a length '{value}'"
+
+
+def _is_arithmetic(text: object) -> bool:
+    """Return whether the text of a symbolic length is made of ARITHMETIC, whole numbers and symbols alone."""
+    try:
+        waiting: list[ast.expr] = [ast.parse(str(text), mode="eval").body]
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return False
+    while waiting:
+        match waiting.pop():
+            case ast.Call(ast.Name("Symbol"), [ast.Constant(str(name))], keywords):
+                plain = all(isinstance(each.value, ast.Constant) for each in keywords)
+                if not (plain and SYMBOL.fullmatch(name)):
+                    return False
+            case ast.Call(ast.Name(name), arguments, []) if name in ARITHMETIC:
+                waiting += arguments
+            case ast.Constant(int()):
+                pass
+            case _:
+                return False
+    return True
 
 
 def _is_plain_pickle(content: bytes) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pe_validate.inputs.feed import ImageFeed
 from pe_validate.models.base import DEFAULT_WEIGHTS, Model
 from pe_validate.models.own.config import Entry
+from pe_validate.models.perception_encoder.vision.model import VISION_MODELS
 from pe_validate.system.errors import LoadError, UsageError
 
 if TYPE_CHECKING:
@@ -30,11 +31,11 @@ class Variation:
         self.answer = None if changed else base.answer
 
     def _base(self) -> Model:
-        from pe_validate.models.registry import BUILT_IN, model_named
-
-        if self._entry.base not in BUILT_IN:
-            raise UsageError(f"{self._name} varies '{self._entry.base}': choose one of {', '.join(BUILT_IN)}.")
-        return model_named(self._entry.base)
+        # Not from the registry of all models, which is being made.
+        known = {model.name: model for model in VISION_MODELS}
+        if self._entry.base not in known:
+            raise UsageError(f"{self._name} varies '{self._entry.base}': choose one of {', '.join(known)}.")
+        return known[self._entry.base]
 
     def built(self, spec: str) -> tuple[nn.Module, tuple[str, ...]]:
         """Return the module with the weights of ``spec``, and what there is to say of them.

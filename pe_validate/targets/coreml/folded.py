@@ -13,8 +13,11 @@ from typing import Final
 import torch
 from torch import Tensor
 
-HALF_STEP: Final = 2.0**-11 * 1.02
-"""Half the distance between two float16 numbers, relative to them, and what estimating a factor costs."""
+HALF_STEP: Final = 2.0**-11
+"""Half the distance between two float16 numbers, relative to them."""
+
+ESTIMATE: Final = 1.05
+"""What estimating a factor costs, as a factor of that."""
 
 LEAST_STEP: Final = 2.0**-25
 """Half the distance between the smallest float16 numbers."""
@@ -23,13 +26,14 @@ FEWEST: Final = 8
 """The least number of values from which a factor is estimated."""
 
 ALIKE: Final = 1e-4
-"""The relative difference of two estimates of the same factor, at most."""
+"""The relative difference of a number to the factor that it is, at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fold:
     """A constant of the model, and in its place the same as the package has rounded it; both flat."""
 
+    name: str
     constant: Tensor
     instead: Tensor
 
@@ -40,6 +44,11 @@ class Folded:
 
     constants: tuple[Fold, ...] = ()
     factors: tuple[float, ...] = ()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the constants."""
+        return frozenset(fold.name for fold in self.constants)
 
     def instead_of(self, value: Tensor) -> Tensor | None:
         """Return what takes the place of a constant, or None if it is not folded."""
@@ -54,18 +63,17 @@ class Folded:
 def folded(constants: Mapping[str, Tensor], stored: Sequence[Tensor]) -> Folded:
     """Return the folds that explain what a package has ``stored`` in float16, in place of a model's constants."""
     halves = _Halves(stored)
-    missing = [value for value in constants.values() if value.numel() > 1 and not halves.hold(value.flatten())]
-    sums = [fold for value in missing for fold in _first_tokens(value, missing, halves)]
-    products: list[Fold] = []
+    missing = {name: t for name, t in constants.items() if t.numel() > 1 and not halves.hold(t.flatten())}
+    folds = [fold for name in missing for fold in _first_tokens(name, missing, halves)]
     factors: list[float] = []
-    for value in missing:
+    for name, value in missing.items():
         for instead, factor in _multiplied(value, halves):
-            products.append(Fold(value.flatten(), instead))
+            folds.append(Fold(name, value.flatten(), instead))
             factors.append(factor)
-    for value in missing:  # a vector alone would agree with any other
+    for name, value in missing.items():  # a vector alone would agree with any other
         if value.dim() == 1:
-            products += _with_factors(value, factors, halves)
-    return Folded((*sums, *products), tuple(factors))
+            folds += _with_factors(name, value, factors, halves)
+    return Folded(tuple(folds), tuple(factors))
 
 
 class _Halves:
@@ -85,19 +93,20 @@ class _Halves:
         return any(torch.equal(value.half(), each) for each in self._by_size.get(value.numel(), ()))
 
 
-def _first_tokens(positions: Tensor, missing: Sequence[Tensor], halves: _Halves) -> Iterator[Fold]:
+def _first_tokens(name: str, missing: Mapping[str, Tensor], halves: _Halves) -> Iterator[Fold]:
     """Yield what takes the place of positions, and of the first token that was added to them."""
+    positions = missing[name]
     if positions.dim() < 2:
         return
     rows = positions.flatten(0, -2)
-    for token in missing:
+    for called, token in missing.items():
         if token.numel() != rows.shape[1] or not halves.hold(rows[1:].flatten()):
             continue
         whole = token.flatten() + rows[0]
         if halves.hold(whole):
             first = whole.half().float() - token.flatten()
-            yield Fold(positions.flatten(), torch.cat([first, rows[1:].half().float().flatten()]))
-            yield Fold(token.flatten(), token.flatten())
+            yield Fold(name, positions.flatten(), torch.cat([first, rows[1:].half().float().flatten()]))
+            yield Fold(called, token.flatten(), token.flatten())
 
 
 def _multiplied(matrix: Tensor, halves: _Halves) -> Iterator[tuple[Tensor, float]]:
@@ -107,28 +116,28 @@ def _multiplied(matrix: Tensor, halves: _Halves) -> Iterator[tuple[Tensor, float
         return
     for each in halves.of(matrix.numel()):
         found = each.reshape(rows.shape)
-        ratios = (found * rows).sum(1) / (rows * rows).sum(1)
-        scaled = (ratios - 1).abs() >= ALIKE
+        products, squares = (found * rows).sum(1), (rows * rows).sum(1)
+        scaled = (products / squares - 1).abs() > 4 * HALF_STEP / rows.shape[1] ** 0.5  # four times what rounding does
         if scaled.any():
-            factor = ratios[scaled].mean()
+            factor = products[scaled].sum() / squares[scaled].sum()
             factors = torch.where(scaled, factor, 1.0)[:, None]
             if _rounds_to(rows * factors, found):
                 yield (found / factors).flatten(), float(factor)
 
 
-def _with_factors(vector: Tensor, factors: Sequence[float], halves: _Halves) -> Iterator[Fold]:
+def _with_factors(name: str, vector: Tensor, factors: Sequence[float], halves: _Halves) -> Iterator[Fold]:
     """Yield a vector as a package has rounded it, of which some values were multiplied by a known factor."""
     for factor in factors:
         for found in halves.of(vector.numel()):
             scaled = (found - vector).abs() > (found - factor * vector).abs()
             by = torch.where(scaled, factor, 1.0)
             if scaled.any() and _rounds_to(vector * by, found):
-                yield Fold(vector, found / by)
+                yield Fold(name, vector, found / by)
                 return
 
 
 def _rounds_to(value: Tensor, half: Tensor) -> bool:
-    return bool(((value - half).abs() <= half.abs() * HALF_STEP + LEAST_STEP).all())
+    return bool(((value - half).abs() <= half.abs() * HALF_STEP * ESTIMATE + LEAST_STEP).all())
 
 
 def _alike(one: float, other: float) -> bool:

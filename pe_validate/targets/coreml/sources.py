@@ -24,8 +24,9 @@ def sources(module: nn.Module, lowered: nn.Module, path: Path) -> tuple[Source, 
     Raises:
         RunError: the package at ``path`` is broken, or uses what the evaluator does not support.
     """
-    weights, single = digests(module.state_dict().values()), kept(path)
-    elsewhere = folded(module.state_dict(), halves(path))
+    constants, single = module.state_dict(), kept(path)
+    elsewhere = folded(constants, halves(path))
+    weights = digests(value for name, value in constants.items() if name not in elsewhere.names)
     found = [
         Source(
             f"the tower, {name}, constants rounded to float16",

@@ -19,6 +19,7 @@ from places import FIXTURES
 from pe_validate.case import MATRIX, Case
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.result import Result
+from pe_validate.models.perception_encoder.text.config import TEXT_CONFIGS
 from pe_validate.models.perception_encoder.vision.config import MODELS
 from pe_validate.models.registry import load_weights
 from pe_validate.report.render import write
@@ -74,7 +75,7 @@ def test_a_prefix_selects_many(pe_validate: Callable[..., Done]) -> None:
         "PE-Spatial-T16-512/mlpackage/fp16",
         "PE-Spatial-T16-512/mlpackage/fp32",
     }
-    assert sum("onnx" in case for case in chosen) == len(MODELS)
+    assert sum("onnx" in case for case in chosen) == len(MODELS) + len(TEXT_CONFIGS)
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_every_committed_golden_is_whole(model: str) -> None:
 
 def test_every_limit_and_every_fixture_is_sealed() -> None:
     golden.check_seals(COMMITTED)
-    fixtures = [path for path in FIXTURES.glob("*/*") if path.is_file() and path.suffix not in (".py", ".md")]
+    fixtures = [path for path in FIXTURES.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc", ".md")]
     files = {path.relative_to(ROOT).as_posix(): path for path in fixtures}
     files |= {f"limits/{name}.toml": limits.HERE / f"{name}.toml" for name in TABLES}
     files |= {"budgets.toml": budget.TABLE, seals.COSTS: COMMITTED / seals.COSTS}

@@ -173,6 +173,46 @@ def test_an_archive_with_code_is_refused_and_its_code_does_not_run(
     assert not mark.exists()
 
 
+def test_the_guards_of_an_archive_do_not_run(sound: Path, tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    guard = f"__import__('pathlib').Path({str(mark)!r}).touch() is None"
+
+    def plant(members: dict[str, bytes]) -> None:
+        change_json(members, "models/model.json", lambda program: program.update(guards_code=[guard]))
+
+    path = edited(sound, tmp_path / "guarded.pt2", plant)
+    assert Pt2Runtime(path).run(IMAGE.numpy()).shape == (1, 4)
+    assert intermediates(path, IMAGE.numpy(), frozenset({4}))
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    "length",
+    [
+        "exit()",
+        "Symbol('s1', positive=exit())",
+        "Symbol(__import__('os').name)",
+        "Symbol('s1; exit()')",
+        "Mul(Integer(2), exit)",
+        "Pow(Integer(9), Pow(Integer(9), Integer(9)))",
+        "[Integer(1) for _ in ()]",
+        "Symbol('s1').__class__",
+        "Integer(" * 5000,
+        "",
+    ],
+)
+def test_a_length_that_is_more_than_arithmetic_is_refused(sound: Path, tmp_path: Path, length: str) -> None:
+    def plant(members: dict[str, bytes]) -> None:
+        def change(program: Any) -> None:
+            sizes = program["graph_module"]["graph"]["tensor_values"]["image"]["sizes"]
+            sizes[0] = {"as_expr": {"expr_str": length, "hint": {"as_int": 1}}}
+
+        change_json(members, "models/model.json", change)
+
+    with pytest.raises(RunError, match="holds a length '"):
+        check_plain(edited(sound, tmp_path / "long.pt2", plant))
+
+
 def test_a_compressed_archive_is_refused(sound: Path, tmp_path: Path) -> None:
     path = edited(sound, tmp_path / "small.pt2", lambda members: None, zipfile.ZIP_DEFLATED)
     with pytest.raises(RunError, match="holds a compressed"):
