@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import chain, takewhile
 from math import inf, nan
 from time import perf_counter
 from typing import Final
@@ -185,7 +186,7 @@ class _Search:
         found = self._choose(list(self._try(pairs(self.suspect, inner, self._partners(inner)))))
         if found or self.ambiguous or self.suspect.limit_db < SURE_DB:
             return found
-        guesses = [*inner, *elsewhere(self.suspect)]
+        guesses = takewhile(lambda _: perf_counter() < self._deadline, chain(inner, elsewhere(self.suspect)))
         return self._choose(list(self._try(superposed(self.suspect, guesses))))
 
     def _partners(self, guesses: Sequence[Guess]) -> list[Guess]:

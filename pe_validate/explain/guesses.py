@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial, reduce
 from itertools import combinations
@@ -294,11 +294,11 @@ def elsewhere(suspect: Suspect) -> Iterator[Guess]:
             yield from altered(suspect, mistake)
 
 
-def superposed(suspect: Suspect, guesses: Sequence[Guess]) -> Iterator[Guess]:
+def superposed(suspect: Suspect, guesses: Iterable[Guess]) -> Iterator[Guess]:
     """Yield the pairs whose effects, added up, come nearest to the error, the nearest first.
 
     Two mistakes in a model do not just add up, but what they give together is nearer to their sum than to that of most
-    others.
+    others. ``guesses`` are asked for what they answer to the first input.
     """
     first = suspect.samples[0]
     base, found = (np.ravel(each[first.name]).astype(np.float64) for each in (suspect.trained, suspect.found))

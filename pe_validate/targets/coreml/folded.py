@@ -52,8 +52,9 @@ class Folded:
 
     def instead_of(self, value: Tensor) -> Tensor | None:
         """Return what takes the place of a constant, or None if it is not folded."""
-        if value.numel() == 1:
-            return value if any(_alike(float(value), factor) for factor in self.factors) else None
+        if value.numel() == 1:  # the factor as it was estimated, so that it undoes what was divided by it
+            known = [factor for factor in self.factors if _alike(float(value), factor)]
+            return torch.full_like(value, known[0]) if known else None
         for fold in self.constants:
             if fold.constant.numel() == value.numel() and torch.equal(fold.constant, value.flatten()):
                 return fold.instead.reshape(value.shape)

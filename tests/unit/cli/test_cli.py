@@ -279,10 +279,11 @@ def test_run_writes_a_report_that_report_prints_again(
     assert f"| {MODEL}/onnx/fp32 | fidelity | pass |" in (tmp_path / "build/report/report.md").read_text()
 
 
-@pytest.mark.parametrize(("target", "model"), [("onnx", MODEL), ("pte", "PE-Nano"), ("mlpackage", "PE-Nano")])
+@pytest.mark.parametrize("target", ["onnx", "pte", "mlpackage"])
 def test_check_knows_a_model_from_its_stranger(
-    pe_validate: Callable[..., Done], artifact: Callable[..., Artifact], target: str, model: str
+    pe_validate: Callable[..., Done], artifact: Callable[..., Artifact], target: str
 ) -> None:
+    model = "PE-Nano"
     path = artifact(target, model).path
     same = pe_validate("check", path, "--model", model)
     assert same.returncode == 0, same.stdout + same.stderr

@@ -24,7 +24,7 @@ from pe_validate.targets.registry import target_named
 STRANGER = ROOT / "tests" / "stranger"
 pytestmark = pytest.mark.filterwarnings("ignore")  # the exporter of torch 2.13 warns of itself
 
-CASES = ("leaves/onnx/fp32", "leaves/mlpackage/fp32")
+CASES = ("leaves/onnx/fp32", "leaves/pt2/fp32")
 
 
 @pytest.fixture
