@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,7 +18,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-import platformdirs
 from filelock import FileLock
 from pydantic import TypeAdapter, ValidationError
 
@@ -28,6 +26,7 @@ from pe_validate.data.case import Case
 from pe_validate.inputs.images import Sample
 from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.models.registry import load_weights, model_named
+from pe_validate.system.cache import default_cache_dir
 from pe_validate.system.errors import ExportError
 from pe_validate.system.files import digest, exchange, sync
 from pe_validate.system.process import Child, ChildError
@@ -43,12 +42,6 @@ EXPORT_TIMEOUT = 1800.0
 """In seconds; the largest model takes about a twentieth of it."""
 
 _ARTIFACT = TypeAdapter(Artifact)
-
-
-def default_cache_dir() -> Path:
-    """Return ``$PE_VALIDATE_CACHE`` if it is set, else the user's cache folder."""
-    configured = os.environ.get("PE_VALIDATE_CACHE")
-    return Path(configured) if configured else platformdirs.user_cache_path("pe_validate")
 
 
 def export(

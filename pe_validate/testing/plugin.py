@@ -117,7 +117,7 @@ def pe_reference(pe_case: Case, request: pytest.FixtureRequest) -> Reference:
     """The reference of the case: its model with the chosen weights, and the inputs of ``pe-validate run``."""
     from pe_validate.reference.reference import reference
     from pe_validate.reference.store import AnswerStore
-    from pe_validate.targets.export import default_cache_dir
+    from pe_validate.system.cache import default_cache_dir
 
     loaded: dict[str, Reference] = request.config.stash.setdefault(_LOADED, {})
     if pe_case.model not in loaded:

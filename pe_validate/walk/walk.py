@@ -33,10 +33,11 @@ from pe_validate.models.base import DEFAULT_WEIGHTS, Model
 from pe_validate.models.registry import load_weights
 from pe_validate.reference.reference import Reference, reference
 from pe_validate.reference.store import AnswerStore
+from pe_validate.system.cache import default_cache_dir
 from pe_validate.system.errors import ExplainError, PEValidateError
 from pe_validate.system.nursery import prepare
 from pe_validate.system.process import end_children
-from pe_validate.targets.export import default_cache_dir, export
+from pe_validate.targets.export import export
 from pe_validate.targets.registry import target_of
 from pe_validate.walk.again import command
 

@@ -28,8 +28,8 @@ import pooch
 from filelock import FileLock, Timeout
 
 from pe_validate.machines.arm64.profiles import Profile
+from pe_validate.system.cache import default_cache_dir
 from pe_validate.system.errors import SetupError
-from pe_validate.targets.export import default_cache_dir
 
 _HERE: Final = Path(__file__).parent
 PACKAGES: Final = _HERE / "packages.toml"

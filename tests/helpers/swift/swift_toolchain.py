@@ -21,8 +21,8 @@ from typing import Final
 from filelock import FileLock
 
 from pe_validate.machines.arm64.environment import mirror
+from pe_validate.system.cache import default_cache_dir
 from pe_validate.system.errors import PEValidateError, SetupError
-from pe_validate.targets.export import default_cache_dir
 
 SUITE: Final = "trixie"
 # The last is what ONNX Runtime depends on by a virtual name, which debootstrap does not resolve.

@@ -24,9 +24,10 @@ from pe_validate.case import MATRIX, Case
 from pe_validate.data.artifact import Artifact
 from pe_validate.models.registry import load_weights
 from pe_validate.models.weights import Weights
+from pe_validate.system.cache import default_cache_dir
 from pe_validate.system.errors import ExportError
 from pe_validate.system.files import digest, size
-from pe_validate.targets.export import _key, _stored, default_cache_dir, export, place
+from pe_validate.targets.export import _key, _stored, export, place
 from pe_validate.targets.registry import file_name, target_named
 
 ONNX_TOOLS = {"torch": "2.13.0", "onnx": "1.21.0", "onnxscript": "0.7.0"}

@@ -18,8 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-import platformdirs
-
+from pe_validate.system.cache import default_cache_dir
 from pe_validate.system.errors import SetupError, refused
 from pe_validate.system.files import replace_file
 
@@ -79,7 +78,7 @@ def _member(name: str) -> bytes:
     Raises:
         SetupError: it cannot be downloaded or kept, or is another one.
     """
-    kept = platformdirs.user_cache_path("pe_validate") / "clip" / MEMBERS[name][:16]
+    kept = default_cache_dir() / "clip" / MEMBERS[name][:16]
     try:
         content = kept.read_bytes() if kept.exists() else b""
         if hashlib.sha256(content).hexdigest() != MEMBERS[name]:
