@@ -56,8 +56,12 @@ class Folded:
             known = [factor for factor in self.factors if _alike(float(value), factor)]
             return torch.full_like(value, known[0]) if known else None
         for fold in self.constants:
-            if fold.constant.numel() == value.numel() and torch.equal(fold.constant, value.flatten()):
+            if fold.constant.numel() != value.numel():
+                continue
+            if torch.equal(fold.constant, value.flatten()):
                 return fold.instead.reshape(value.shape)
+            if value.dim() == 2 and torch.equal(fold.constant, value.T.flatten()):  # as linear layers read a matrix
+                return fold.instead.reshape(value.T.shape).T
         return None
 
 
