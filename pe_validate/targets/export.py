@@ -23,10 +23,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.case import Case
+from pe_validate.inputs.cache import default_cache_dir
 from pe_validate.inputs.images import Sample
 from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.models.registry import load_weights, model_named
-from pe_validate.system.cache import default_cache_dir
 from pe_validate.system.errors import ExportError
 from pe_validate.system.files import digest, exchange, sync
 from pe_validate.system.process import Child, ChildError

@@ -115,9 +115,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def pe_reference(pe_case: Case, request: pytest.FixtureRequest) -> Reference:
     """The reference of the case: its model with the chosen weights, and the inputs of ``pe-validate run``."""
+    from pe_validate.inputs.cache import default_cache_dir
     from pe_validate.reference.reference import reference
     from pe_validate.reference.store import AnswerStore
-    from pe_validate.system.cache import default_cache_dir
 
     loaded: dict[str, Reference] = request.config.stash.setdefault(_LOADED, {})
     if pe_case.model not in loaded:

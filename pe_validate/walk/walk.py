@@ -29,11 +29,11 @@ from pe_validate.explain.locate import explain
 from pe_validate.gates.base import Subject
 from pe_validate.gates.evidence import Evidence
 from pe_validate.gates.registry import judge, required
+from pe_validate.inputs.cache import default_cache_dir
 from pe_validate.models.base import DEFAULT_WEIGHTS, Model
 from pe_validate.models.registry import load_weights
 from pe_validate.reference.reference import Reference, reference
 from pe_validate.reference.store import AnswerStore
-from pe_validate.system.cache import default_cache_dir
 from pe_validate.system.errors import ExplainError, PEValidateError
 from pe_validate.system.nursery import prepare
 from pe_validate.system.process import end_children

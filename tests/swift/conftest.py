@@ -13,7 +13,7 @@ from swift_toolchain import Toolchain, toolchain
 
 from pe_validate.case import select
 from pe_validate.goldens import bundle
-from pe_validate.system.cache import default_cache_dir
+from pe_validate.inputs.cache import default_cache_dir
 
 HERE = Path(__file__).parent
 

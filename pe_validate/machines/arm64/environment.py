@@ -27,8 +27,8 @@ import arpy
 import pooch
 from filelock import FileLock, Timeout
 
+from pe_validate.inputs.cache import default_cache_dir
 from pe_validate.machines.arm64.profiles import Profile
-from pe_validate.system.cache import default_cache_dir
 from pe_validate.system.errors import SetupError
 
 _HERE: Final = Path(__file__).parent

@@ -20,8 +20,8 @@ from typing import Final
 
 from filelock import FileLock
 
+from pe_validate.inputs.cache import default_cache_dir
 from pe_validate.machines.arm64.environment import mirror
-from pe_validate.system.cache import default_cache_dir
 from pe_validate.system.errors import PEValidateError, SetupError
 
 SUITE: Final = "trixie"

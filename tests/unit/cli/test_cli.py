@@ -305,7 +305,7 @@ def test_export_names_files_by_their_case(
 @pytest.fixture(scope="session")
 def cache() -> Path:
     """The user's own cache, where the conversion suite looks too: T16 is exported once for both."""
-    from pe_validate.system.cache import default_cache_dir
+    from pe_validate.inputs.cache import default_cache_dir
 
     return default_cache_dir()
 

@@ -19,8 +19,8 @@ from pe_validate.case import Case, default_cases
 from pe_validate.goldens import bundle as bundling
 from pe_validate.goldens import golden
 from pe_validate.goldens.bundle import CLASSES, bundle
+from pe_validate.inputs.cache import default_cache_dir
 from pe_validate.models.registry import model_named
-from pe_validate.system.cache import default_cache_dir
 from pe_validate.system.errors import ExportError, GoldenError, LoadError, PEValidateError, UsageError
 from pe_validate.system.files import digest, size
 from pe_validate.targets.registry import file_name, targets

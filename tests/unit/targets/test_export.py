@@ -22,9 +22,9 @@ from safetensors.torch import save_file
 import pe_validate
 from pe_validate.case import MATRIX, Case
 from pe_validate.data.artifact import Artifact
+from pe_validate.inputs.cache import default_cache_dir
 from pe_validate.models.registry import load_weights
 from pe_validate.models.weights import Weights
-from pe_validate.system.cache import default_cache_dir
 from pe_validate.system.errors import ExportError
 from pe_validate.system.files import digest, size
 from pe_validate.targets.export import _key, _stored, export, place

@@ -16,7 +16,7 @@ from places import GOLDENS
 
 from pe_validate.case import select
 from pe_validate.goldens.bundle import bundle
-from pe_validate.system.cache import default_cache_dir
+from pe_validate.inputs.cache import default_cache_dir
 from pe_validate.system.errors import UsageError
 from pe_validate.system.files import digest
 from pe_validate.targets.export import export

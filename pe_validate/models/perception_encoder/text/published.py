@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from pe_validate.system.cache import default_cache_dir
+from pe_validate.inputs.cache import default_cache_dir
 from pe_validate.system.errors import SetupError, refused
 from pe_validate.system.files import replace_file
 
