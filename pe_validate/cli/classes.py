@@ -106,14 +106,11 @@ def _opened(case: Case, loaded: Loaded, cache_dir: Path | None, progress: Progre
 
         yield EagerRuntime(model.load(loaded), model)
         return
-    from pe_validate.machines.isolation import IsolatedRuntime
+    from pe_validate.machines.isolation import opened
     from pe_validate.targets.export import export
-    from pe_validate.targets.registry import target_of
 
     progress(case, "export")
-    artifact = export(case, loaded, cache_dir)
-    reading = target_of(case).reading(case.precision, "model")
-    with IsolatedRuntime(artifact.path, case.target, reading, interface=model.interface) as runtime:
+    with opened(case, export(case, loaded, cache_dir).path, model.interface) as runtime:
         yield runtime
 
 

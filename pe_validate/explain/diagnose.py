@@ -206,9 +206,7 @@ class _Search:
         for guess in guesses:
             if (decided and guess.topic != decided) or perf_counter() > self._deadline:
                 return
-            found = next(
-                (s for sample in self._samples if (s := guess.agreement(self.suspect, sample)) is not None), None
-            )
+            found = self._first(guess)
             self.tried += 1
             if found is None or self._alters_nothing(guess):
                 continue

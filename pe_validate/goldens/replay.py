@@ -9,10 +9,9 @@ from pe_validate.gates.loss import LOSS
 from pe_validate.gates.numbers import judge_numbers
 from pe_validate.goldens.golden import unaltered
 from pe_validate.inputs.images import samples
-from pe_validate.machines.isolation import IsolatedRuntime
+from pe_validate.machines.isolation import opened
 from pe_validate.models.registry import model_named
 from pe_validate.targets.open import run
-from pe_validate.targets.registry import target_of
 from pe_validate.walk.check import Claim
 
 
@@ -25,7 +24,6 @@ def replay(folder: Path, claim: Claim) -> Verdict:
     """
     case = claim.case
     _, stored = unaltered(folder, case.model)
-    reading, interface = target_of(case).reading(case.precision, "model"), model_named(case.model).interface
-    with IsolatedRuntime(claim.path, case.target, reading, interface=interface) as runtime:
+    with opened(case, claim.path, model_named(case.model).interface) as runtime:
         answers = run(runtime, samples(stored.pixels))
     return judge_numbers(case, LOSS.name, stored.outputs, answers, LOSS.tolerance(case))

@@ -10,6 +10,7 @@ from typing import ParamSpec, TypeVar
 
 import numpy as np
 
+from pe_validate.data.case import Case
 from pe_validate.data.outputs import Reading
 from pe_validate.data.tensors import Interface, TensorSpec
 from pe_validate.system.allowance import memory_for
@@ -93,6 +94,16 @@ class IsolatedRuntime(Runtime):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def opened(case: Case, path: Path, interface: Interface | None = None) -> IsolatedRuntime:
+    """Open an artifact of a case as a device computes it; ``interface`` is that of the model.
+
+    Raises:
+        RunError: it cannot be loaded.
+    """
+    reading = target_named(case.target).reading(case.precision, "model")
+    return IsolatedRuntime(path, case.target, reading, interface=interface)
 
 
 _runtime: Runtime | None = None  # the child's own, set by _open

@@ -53,23 +53,15 @@ class Kept:
         return any(_alike(_span(value), span) for span in self.spans)
 
 
-def kept(path: Path) -> Kept:
-    """Return the constants that a package's default function keeps in float32.
+def stored(path: Path) -> tuple[Kept, tuple[Tensor, ...]]:
+    """Return the constants of a package's default function: those kept in float32, and those stored in float16.
 
     Raises:
         RunError: the package is broken, or uses what the evaluator does not support.
     """
-    wide = (v for v in _floats(path) if v.dtype is not torch.half and not torch.equal(v.half().float(), v))
-    return Kept(frozenset(map(_span, wide)))
-
-
-def halves(path: Path) -> tuple[Tensor, ...]:
-    """Return the constants that a package's default function stores in float16.
-
-    Raises:
-        RunError: the package is broken, or uses what the evaluator does not support.
-    """
-    return tuple(value for value in _floats(path) if value.dtype is torch.half)
+    constants = tuple(_floats(path))
+    wide = (v for v in constants if v.dtype is not torch.half and not torch.equal(v.half().float(), v))
+    return Kept(frozenset(map(_span, wide))), tuple(v for v in constants if v.dtype is torch.half)
 
 
 def _floats(path: Path) -> Iterator[Tensor]:

@@ -143,11 +143,9 @@ def pe_artifact(pe_case: Case, pe_reference: Reference, request: pytest.FixtureR
 @pytest.fixture(scope="session")
 def pe_runtime(pe_case: Case, pe_artifact: Artifact, pe_reference: Reference) -> Iterator[Runtime]:
     """The artifact, read as a phone would compute it, in a child process."""
-    from pe_validate.machines.isolation import IsolatedRuntime
-    from pe_validate.targets.registry import target_of
+    from pe_validate.machines.isolation import opened
 
-    reading, interface = target_of(pe_case).reading(pe_case.precision, "model"), pe_reference.model.interface
-    with IsolatedRuntime(pe_artifact.path, pe_case.target, reading, interface=interface) as runtime:
+    with opened(pe_case, pe_artifact.path, pe_reference.model.interface) as runtime:
         yield runtime
 
 

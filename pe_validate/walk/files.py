@@ -8,12 +8,11 @@ from pathlib import Path
 from pe_validate.case import select
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.case import Case
-from pe_validate.machines.isolation import IsolatedRuntime
+from pe_validate.machines.isolation import opened
 from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.models.registry import load_weights
 from pe_validate.system.errors import UsageError
 from pe_validate.system.files import digest, size
-from pe_validate.targets.registry import target_of
 from pe_validate.walk.check import Claim, claimed, suffixes
 
 
@@ -65,9 +64,9 @@ def adopted(claim: Claim, weights: str = DEFAULT_WEIGHTS) -> Artifact:
         LoadError: the weights cannot be loaded.
         RunError: it cannot be opened.
     """
-    case, target = claim.case, target_of(claim.case)
+    case = claim.case
     loaded = load_weights(case.model, weights)
-    with IsolatedRuntime(claim.path, case.target, target.reading(case.precision, "model")) as runtime:
+    with opened(case, claim.path) as runtime:
         inputs, outputs = runtime.inputs, runtime.outputs
     return Artifact(
         case=case,

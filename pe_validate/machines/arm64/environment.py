@@ -30,6 +30,7 @@ from filelock import FileLock, Timeout
 from pe_validate.inputs.cache import default_cache_dir
 from pe_validate.machines.arm64.profiles import Profile
 from pe_validate.system.errors import SetupError
+from pe_validate.system.pip import pip
 
 _HERE: Final = Path(__file__).parent
 PACKAGES: Final = _HERE / "packages.toml"
@@ -41,9 +42,6 @@ COUNTS: Final = "{counts}"
 
 MIRROR: Final = "PE_VALIDATE_DEBIAN_MIRROR"
 """Environment variable with the Debian mirror to download from; it overrides the one that apt uses."""
-
-CONSTRAINT: Final = "PIP_CONSTRAINT"
-"""Environment variable of pip that binds the versions of whoever installs this project, not those of the guest."""
 
 Progress = Callable[[str], None]
 
@@ -151,18 +149,10 @@ class _Parts:
     def guest(self, packages: Mapping[str, Mapping[str, str]], to: Path) -> None:
         self.debian(packages["guest"], to)
         self._progress("downloading torch and executorch for arm64, 160 MB")
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(to / "site"), "--no-deps"]
-        command += ["--platform", "manylinux_2_28_aarch64", "--implementation", "cp", "--python-version", "3.11"]
-        command += ["--only-binary=:all:", "--require-hashes", "--disable-pip-version-check"]
-        command += [] if sys.version_info[:2] == (3, 11) else ["--no-compile"]  # bytecode is for this Python's version
-        settings = {key: value for key, value in os.environ.items() if key != CONSTRAINT}
-        command += ["--requirement", str(WHEELS)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=settings)
-        if done.returncode:
-            lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR") or "No module" in line]
-            reason = (lines or [f"pip ended with exit code {done.returncode}"])[0]
-            reason = reason.removeprefix("ERROR: ").rstrip(".")
-            raise SetupError(f"The wheels in '{WHEELS.name}' cannot be installed by pip of {sys.executable}: {reason}.")
+        wanted = ["--target", str(to / "site"), "--requirement", str(WHEELS)]
+        wanted += ["--platform", "manylinux_2_28_aarch64", "--implementation", "cp", "--python-version", "3.11"]
+        wanted += [] if sys.version_info[:2] == (3, 11) else ["--no-compile"]  # bytecode is for this Python's version
+        pip("install", *wanted, failing=f"The wheels in '{WHEELS.name}' cannot be installed")
 
     def debian(self, packages: Mapping[str, str], to: Path) -> None:
         for path, sha256 in packages.items():

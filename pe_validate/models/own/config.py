@@ -66,11 +66,10 @@ class Input(_Table):
         """The shape that exporters are shown: they would take a length of 1 to be meant."""
         return tuple(max(n, 2) if axis in self.dynamic else n for axis, n in enumerate(self.shape))
 
-    @property
-    def shapes(self) -> tuple[tuple[int, ...], ...]:
-        """The shapes that are validated: as it is given, the least and the largest."""
-        ends = [tuple(self.dynamic.get(a, (n, n))[end] for a, n in enumerate(self.shape)) for end in (0, 1)]
-        return tuple(dict.fromkeys([self.shape, *ends]))
+    def at_end(self, end: Literal[0, 1]) -> Self:
+        """Return the input with the least lengths, or the largest."""
+        shape = tuple(self.dynamic.get(axis, (n, n))[end] for axis, n in enumerate(self.shape))
+        return self.model_copy(update={"shape": shape})
 
 
 class Limit(_Table):

@@ -249,14 +249,13 @@ def _feed(name: str, entry: Entry, folder: Path) -> Feed:
         else:
             parts.append(_image_feed(name, given) or _noise(given))
     whole = parts[0] if only else JointFeed(tuple(parts))
-    ends = [[each.shapes[min(end, len(each.shapes) - 1)] for each in entry.inputs.values()] for end in (1, 2)]
     further: dict[str, Feed] = {}
-    for shapes in ends:
-        if shapes == [each.shape for each in entry.inputs.values()]:
-            continue
-        sized = [each.model_copy(update={"shape": n}) for each, n in zip(entry.inputs.values(), shapes, strict=True)]
-        feeds = [_image_feed(name, each) or _noise(each) for each in sized]
-        further[" and ".join("×".join(map(str, n)) for n in shapes)] = feeds[0] if only else JointFeed(tuple(feeds))
+    for end in (0, 1):
+        sized = [given.at_end(end) for given in entry.inputs.values()]
+        if sized != list(entry.inputs.values()):
+            feeds = tuple(_image_feed(name, each) or _noise(each) for each in sized)
+            lengths = " and ".join("×".join(map(str, each.shape)) for each in sized)
+            further[lengths] = feeds[0] if only else JointFeed(feeds)
     return LengthsFeed(whole, further) if further else whole
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from torch import nn
 
-from pe_validate.mil.matrices import digests, halves, kept
+from pe_validate.mil.matrices import digests, stored
 from pe_validate.targets.base import Source
 from pe_validate.targets.coreml.folded import folded
 from pe_validate.targets.coreml.rounding import Rounded
@@ -24,8 +24,8 @@ def sources(module: nn.Module, lowered: nn.Module, path: Path) -> tuple[Source, 
     Raises:
         RunError: the package at ``path`` is broken, or uses what the evaluator does not support.
     """
-    constants, single = module.state_dict(), kept(path)
-    elsewhere = folded(constants, halves(path))
+    constants, (single, halves) = module.state_dict(), stored(path)
+    elsewhere = folded(constants, halves)
     weights = digests(value for name, value in constants.items() if name not in elsewhere.names)
     found = [
         Source(

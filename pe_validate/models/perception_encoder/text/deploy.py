@@ -21,9 +21,9 @@ from pe_validate.models.perception_encoder.vision.deploy import (
     Gelu,
     Standardize,
     Style,
-    _after_norm,
-    _linear,
-    _to_stream,
+    after_norm,
+    linear,
+    to_stream,
 )
 
 HIDDEN: Final = -1e4
@@ -45,13 +45,13 @@ class MaskedAttention(nn.Module):
         super().__init__()
         self.heads, self.context = config.heads, config.context
         attention, like = block.attn, block.attn.in_proj_weight
-        weight, bias = _after_norm(block.ln_1, attention.in_proj_weight, attention.in_proj_bias)
+        weight, bias = after_norm(block.ln_1, attention.in_proj_weight, attention.in_proj_bias)
         weight[: config.width] *= config.head_dim**-0.5
         bias[: config.width] *= config.head_dim**-0.5
         self.query, self.key, self.value = (
-            _linear(w, b, like) for w, b in zip(weight.chunk(3), bias.chunk(3), strict=True)
+            linear(w, b, like) for w, b in zip(weight.chunk(3), bias.chunk(3), strict=True)
         )
-        self.out = _to_stream(attention.out_proj, nn.Identity(), centred)
+        self.out = to_stream(attention.out_proj, nn.Identity(), centred)
         unseen = torch.ones(config.context, config.context, dtype=torch.float64).triu(1)
         self.register_buffer("mask", unseen * HIDDEN)
 
@@ -73,8 +73,8 @@ class DeployableTextBlock(nn.Module):
         self.standardize, self.gelu = Standardize(config.width, style, centred=centred), Gelu(style)
         self.attention = MaskedAttention(block, config, centred)
         mlp, like = block.mlp, block.attn.in_proj_weight
-        self.expand = _linear(*_after_norm(block.ln_2, mlp.c_fc.weight, mlp.c_fc.bias), like=like)
-        self.contract = _to_stream(mlp.c_proj, nn.Identity(), centred)
+        self.expand = linear(*after_norm(block.ln_2, mlp.c_fc.weight, mlp.c_fc.bias), like=like)
+        self.contract = to_stream(mlp.c_proj, nn.Identity(), centred)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.attention(self.standardize(x))
@@ -104,8 +104,8 @@ class DeployableText(nn.Module):
         }
         steps["last_norm"] = Standardize(config.width, style, centred=centred)
         projection = tower.text_projection.double().T
-        folded = _after_norm(tower.ln_final, projection, projection.new_zeros(len(projection)))
-        steps["projection"] = _linear(*folded, like=tower.text_projection)
+        folded = after_norm(tower.ln_final, projection, projection.new_zeros(len(projection)))
+        steps["projection"] = linear(*folded, like=tower.text_projection)
         self.encoder = nn.Sequential(OrderedDict(steps))
 
     def forward(self, tokens: Tensor) -> Tensor:

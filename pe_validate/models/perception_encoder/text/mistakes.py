@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pe_validate.models.mistake import Mistake, NoSuchPartError, twin
+from pe_validate.models.mistake import Mistake, twin
+from pe_validate.models.perception_encoder.edits import Edit, edited, set_parameter
 from pe_validate.models.perception_encoder.text.config import END_OF_TEXT, TextConfig
-from pe_validate.models.perception_encoder.text.tower import CausalAttention, TextTower
+from pe_validate.models.perception_encoder.text.tower import CausalAttention
 
-Edit = Callable[[Any], object]
 Mask = Callable[[int], Tensor]
 """A function from a number of tokens to which of them, ``[query, key]``, are seen."""
 
@@ -34,20 +34,7 @@ def mistakes(config: TextConfig) -> tuple[Mistake, ...]:
     return tuple(mistake for kind in kinds for mistake in kind(config))
 
 
-def _edit(topic: str, name: str, saying: str, edit: Edit, *, blocks: tuple[int, ...] = ()) -> Mistake:
-    """Return a mistake that edits a twin of the tower in place, whose tensors it must replace and not write to."""
-
-    def alter(tower: Any) -> TextTower:
-        copy: TextTower = twin(tower)
-        try:
-            with torch.no_grad():
-                edit(copy)
-        except (AttributeError, IndexError) as error:  # a block that another mistake took out
-            raise NoSuchPartError(name) from error
-        return copy
-
-    places = PLACES.get(topic) or tuple(f"block {number} {part}" for number in blocks for part in ("attention", "MLP"))
-    return Mistake(topic, name, saying, alter, places)
+_edit = partial(edited, PLACES)
 
 
 class _Masked(nn.Module):
@@ -109,8 +96,7 @@ def _set(tower: Any, name: str, value: object) -> None:
 
 
 def _positions(tower: Any, change: Callable[[Tensor], Tensor]) -> None:
-    changed = change(tower.positional_embedding)
-    tower.positional_embedding = nn.Parameter(changed.contiguous(), requires_grad=False)
+    set_parameter(tower, "positional_embedding", change(tower.positional_embedding))
 
 
 def _embedding(config: TextConfig) -> Iterator[Mistake]:
@@ -126,7 +112,7 @@ def _embedding(config: TextConfig) -> Iterator[Mistake]:
 
         def shifted(tower: Any, step: int = step) -> None:
             embedding = twin(tower.token_embedding)
-            embedding.weight = nn.Parameter(embedding.weight.roll(-step, 0), requires_grad=False)
+            set_parameter(embedding, "weight", embedding.weight.roll(-step, 0))
             tower.token_embedding = embedding
 
         yield _edit("embedding", name, f"with ids that are {name.removeprefix('ids ')}", shifted)
@@ -151,7 +137,7 @@ def _pooling(config: TextConfig) -> Iterator[Mistake]:
 def _head(config: TextConfig) -> Iterator[Mistake]:
     def projected(change: Callable[[Tensor], Tensor]) -> Edit:
         def edit(tower: Any) -> None:
-            tower.text_projection = nn.Parameter(change(tower.text_projection).contiguous(), requires_grad=False)
+            set_parameter(tower, "text_projection", change(tower.text_projection))
 
         return edit
 

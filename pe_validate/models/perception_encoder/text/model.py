@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pe_validate.data.limits import Pieces
-from pe_validate.data.recipe import HALF
 from pe_validate.data.tensors import OUTPUT_NAME, TensorSpec
-from pe_validate.models.base import Model
+from pe_validate.models.perception_encoder.model import READERS, TowerModel
 from pe_validate.models.perception_encoder.text.config import TEXT_CONFIGS, TextConfig
 from pe_validate.models.perception_encoder.text.feed import TextFeed
-from pe_validate.models.perception_encoder.vision.config import LICENCE
-from pe_validate.system.errors import UsageError
 from pe_validate.tasks.answer import ONE_EMBEDDING
 
 if TYPE_CHECKING:
@@ -23,7 +20,8 @@ if TYPE_CHECKING:
 
     from pe_validate.models.mistake import Mistake
     from pe_validate.models.perception_encoder.text.tower import TextTower
-    from pe_validate.models.weights import Sources, Weights
+    from pe_validate.models.perception_encoder.vision.deploy import Style
+    from pe_validate.models.weights import Sources
 
 TEXT: Final = "-text"
 """The end of the name of a text tower, after that of its vision tower."""
@@ -43,11 +41,10 @@ OUTSIDE: Final = ("aten::embedding.out", "aten::argmax.out", "aten::index_select
 """Operators on ids, which a delegate for floats does not take."""
 
 
-class TextModel(Model):
+class TextModel(TowerModel):
     """One Perception Encoder text tower."""
 
-    licence = LICENCE
-    modules = ("pe_validate.models.weights", "pe_validate.models.checkpoints", *_MODULES)
+    modules = (*READERS, *_MODULES)
 
     def __init__(self, config: TextConfig) -> None:
         self.config = config
@@ -68,57 +65,34 @@ class TextModel(Model):
 
         return tokenized(texts, self.config.context)
 
-    def load_weights(self, spec: str) -> Weights:
-        """Read ``seed:N``, ``file:PATH`` or ``hf:REPO``; the vision tower of a CLIP checkpoint is left alone."""
-        from pe_validate.models.weights import read_weights
-
-        return read_weights(spec, self._sources())
-
-    def _sources(self) -> Sources:
-        from pe_validate.models.perception_encoder.text.tower import empty_text_tower
+    def sources(self) -> Sources:
+        """Return its sources: ``seed:N``, ``file:PATH`` and ``hf:REPO``."""
         from pe_validate.models.weights import Sources
 
-        expected = empty_text_tower(self.config).state_dict()
-        return Sources(self.name, expected, self._seeded, told=("logit_scale",))
+        return Sources(self.name, self.empty().state_dict(), self._seeded, told=("logit_scale",))
 
     def _seeded(self, seed: int, family: str) -> dict[str, Tensor]:
         from pe_validate.models.perception_encoder.text.synthetic import seeded
 
         return seeded(self.config, seed)
 
-    def load(self, weights: Weights) -> TextTower:
-        """Return the tower, with Meta's parameter names."""
+    def empty(self) -> TextTower:
+        """Return the tower without values."""
         from pe_validate.models.perception_encoder.text.tower import empty_text_tower
 
-        tower = empty_text_tower(self.config)
-        tower.load_state_dict(weights.tensors, assign=True)
-        return tower.eval().requires_grad_(False)
+        return empty_text_tower(self.config)
 
-    def deployable(self, module: Any, form: str) -> nn.Module:
-        """Return the rewrite of :mod:`~pe_validate.models.perception_encoder.text.deploy`.
-
-        Raises:
-            UsageError: there is no such form.
-        """
+    def rewritten(self, module: Any, style: Style) -> nn.Module:
+        """Return the rewrite of :mod:`~pe_validate.models.perception_encoder.text.deploy`."""
         from pe_validate.models.perception_encoder.text.deploy import deploy
-        from pe_validate.models.perception_encoder.vision.deploy import STYLES
 
-        styles = {str(style): style for style in STYLES}
-        if form not in styles:
-            raise UsageError(f"{self.name} has no form '{form}': choose one of {', '.join(styles)}.")
-        return deploy(module, style=styles[form])
+        return deploy(module, style=style)
 
     def places(self, module: Any, image: NDArray[np.generic]) -> Mapping[str, NDArray[np.float64]]:
         """See :mod:`~pe_validate.models.perception_encoder.text.places`."""
         from pe_validate.models.perception_encoder.text.places import places_of
 
         return places_of(module, image)
-
-    def at_place(self, place: str, value: NDArray[np.generic]) -> NDArray[np.float64]:
-        """Remove the mean over the channels, as the rewrite may have done, except from the features."""
-        from pe_validate.models.perception_encoder.vision.places import at_place
-
-        return at_place(place, value)
 
     def place_of_layer(self, name: str) -> str | None:
         """Return the place of a layer: ``encoder.block2.contract.weight`` is in ``block 2 MLP``."""
@@ -137,16 +111,6 @@ class TextModel(Model):
         return Pieces(
             1, OUTSIDE, "A look-up of embeddings and the choice of the last token work on ids, not on floats."
         )
-
-    def approximates(self, form: str) -> bool:
-        """Return whether ``form`` approximates GELU by a polynomial, which XNNPACK can compute in float16."""
-        return form == HALF
-
-    def exact(self, deployable: Any) -> nn.Module:
-        """Return ``deployable`` with every GELU made exact (erf), in place."""
-        from pe_validate.models.perception_encoder.vision.deploy import with_erf
-
-        return with_erf(deployable)
 
 
 TEXT_MODELS: Final = tuple(TextModel(config) for config in TEXT_CONFIGS.values())

@@ -9,8 +9,6 @@ from __future__ import annotations
 import ast
 import gzip
 import hashlib
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -21,6 +19,7 @@ from typing import Final
 from pe_validate.inputs.cache import default_cache_dir
 from pe_validate.system.errors import SetupError, refused
 from pe_validate.system.files import replace_file
+from pe_validate.system.pip import pip
 
 WHEEL: Final = "open_clip_torch==3.3.0"
 WHEEL_SHA256: Final = "c549ad5ed6bfc119cc11105033c0a2b9d7a2a4afeb40a58a09aab3da1a0043ce"
@@ -94,20 +93,14 @@ def _from_index(name: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         wanted = Path(folder) / "wanted.txt"
         wanted.write_text(f"{WHEEL} --hash=sha256:{WHEEL_SHA256}\n", encoding="ascii")
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
-        command += [
-            "--only-binary=:all:",
-            "--disable-pip-version-check",
+        pip(
+            "download",
             "--dest",
             folder,
             "--requirement",
             str(wanted),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        wheels = list(Path(folder).glob("*.whl"))
-        if done.returncode or not wheels:
-            lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR") or "No module" in line]
-            reason = (lines or [f"pip ended with exit code {done.returncode}"])[0].removeprefix("ERROR: ").rstrip(".")
-            raise SetupError(f"CLIP's vocabulary, in {WHEEL}, cannot be downloaded by {sys.executable}: {reason}.")
-        with zipfile.ZipFile(wheels[0]) as wheel:
+            failing=f"CLIP's vocabulary, in {WHEEL}, cannot be downloaded",
+        )
+        (downloaded,) = Path(folder).glob("*.whl")
+        with zipfile.ZipFile(downloaded) as wheel:
             return wheel.read(name)

@@ -68,7 +68,8 @@ def with_erf(module: nn.Module) -> nn.Module:
     return module
 
 
-def _linear(weight: Tensor, bias: Tensor | None, like: Tensor) -> nn.Linear:
+def linear(weight: Tensor, bias: Tensor | None, like: Tensor) -> nn.Linear:
+    """Return a layer with its own copies of a weight and a bias, in the type of ``like``."""
     layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
     # Copies even if nothing was folded: the rewrite shares no parameters with the tower.
     layer.weight = nn.Parameter(weight.to(like.dtype, copy=True).contiguous())
@@ -77,7 +78,7 @@ def _linear(weight: Tensor, bias: Tensor | None, like: Tensor) -> nn.Linear:
     return layer
 
 
-def _after_norm(norm: nn.Module, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+def after_norm(norm: nn.Module, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     """Fold the affine part of ``norm`` into ``weight`` and ``bias``, in float64.
 
     The result applied to the standardised stream equals ``weight, bias`` applied to the output of ``norm``.
@@ -88,14 +89,14 @@ def _after_norm(norm: nn.Module, weight: Tensor, bias: Tensor) -> tuple[Tensor, 
     return weight * norm.weight.double(), bias + weight @ norm.bias.double()
 
 
-def _to_stream(layer: nn.Linear, scale: nn.Module, centred: bool) -> nn.Linear:
+def to_stream(layer: nn.Linear, scale: nn.Module, centred: bool) -> nn.Linear:
     """Return a projection that writes to the residual stream, with layer scale and centring folded in."""
     weight, bias = layer.weight.double(), layer.bias.double()
     if (gamma := getattr(scale, "gamma", None)) is not None:
         weight, bias = weight * gamma.double()[:, None], bias * gamma.double()
     if centred:
         weight, bias = weight - weight.mean(dim=0), bias - bias.mean()
-    return _linear(weight, bias, layer.weight)
+    return linear(weight, bias, layer.weight)
 
 
 class Standardize(nn.Module):
@@ -180,15 +181,15 @@ class RotatedAttention(nn.Module):
         self.heads, self.pairs = config.heads, config.head_dim // 2
         self.rope = rope
         attention, like = block.attn, block.attn.in_proj_weight
-        weight, bias = _after_norm(block.ln_1, attention.in_proj_weight, attention.in_proj_bias)
+        weight, bias = after_norm(block.ln_1, attention.in_proj_weight, attention.in_proj_bias)
         weight[: config.width] *= config.head_dim**-0.5
         bias[: config.width] *= config.head_dim**-0.5
         turned, turned_bias = weight[: 2 * config.width], bias[: 2 * config.width]  # queries, then keys
         # head_dim is even, so every second row is the even member of a pair, in every head.
-        self.even = _linear(turned[0::2], turned_bias[0::2], like)
-        self.odd = _linear(turned[1::2], turned_bias[1::2], like)
-        self.value = _linear(weight[2 * config.width :], bias[2 * config.width :], like)
-        self.out = _to_stream(attention.out_proj, block.ls_1, centred)
+        self.even = linear(turned[0::2], turned_bias[0::2], like)
+        self.odd = linear(turned[1::2], turned_bias[1::2], like)
+        self.value = linear(weight[2 * config.width :], bias[2 * config.width :], like)
+        self.out = to_stream(attention.out_proj, block.ls_1, centred)
 
     def forward(self, x: Tensor) -> Tensor:
         tokens, halves = x.shape[0], (x.shape[0], 2 * self.heads, self.pairs)
@@ -211,8 +212,8 @@ class DeployableBlock(nn.Module):
         self.standardize, self.gelu = Standardize(config.width, style, centred=centred), Gelu(style)
         self.attention = RotatedAttention(block, config, rope, centred)
         mlp, like = block.mlp, block.attn.in_proj_weight
-        self.expand = _linear(*_after_norm(block.ln_2, mlp.c_fc.weight, mlp.c_fc.bias), like=like)
-        self.contract = _to_stream(mlp.c_proj, block.ls_2, centred)
+        self.expand = linear(*after_norm(block.ln_2, mlp.c_fc.weight, mlp.c_fc.bias), like=like)
+        self.contract = to_stream(mlp.c_proj, block.ls_2, centred)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.attention(self.standardize(x))
@@ -233,14 +234,14 @@ class DeployablePool(nn.Module):
         q_bias, _, v_bias = attention.in_proj_bias.double().chunk(3)
         query = (q @ pool.probe.double().flatten() + q_bias).view(self.heads, 1, head_dim) * head_dim**-0.5
         score = (query @ k.view(self.heads, head_dim, width)).squeeze(1)
-        score, _ = _after_norm(ln_post, score, torch.zeros(self.heads))
-        self.score = _linear(score, None, like)
-        self.value = _linear(*_after_norm(ln_post, v, v_bias), like=like)
-        self.out = _linear(attention.out_proj.weight, attention.out_proj.bias, like)
+        score, _ = after_norm(ln_post, score, torch.zeros(self.heads))
+        self.score = linear(score, None, like)
+        self.value = linear(*after_norm(ln_post, v, v_bias), like=like)
+        self.out = linear(attention.out_proj.weight, attention.out_proj.bias, like)
         self.standardize, self.gelu = Standardize(width, style, centred=False), Gelu(style)
         mlp = pool.mlp
-        self.expand = _linear(*_after_norm(pool.layernorm, mlp.c_fc.weight, mlp.c_fc.bias), like=like)
-        self.contract = _linear(mlp.c_proj.weight, mlp.c_proj.bias, like)
+        self.expand = linear(*after_norm(pool.layernorm, mlp.c_fc.weight, mlp.c_fc.bias), like=like)
+        self.contract = linear(mlp.c_proj.weight, mlp.c_proj.bias, like)
 
     def forward(self, x: Tensor) -> Tensor:
         tokens, width = x.shape
@@ -329,9 +330,9 @@ def _head(tower: VisionTower, style: Style, centred: bool) -> dict[str, nn.Modul
     if tower.attn_pool is not None:
         head["pool"] = DeployablePool(tower.attn_pool, tower.ln_post, style)
         if proj is not None:
-            head["projection"] = _linear(proj, None, like)
+            head["projection"] = linear(proj, None, like)
     elif proj is not None:
-        head["projection"] = _linear(*_after_norm(tower.ln_post, proj, proj.new_zeros(len(proj))), like=like)
+        head["projection"] = linear(*after_norm(tower.ln_post, proj, proj.new_zeros(len(proj))), like=like)
     elif isinstance(tower.ln_post, nn.LayerNorm):
         head["last_affine"] = Affine(tower.ln_post, centred=False)
     return head

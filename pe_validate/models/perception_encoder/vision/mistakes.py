@@ -13,12 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pe_validate.models.mistake import Mistake, NoSuchPartError, twin
+from pe_validate.models.mistake import Mistake
+from pe_validate.models.perception_encoder.edits import Edit, edited, set_parameter
 from pe_validate.models.perception_encoder.vision import tower as towers
 from pe_validate.models.perception_encoder.vision.config import ModelConfig
 from pe_validate.models.perception_encoder.vision.tower import VisionTower, rope_angles
-
-Edit = Callable[[Any], object]
 
 
 def mistakes(config: ModelConfig) -> tuple[Mistake, ...]:
@@ -36,28 +35,7 @@ PLACES: Final = {
 """Where an artifact with a mistake first leaves its model, by topic."""
 
 
-def _edit(topic: str, name: str, saying: str, edit: Edit, *, blocks: tuple[int, ...] = ()) -> Mistake:
-    """Return a mistake that edits a twin of the tower in place, whose tensors it must replace and not write to.
-
-    ``blocks`` are those in one of which an artifact first leaves its model.
-    """
-
-    def alter(tower: Any) -> VisionTower:
-        copy: VisionTower = twin(tower)
-        try:
-            with torch.no_grad():
-                edit(copy)
-        except (AttributeError, IndexError) as error:  # a step or a block that another mistake took out
-            raise NoSuchPartError(name) from error
-        return copy
-
-    places = PLACES.get(topic) or tuple(f"block {number} {part}" for number in blocks for part in ("attention", "MLP"))
-    return Mistake(topic, name, saying, alter, places)
-
-
-def _put(module: nn.Module, name: str, value: Tensor) -> None:
-    """Replace a parameter of a module."""
-    setattr(module, name, nn.Parameter(value.contiguous(), requires_grad=False))
+_edit = partial(edited, PLACES)
 
 
 class Steps(nn.Module):
@@ -129,7 +107,7 @@ def _on_halves(tower: VisionTower) -> None:
                 part.reshape(attention.heads, 2, -1, *part.shape[1:]).transpose(1, 2).reshape(part.shape)
                 for part in (q, k)
             ]
-            _put(attention, name, torch.cat([*turned, v]))
+            set_parameter(attention, name, torch.cat([*turned, v]))
 
 
 def _head(config: ModelConfig) -> Iterator[Mistake]:
@@ -154,7 +132,7 @@ def _head(config: ModelConfig) -> Iterator[Mistake]:
             "head",
             "projection transposed",
             "with its projection read column by column",
-            lambda tower: _put(tower, "proj", tower.proj.T.reshape(tower.proj.shape)),
+            lambda tower: set_parameter(tower, "proj", tower.proj.T.reshape(tower.proj.shape)),
         )
     if not config.pool_heads:
         return
@@ -230,7 +208,7 @@ def _without_head(number: int, heads: int) -> Edit:
         layer = tower.attn_pool.attn.out_proj
         weight = layer.weight.clone()
         weight.view(len(weight), heads, -1)[:, number] = 0
-        _put(layer, "weight", weight)
+        set_parameter(layer, "weight", weight)
 
     return edit
 
@@ -240,12 +218,12 @@ def _embedding(config: ModelConfig) -> Iterator[Mistake]:
 
     def positions(name: str, saying: str, change: Callable[[Tensor], Tensor]) -> Mistake:
         def edit(tower: VisionTower) -> None:
-            _put(tower, "positional_embedding", change(tower.positional_embedding.clone()))
+            set_parameter(tower, "positional_embedding", change(tower.positional_embedding.clone()))
 
         return _edit("embedding", name, saying, edit)
 
     def kernel(name: str, saying: str, change: Callable[[Tensor], Tensor]) -> Mistake:
-        return _edit("embedding", name, saying, lambda t: _put(t.conv1, "weight", change(t.conv1.weight)))
+        return _edit("embedding", name, saying, lambda t: set_parameter(t.conv1, "weight", change(t.conv1.weight)))
 
     start, grid = int(config.class_token), config.grid
 
@@ -303,7 +281,7 @@ def _without_first(table: Tensor) -> Tensor:
 
 
 def _without_class_token(tower: Any) -> None:
-    _put(tower, "class_embedding", torch.zeros_like(tower.class_embedding))
+    set_parameter(tower, "class_embedding", torch.zeros_like(tower.class_embedding))
 
 
 def _attention(config: ModelConfig) -> Iterator[Mistake]:
@@ -324,7 +302,7 @@ def _scale_queries(tower: VisionTower, factor: float) -> None:
         attention: Any = block.attn
         for name in ("in_proj_weight", "in_proj_bias"):
             q, k, v = getattr(attention, name).chunk(3)
-            _put(attention, name, torch.cat([q * factor, k, v]))
+            set_parameter(attention, name, torch.cat([q * factor, k, v]))
 
 
 def _heads(tower: Any, heads: int) -> None:
@@ -419,7 +397,7 @@ def _edit_layer(tower: VisionTower, number: int, paths: tuple[str, ...], change:
     for path in paths:
         owner, _, name = path.rpartition(".")
         module = tower.transformer.resblocks[number].get_submodule(owner)
-        _put(module, name, change(getattr(module, name)))
+        set_parameter(module, name, change(getattr(module, name)))
 
 
 def _swap_queries(joint: Tensor) -> Tensor:

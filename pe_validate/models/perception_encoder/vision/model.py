@@ -8,11 +8,11 @@ from math import isqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pe_validate.data.recipe import HALF
 from pe_validate.data.tensors import INPUT_NAME, OUTPUT_NAME, TensorSpec
 from pe_validate.inputs.feed import ImageFeed
-from pe_validate.models.base import TRAINED, Model
-from pe_validate.models.perception_encoder.vision.config import LICENCE, MODELS, NANO, ModelConfig
+from pe_validate.models.base import TRAINED
+from pe_validate.models.perception_encoder.model import READERS, TowerModel
+from pe_validate.models.perception_encoder.vision.config import MODELS, NANO, ModelConfig
 from pe_validate.system.errors import UsageError
 from pe_validate.tasks.answer import ONE_EMBEDDING, tokens
 
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from pe_validate.models.mistake import Mistake
+    from pe_validate.models.perception_encoder.vision.deploy import Style
     from pe_validate.models.perception_encoder.vision.tower import VisionTower
-    from pe_validate.models.weights import Sources, Weights
+    from pe_validate.models.weights import Sources
     from pe_validate.tasks.accuracy import Labelled
 
 _HERE: Final = "pe_validate.models.perception_encoder.vision"
@@ -31,11 +32,10 @@ _MODULES: Final = tuple(f"{_HERE}.{name}" for name in ("config", "tower", "deplo
 """The modules that decide what a tower and its rewrites compute."""
 
 
-class VisionModel(Model):
+class VisionModel(TowerModel):
     """One Perception Encoder vision tower."""
 
-    licence = LICENCE
-    modules = ("pe_validate.models.weights", "pe_validate.models.checkpoints", *_MODULES)
+    modules = (*READERS, *_MODULES)
 
     def __init__(self, config: ModelConfig) -> None:
         self.config = config
@@ -46,21 +46,12 @@ class VisionModel(Model):
         self.answer = ONE_EMBEDDING if config.pool_heads else tokens(int(config.class_token))
         self.macs = config.macs
 
-    def load_weights(self, spec: str) -> Weights:
-        """Read ``seed:N``, ``seed:N+outliers``, ``trained`` (PE-Nano), ``file:PATH`` or ``hf:REPO``.
-
-        A CLIP checkpoint also holds a text tower, which is left alone.
-        """
-        from pe_validate.models.weights import read_weights
-
-        return read_weights(spec, self._sources())
-
-    def _sources(self) -> Sources:
-        from pe_validate.models.perception_encoder.vision.tower import empty_tower
+    def sources(self) -> Sources:
+        """Return its sources: ``seed:N``, ``seed:N+outliers``, ``trained`` (PE-Nano), ``file:PATH`` and ``hf:REPO``."""
         from pe_validate.models.weights import Sources
 
-        expected = empty_tower(self.config).state_dict()
-        return Sources(self.name, expected, self._seeded, ("", "outliers"), self._trained, self._resampled)
+        families, expected = ("", "outliers"), self.empty().state_dict()
+        return Sources(self.name, expected, self._seeded, families, self._trained, self._resampled)
 
     def _resampled(self, name: str, tensor: Tensor) -> tuple[Tensor, str] | None:
         """Return positions of another image size at this one's, as Meta's code resamples them, and a note."""
@@ -94,26 +85,17 @@ class VisionModel(Model):
             raise UsageError(f"Only {NANO.name} comes with trained weights; for {self.name} pass file:PATH or hf:REPO.")
         return trained_file()
 
-    def load(self, weights: Weights) -> VisionTower:
-        """Return the tower, with Meta's parameter names."""
+    def empty(self) -> VisionTower:
+        """Return the tower without values."""
         from pe_validate.models.perception_encoder.vision.tower import empty_tower
 
-        tower = empty_tower(self.config)
-        tower.load_state_dict(weights.tensors, assign=True)
-        return tower.eval().requires_grad_(False)
+        return empty_tower(self.config)
 
-    def deployable(self, module: Any, form: str) -> nn.Module:
-        """Return the rewrite of :mod:`~pe_validate.models.perception_encoder.vision.deploy`.
+    def rewritten(self, module: Any, style: Style) -> nn.Module:
+        """Return the rewrite of :mod:`~pe_validate.models.perception_encoder.vision.deploy`."""
+        from pe_validate.models.perception_encoder.vision.deploy import deploy
 
-        Raises:
-            UsageError: there is no such form.
-        """
-        from pe_validate.models.perception_encoder.vision.deploy import STYLES, deploy
-
-        styles = {str(style): style for style in STYLES}
-        if form not in styles:
-            raise UsageError(f"{self.name} has no form '{form}': choose one of {', '.join(styles)}.")
-        return deploy(module, style=styles[form])
+        return deploy(module, style=style)
 
     def up_to(self, module: Any, layer: int) -> nn.Module:
         """Return the tower up to one of its blocks, the first of which is 1; it gives every token."""
@@ -122,27 +104,11 @@ class VisionModel(Model):
         shorter: nn.Module = module.up_to(layer)
         return shorter
 
-    def approximates(self, form: str) -> bool:
-        """Return whether ``form`` approximates GELU by a polynomial, which XNNPACK can compute in float16."""
-        return form == HALF
-
-    def exact(self, deployable: Any) -> nn.Module:
-        """Return ``deployable`` with every GELU made exact (erf), in place."""
-        from pe_validate.models.perception_encoder.vision.deploy import with_erf
-
-        return with_erf(deployable)
-
     def places(self, module: Any, image: NDArray[np.generic]) -> Mapping[str, NDArray[np.float64]]:
         """See :mod:`~pe_validate.models.perception_encoder.vision.places`."""
         from pe_validate.models.perception_encoder.vision.places import places_of
 
         return places_of(module, image)
-
-    def at_place(self, place: str, value: NDArray[np.generic]) -> NDArray[np.float64]:
-        """Remove the mean over the channels, as the rewrite may have done, except from the features."""
-        from pe_validate.models.perception_encoder.vision.places import at_place
-
-        return at_place(place, value)
 
     def place_of_layer(self, name: str) -> str | None:
         """Return the place of a layer: ``encoder.block2.contract.weight`` is in ``block 2 MLP``."""

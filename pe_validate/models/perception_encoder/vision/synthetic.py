@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import math
-import zlib
+from typing import Final
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from pe_validate.models.perception_encoder.synthetic import seeded_tensor
 from pe_validate.models.perception_encoder.vision.config import ModelConfig
 from pe_validate.models.perception_encoder.vision.tower import empty_tower
+
+EMBEDDINGS: Final = ("class_embedding", "positional_embedding", "attn_pool.probe")
 
 
 def seeded(config: ModelConfig, seed: int) -> dict[str, Tensor]:
     """Return the tensors of ``seed:N`` for a tower with any hyper-parameters."""
     shapes = {name: tuple(tensor.shape) for name, tensor in empty_tower(config).state_dict().items()}
-    return {name: torch.from_numpy(_seeded_tensor(name, shape, seed)) for name, shape in shapes.items()}
-
-
-def _seeded_tensor(name: str, shape: tuple[int, ...], seed: int) -> NDArray[np.float32]:
-    rng = np.random.RandomState((zlib.crc32(name.encode()) + seed) % 2**32)
-    noise: NDArray[np.float64] = rng.standard_normal(shape)
-    if name.endswith(".weight") and len(shape) == 1:
-        noise = 1 + 0.1 * noise
-    elif name.endswith("bias"):
-        noise *= 0.02
-    elif name in ("class_embedding", "positional_embedding", "attn_pool.probe"):
-        noise *= 0.5
-    elif name == "proj":
-        noise /= math.sqrt(shape[0])
-    else:
-        noise /= math.sqrt(math.prod(shape[1:]))
-    return noise.astype(np.float32)
+    return {
+        name: torch.from_numpy(seeded_tensor(name, name, shape, seed, embeddings=EMBEDDINGS, projection="proj"))
+        for name, shape in shapes.items()
+    }

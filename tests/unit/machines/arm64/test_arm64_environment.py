@@ -21,6 +21,7 @@ from pe_validate.machines.arm64 import environment
 from pe_validate.machines.arm64.environment import Environment, setup
 from pe_validate.machines.arm64.profiles import PROFILES
 from pe_validate.system.errors import SetupError
+from pe_validate.system.pip import CONSTRAINT
 
 pytestmark = pytest.mark.skipif(
     not (sys.platform == "linux" and platform.machine() == "x86_64"), reason="emulated on Linux on x86-64 alone"
@@ -140,7 +141,7 @@ def test_versions_that_bind_this_project_do_not_bind_the_guest(
     environment.WHEELS.write_text(f"tiny==1.0 --hash=sha256:{digest}\n")
     (tmp_path / "lock").write_text("tiny==2.0\n")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
-    monkeypatch.setenv(environment.CONSTRAINT, str(tmp_path / "lock"))
+    monkeypatch.setenv(CONSTRAINT, str(tmp_path / "lock"))
     make()
     assert list(cache.glob("arm64/guest-*/site/tiny.py"))
 
