@@ -38,7 +38,7 @@ def sentences(report: Report) -> list[str]:
 
 def to_terminal(report: Report) -> RenderableType:
     """Return a table for the terminal, 80 columns wide, with a row for each case and its worst SNR in dB."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False, show_edge=False)
+    table = Table(box=SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     table.add_column("case", overflow="fold")
     for heading in ("result", "fidelity\ndB", "loss\ndB", "loss\ncosine", "time\ns"):
         table.add_column(heading, justify="right", no_wrap=True)
