@@ -1,4 +1,4 @@
-"""Hyper-parameters of the published text towers."""
+"""Hyper-parameters of the published text towers, and of PE-Nano's."""
 
 from __future__ import annotations
 
@@ -50,6 +50,9 @@ def _large(name: str) -> TextConfig:
     return TextConfig(name, width=1024, heads=16, layers=24, output_dim=1024)
 
 
+NANO_TEXT: Final = TextConfig("PE-Nano-text", width=64, heads=4, layers=4, output_dim=64)
+"""The text side of PE-Nano, small, with CLIP's whole vocabulary."""
+
 TEXT_CONFIGS: Final[dict[str, TextConfig]] = {
     config.name: config
     for config in (
@@ -57,6 +60,7 @@ TEXT_CONFIGS: Final[dict[str, TextConfig]] = {
         _small("PE-Core-S16-384-text"),
         _large("PE-Core-B16-224-text"),
         _large("PE-Core-L14-336-text"),
+        NANO_TEXT,
     )
 }
 """Every text tower by name: that of the vision tower, and ``-text``."""

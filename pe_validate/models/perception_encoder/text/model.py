@@ -114,4 +114,4 @@ class TextModel(TowerModel):
 
 
 TEXT_MODELS: Final = tuple(TextModel(config) for config in TEXT_CONFIGS.values())
-"""Every published text tower."""
+"""Every published text tower, then PE-Nano's."""

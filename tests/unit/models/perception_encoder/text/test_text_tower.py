@@ -12,7 +12,7 @@ from places import FIXTURES
 from safetensors.numpy import load_file
 from torch import Tensor
 
-from pe_validate.models.perception_encoder.text.config import END_OF_TEXT, START_OF_TEXT, TEXT_CONFIGS, TextConfig
+from pe_validate.models.perception_encoder.text.config import END_OF_TEXT, NANO_TEXT, START_OF_TEXT, TEXT_CONFIGS, TextConfig
 from pe_validate.models.perception_encoder.text.deploy import deploy
 from pe_validate.models.perception_encoder.text.synthetic import seeded
 from pe_validate.models.perception_encoder.text.tower import TextTower, empty_text_tower
@@ -51,7 +51,8 @@ def test_equals_metas_own_code_in_float64(model: str) -> None:
 
 
 def test_every_published_vision_tower_of_pe_core_has_its_text_tower() -> None:
-    assert set(TEXT_CONFIGS) == {f"PE-Core-{size}-text" for size in ("T16-384", "S16-384", "B16-224", "L14-336")}
+    published = {f"PE-Core-{size}-text" for size in ("T16-384", "S16-384", "B16-224", "L14-336")}
+    assert set(TEXT_CONFIGS) == published | {NANO_TEXT.name}
     for name, facts in INDEX.items():
         config = TEXT_CONFIGS[f"{name}-text"]
         found = (config.context, config.width, config.heads, config.layers, config.output_dim)
