@@ -12,7 +12,13 @@ from places import FIXTURES
 from safetensors.numpy import load_file
 from torch import Tensor
 
-from pe_validate.models.perception_encoder.text.config import END_OF_TEXT, NANO_TEXT, START_OF_TEXT, TEXT_CONFIGS, TextConfig
+from pe_validate.models.perception_encoder.text.config import (
+    END_OF_TEXT,
+    NANO_TEXT,
+    START_OF_TEXT,
+    TEXT_CONFIGS,
+    TextConfig,
+)
 from pe_validate.models.perception_encoder.text.deploy import deploy
 from pe_validate.models.perception_encoder.text.synthetic import seeded
 from pe_validate.models.perception_encoder.text.tower import TextTower, empty_text_tower
