@@ -88,19 +88,19 @@ def follow(case: Case, path: Path, reference: Reference, gate: NumbersGate, name
     Raises:
         ExplainError: the artifact's values cannot be read, or its model names no places.
     """
-    image = _sample(reference, name).image
+    (given,) = _sample(reference, name).values
     limit = gate.tolerance(case).limit.snr_db
-    wanted, whose = _expected(case, reference, gate, image)
+    wanted, whose = _expected(case, reference, gate, given)
     if not wanted:
         raise ExplainError(f"{case.model} names no places inside it, so that nothing can be followed through it.")
     if isinstance(gate, FormGate):
-        found = _rewritten(case, reference, image, exact=gate is REWRITE)
+        found = _rewritten(case, reference, given, exact=gate is REWRITE)
         steps = [_same_place(place, value, found) for place, value in wanted.items()]
     else:
         target = target_of(case)
         sizes = frozenset(value.size for value in wanted.values())
         reading = target.reading(case.precision, "model" if gate is LOSS else "graph")
-        values = target.intermediates(path, reading, image.astype(recipe(case).scheme.dtype), sizes)
+        values = target.intermediates(path, reading, given.astype(reference.graph(case).inputs[0].dtype), sizes)
         steps = [_nearest(reference.model, place, value, values) for place, value in wanted.items()]
     return Explanation(case, gate.name, whose, name, limit, tuple(steps), departure(steps, limit))
 
@@ -154,11 +154,11 @@ def _output_snr(case: Case, path: Path, reference: Reference, sample: Sample) ->
     """Return the SNR of the output itself; None where that is not one that can be compared with the model's."""
     from pe_validate.targets.eager import EagerRuntime
 
-    expected = EagerRuntime(reference.module, reference.model).run(sample.image)
+    expected = EagerRuntime(reference.module, reference.model).run(*sample.values)
     reading = target_of(case).reading(case.precision, LOSS.purpose)
     try:
         with IsolatedRuntime(path, case.target, reading) as runtime:
-            answer = runtime.run(sample.image)
+            answer = runtime.run(*sample.values)
     except RunError:
         return None
     return compare(expected, answer).snr_db if answer.shape == expected.shape else None
@@ -170,19 +170,19 @@ def steepest(steps: Sequence[Step]) -> str | None:
     return max(falls, key=lambda place: falls[place], default=None)
 
 
-def _expected(case: Case, reference: Reference, gate: NumbersGate, image: NDArray[np.float32]) -> tuple[Places, str]:
+def _expected(case: Case, reference: Reference, gate: NumbersGate, given: NDArray[np.generic]) -> tuple[Places, str]:
     if gate is FIDELITY:
         graph = reference.graph(case)
-        if places := reference.model.places(graph.module, image.astype(graph.inputs[0].dtype)):
+        if places := reference.model.places(graph.module, given.astype(graph.inputs[0].dtype)):
             return places, "the graph that was lowered"
-        return _rewritten(case, reference, image, exact=False), "the float32 form of its graph"
+        return _rewritten(case, reference, given, exact=False), "the float32 form of its graph"
     if gate is GELU:
-        return _rewritten(case, reference, image, exact=True), "its rewrite with GELU by erf"
-    return reference.model.places(reference.module, image), "the model"
+        return _rewritten(case, reference, given, exact=True), "its rewrite with GELU by erf"
+    return reference.model.places(reference.module, given), "the model"
 
 
-def _rewritten(case: Case, reference: Reference, image: NDArray[np.float32], *, exact: bool) -> Places:
-    return reference.model.places(reference.rewrite(case, exact=exact).module, image)
+def _rewritten(case: Case, reference: Reference, given: NDArray[np.generic], *, exact: bool) -> Places:
+    return reference.model.places(reference.rewrite(case, exact=exact).module, given)
 
 
 def _same_place(place: str, expected: NDArray[np.float64], found: Places) -> Step:

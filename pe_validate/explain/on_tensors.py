@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from pe_validate.models.mistake import twin
 
 ALL: Final = 0.9
-"""The share of a graph's weights that differ in a file of another checkpoint."""
+"""The share of a graph's weights that differ in a file of another checkpoint, in more than half of its matrices: one
+table of embeddings may be nine tenths of a model."""
 
 UNLIKE: Final = 0.5
 """The cosine below which two tensors are of different origin, and neither is a rounded form of the other."""
@@ -60,7 +61,8 @@ def _described(
             return other, f"with '{one}' and '{two}' exchanged"
     unlike = [name for name in other if own[name].dim() > 1 and _cosine(own[name], found[name]) < UNLIKE]
     matrices = [name for name in own if own[name].dim() > 1]
-    if sum(own[n].numel() for n in unlike) >= ALL * sum(own[n].numel() for n in matrices):
+    share = sum(own[n].numel() for n in unlike) / max(sum(own[n].numel() for n in matrices), 1)
+    if share >= ALL and 2 * len(unlike) > len(matrices):
         return ("another checkpoint",), "with the weights of another checkpoint"
     return other, other_values(other)
 

@@ -98,7 +98,10 @@ def test_two_faults_that_hold_together_are_named_or_nothing_is(
     judged(said, record_property)
 
 
-@pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault.level == "preprocessing"])
+PHOTOGRAPHS = [name for name, fault in FAULTS.items() if fault.level == "preprocessing" and fault.model == MODEL]
+
+
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
 def test_a_fault_of_preprocessing_is_named(name: str, references: References, record_property: Record) -> None:
     sound = references.sound(MODEL)
     with planted(name, exporting=False):

@@ -14,31 +14,32 @@ from _pytest.mark import ParameterSet
 from diagnoses import Said
 from kill_matrix import WANTED, Cell, margin, words
 from places import GOLDENS, ROOT
-from planting import FAULTS, MODEL, SHARED, import_catalogue, planted
+from planting import EAGER, FAULTS, MODEL, SHARED, TEXT, Fault, import_catalogue, planted
 from sound_and_sick import Exporter, References
 
 from pe_validate.case import Case
 from pe_validate.data.structure import Structure
 from pe_validate.data.verdict import Verdict
 from pe_validate.goldens import golden
-from pe_validate.system.errors import GoldenError, RunError
+from pe_validate.models.perception_encoder.text.tokenizer import check_tokenizer
+from pe_validate.system.errors import GoldenError, RunError, SetupError
 from pe_validate.walk.check import Claim, check
 from pe_validate.walk.walk import evidence_of, examine
 
 import_catalogue()
 
 
-def cells(*, eager: bool) -> list[ParameterSet]:
+def cells(wanted: Callable[[Fault], bool]) -> list[ParameterSet]:
     return [
         # The first kind of each fault is tried by default, and every kind by `tox -e faults`.
         pytest.param(name, case, id=f"{name}-{case.target}-{case.precision}", marks=[pytest.mark.full] * bool(number))
         for name, fault in FAULTS.items()
         for number, case in enumerate(fault.cases)
-        if (case.target == "eager") == eager
+        if wanted(fault)
     ]
 
 
-@pytest.mark.parametrize(("name", "case"), cells(eager=False))
+@pytest.mark.parametrize(("name", "case"), cells(lambda fault: fault.kinds != EAGER))
 def test_the_fault_is_caught_and_its_place_named(
     name: str,
     case: Case,
@@ -73,7 +74,7 @@ def test_the_fault_is_caught_and_its_place_named(
     assert killed or error, "\n".join([fault.story, *(verdict.sentence for verdict in verdicts)])
 
 
-@pytest.mark.parametrize(("name", "case"), cells(eager=True))
+@pytest.mark.parametrize(("name", "case"), cells(lambda fault: fault.kinds == EAGER and fault.model == MODEL))
 def test_a_fault_of_preprocessing_is_caught_by_the_goldens(
     name: str, case: Case, record_property: Callable[[str, object], None]
 ) -> None:
@@ -89,6 +90,17 @@ def test_a_fault_of_preprocessing_is_caught_by_the_goldens(
     assert killed, FAULTS[name].story
 
 
+@pytest.mark.parametrize(("name", "case"), cells(lambda fault: fault.kinds == EAGER and fault.model == TEXT))
+def test_a_fault_of_the_tokenizer_is_caught_by_the_lines_of_the_reference(
+    name: str, case: Case, record_property: Callable[[str, object], None]
+) -> None:
+    """It feeds the tower and every artifact alike, and is noticed before any text is tokenised."""
+    check_tokenizer()
+    with planted(name, exporting=False), pytest.raises(SetupError, match=r"^\d+ of 19 lines get other"):
+        check_tokenizer()
+    record_property("cell", json.dumps(asdict(Cell(name, str(case), {"tokens": 0}))))
+
+
 def test_the_committed_matrix_is_of_this_catalogue() -> None:
     page = (ROOT / "docs" / "kill-matrix.md").read_text(encoding="utf-8")
     planted_there = set(re.findall(r"^\| (.+?) \| (PE-.+?) \|", page, re.MULTILINE))
@@ -102,6 +114,10 @@ def test_the_committed_matrix_is_of_this_catalogue() -> None:
 def test_there_are_at_least_forty_faults_and_each_says_what_happened() -> None:
     assert len(FAULTS) >= 40
     assert all(fault.story and "\n" not in fault.story for fault in FAULTS.values())
+
+
+def test_text_towers_have_at_least_fifteen() -> None:
+    assert sum(fault.model == TEXT for fault in FAULTS.values()) >= 15
 
 
 @pytest.mark.parametrize("target", ["onnx", "pte", "mlpackage", "pte-coreml"])

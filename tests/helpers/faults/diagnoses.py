@@ -91,6 +91,20 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     "pte_a_page_of_zeros": ("encoder.block1.expand.weight",),
     "pte_one_int8_scale_doubled": ("encoder.block3.contract.weight.scale",),
     "pte_int8_weights_shifted_by_a_byte": ("encoder.block5.attention.out.weight",),
+    # text
+    "text_mask_missing": ("mask missing",),
+    "text_mask_transposed": ("mask transposed",),
+    "text_attention_scale_missing": ("attention scale missing",),
+    "text_pooled_at_the_last_position": ("pooled at the last position",),
+    "text_pooled_before_the_end": ("pooled before the end",),
+    "text_features_normalised": ("normalised output",),
+    "text_positions_off_by_one": ("positions one late", "positions"),
+    "text_embedding_of_another_checkpoint": ("embedding.weight",),
+    "text_ids_off_by_one": ("ids one low", "embedding.weight"),
+    "text_projection_transposed": ("projection transposed", "encoder.projection.weight"),
+    "text_gelu_by_sigmoid": ("gelu by sigmoid",),
+    "text_ids_kept_in_16_bits": ("constant",),  # the first id is the largest, too, and every text ends there
+    "text_one_stale_bias": ("encoder.block1.contract.bias",),
 }
 """The names of which a diagnosis must have one; faults without a hypothesis are not here."""
 

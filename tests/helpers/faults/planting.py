@@ -18,6 +18,7 @@ from torch import nn
 from pe_validate.case import MATRIX, Case
 from pe_validate.data.artifact import Artifact
 from pe_validate.inputs.images import Sample
+from pe_validate.models.perception_encoder.text.config import NANO_TEXT
 from pe_validate.models.registry import load_model
 from pe_validate.models.weights import Weights
 from pe_validate.system.files import digest, size
@@ -30,13 +31,14 @@ from pe_validate.targets.xnnpack import write as to_pte
 
 MODEL: Final = "PE-Nano"
 SPATIAL: Final = "PE-Spatial-T16-512"
+TEXT: Final = NANO_TEXT.name
 
 Level = Literal["preprocessing", "weights", "rewrite", "graph", "exporter", "file"]
 """Where a fault is planted.
 
-`preprocessing`: what makes a tensor of a photograph. `weights`: the checkpoint as it is loaded for the export.
-`rewrite`: the code of ``vision/deploy.py``, which the references of a validation use, too. `graph`: the module that
-is handed to the exporter. `exporter`: its options. `file`: the finished artifact.
+`preprocessing`: what makes a tensor of a photograph, or ids of a text. `weights`: the checkpoint as it is loaded for
+the export. `rewrite`: the code of a ``deploy.py``, which the references of a validation use, too. `graph`: the module
+that is handed to the exporter. `exporter`: its options. `file`: the finished artifact.
 """
 
 Kinds = tuple[str, ...]
@@ -181,5 +183,5 @@ def _spoilt(sick: Fault, sound: Artifact, folder: Path) -> Artifact:
 
 def import_catalogue() -> None:
     """Fill FAULTS."""
-    for level in ("preprocessing", "weights", "rewrites", "graphs", "exporters", "files"):
+    for level in ("preprocessing", "weights", "rewrites", "graphs", "exporters", "files", "text"):
         import_module(f"faults_in_{level}")

@@ -205,6 +205,15 @@ def test_tensors_of_a_file_are_named() -> None:
     torch.testing.assert_close(whole.module(image), other(image))
 
 
+def test_a_table_that_is_most_of_a_model_is_not_another_checkpoint() -> None:
+    graph = nn.Sequential(nn.Embedding(1000, 4), nn.Linear(4, 4), nn.Linear(4, 4)).requires_grad_(False)
+    own = {name: value.numpy().copy() for name, value in graph.state_dict().items()}
+    other = {"0.weight": np.random.default_rng(1).standard_normal((1000, 4), np.float32)}
+    found = with_stored(graph, own | other)
+    assert found is not None
+    assert found.names == ("0.weight",)
+
+
 @pytest.mark.parametrize(("bits", "group"), [(8, None), (8, 0), (4, None), (4, 2)])
 def test_integers_are_as_many_as_the_bits_allow(bits: int, group: int | None) -> None:
     weight = torch.randn(1, 64)

@@ -30,8 +30,7 @@ class TextFeed(Feed):
         """Return the lines: short and long ones, an empty one, one that is cut, other scripts."""
         from pe_validate.inputs.images import Sample
 
-        lines = json.loads((shipped("fixtures") / "text" / "lines.json").read_text(encoding="utf-8"))
-        return tuple(Sample.of(_named(line), self._ids(ids)) for line, ids in lines.items())
+        return tuple(Sample.of(_named(line), self._ids(ids)) for line, ids in reference_lines().items())
 
     def crops(self, count: int, seed: int, photographs: Path | None = None) -> tuple[Sample, ...]:
         """Return ``count`` random texts of one word or more (NumPy's RandomState, whose stream is frozen)."""
@@ -47,17 +46,30 @@ class TextFeed(Feed):
         return tuple(found)
 
     def extremes(self) -> tuple[Sample, ...]:
-        """Return an empty text, and one that is full of the last word."""
+        """Return an empty text, one that is full of the last word, and "!)(", which begins with id 0.
+
+        Padding is id 0 as well: who masks it by its id hides a "!".
+        """
         from pe_validate.inputs.images import Sample
 
         full = [START_OF_TEXT - 1] * (self.context - 2)
-        texts = {"empty": [START_OF_TEXT, END_OF_TEXT], "full": [START_OF_TEXT, *full, END_OF_TEXT]}
+        texts = {
+            "empty": [START_OF_TEXT, END_OF_TEXT],
+            "full": [START_OF_TEXT, *full, END_OF_TEXT],
+            "id 0": [START_OF_TEXT, 0, 27956, END_OF_TEXT],
+        }
         return tuple(Sample.of(name, self._ids(ids)) for name, ids in texts.items())
 
     def _ids(self, ids: Sequence[int]) -> NDArray[np.int32]:
         import numpy as np
 
         return np.array([[*ids, *[0] * (self.context - len(ids))]], np.int32)
+
+
+def reference_lines() -> dict[str, list[int]]:
+    """Return the lines of ``fixtures/text/lines.json`` with the ids that Meta's own tokenizer gives, 32 each."""
+    lines: dict[str, list[int]] = json.loads((shipped("fixtures") / "text" / "lines.json").read_text(encoding="utf-8"))
+    return lines
 
 
 def _named(line: str) -> str:

@@ -59,10 +59,11 @@ class TextModel(TowerModel):
         """Return the ids of texts, ``[texts, context]``.
 
         Raises:
-            SetupError: the vocabulary cannot be had.
+            SetupError: the vocabulary cannot be had, or the reference lines get other ids than Meta's tokenizer gives.
         """
-        from pe_validate.models.perception_encoder.text.tokenizer import tokenized
+        from pe_validate.models.perception_encoder.text.tokenizer import check_tokenizer, tokenized
 
+        check_tokenizer()
         return tokenized(texts, self.config.context)
 
     def sources(self) -> Sources:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from functools import cache
+from importlib.metadata import version
 from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pe_validate.models.perception_encoder.text.config import END_OF_TEXT, START_OF_TEXT
+from pe_validate.models.perception_encoder.text.feed import reference_lines
 from pe_validate.models.perception_encoder.text.published import merges
+from pe_validate.system.errors import SetupError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -24,6 +27,9 @@ SPECIAL: Final = ("<start_of_text>", "<end_of_text>")
 END_OF_WORD: Final = "</w>"
 WORDS: Final = r"<start_of_text>|<end_of_text>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 """What a word is: a contraction, letters, one digit, or other signs."""
+
+ESCAPED: Final = ("<i>salt &amp;amp; pepper</i>", "<i>salt & pepper</i>")
+"""A text that was escaped twice, in which ftfy takes the entities for meant because there are tags, and its meaning."""
 
 
 def cleaned(text: str) -> str:
@@ -46,6 +52,26 @@ def tokenized(texts: Sequence[str], context: int) -> NDArray[np.int32]:
         whole[-1] = END_OF_TEXT
         row[: len(whole)] = whole
     return found
+
+
+def check_tokenizer() -> None:
+    """Check that the reference lines get the ids that Meta's tokenizer gives them, and ESCAPED those of its meaning.
+
+    Raises:
+        SetupError: another version of a library cleans text or finds words in another way.
+    """
+    expected = reference_lines()
+    context = len(next(iter(expected.values())))
+    written, meant = ESCAPED
+    expected[written] = tokenized([meant], context)[0].tolist()
+    found = tokenized(list(expected), context)
+    other = [line for line, ids in zip(expected, found, strict=True) if ids.tolist() != expected[line]]
+    if other:
+        libraries = " and ".join(f"{name} {version(name)}" for name in ("ftfy", "tokenizers"))
+        raise SetupError(
+            f"{len(other)} of {len(expected)} lines get other token ids than from Meta's tokenizer, {other[0]!r} the "
+            f"first of them: {libraries} clean or split text otherwise; install those of requirements.lock."
+        )
 
 
 def encoded(texts: Sequence[str]) -> list[list[int]]:
