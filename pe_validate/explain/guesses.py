@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial, reduce
-from itertools import combinations
+from itertools import chain, combinations
 from math import inf
 from typing import Any, Final
 
@@ -128,10 +129,15 @@ def _mistakes(suspect: Suspect) -> Iterator[Mistake]:
 
     module, given = suspect.reference.module, tuple(map(torch.from_numpy, suspect.samples[0].values))
     gelus, norms = (on_model.calls(module, operator, given) for operator in (on_model.GELU, on_model.LAYER_NORM))
-    yield from on_model.operators_exchanged(gelus, norms)
-    yield from on_model.weights_rounded()
-    yield from suspect.reference.model.mistakes()
-    yield from on_model.one_activation(gelus)
+    variants: Counter[tuple[str, str]] = Counter()
+    for mistake in chain(
+        on_model.operators_exchanged(gelus, norms),
+        on_model.weights_rounded(),
+        suspect.reference.model.mistakes(),
+        on_model.one_activation(gelus),
+    ):
+        yield replace(mistake, variant=variants[mistake.name, mistake.saying])
+        variants[mistake.name, mistake.saying] += 1
 
 
 def with_outputs(guess: Guess, suspect: Suspect) -> Iterator[Guess]:
@@ -247,7 +253,7 @@ def altered(suspect: Suspect, *mistakes: Mistake, change: OnInput | None = None)
     saying = " and ".join(each.saying for each in (change, *mistakes) if each)
     topic = mistakes[-1].topic
     mistake = mistakes[0] if len(mistakes) == 1 else None
-    known = _known(suspect, (names, saying, suspect.output))
+    known = _known(suspect, (names, saying, *(each.variant for each in mistakes), suspect.output))
     plain = Guess(topic, names, saying, exact, suspect.noise_db, change, mistake, float32=True, known=known)
     yield plain
     if suspect.graph_differs and change is None:

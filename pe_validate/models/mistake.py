@@ -21,7 +21,7 @@ class Mistake:
     ``saying`` completes "it is the model …". ``alter`` returns the altered module and leaves the one that it is given
     as it is; they may share tensors (:func:`twin`). Mistakes of one ``topic`` are alike, and are told apart together:
     once one of them explains an artifact, the rest of its topic is tried and no other. Several mistakes may have the
-    same ``name`` if they are variants of one.
+    same ``name`` if they are variants of one, which ``variant`` then counts.
     """
 
     topic: str
@@ -29,6 +29,7 @@ class Mistake:
     saying: str
     alter: Callable[[Any], nn.Module]
     places: tuple[str, ...] = ()
+    variant: int = 0
 
     def may_begin_in(self, place: str | None) -> bool:
         """Return whether an artifact with the mistake may first leave its model in ``place``; None if not known."""
