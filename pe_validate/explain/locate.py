@@ -100,7 +100,8 @@ def follow(case: Case, path: Path, reference: Reference, gate: NumbersGate, name
         target = target_of(case)
         sizes = frozenset(value.size for value in wanted.values())
         reading = target.reading(case.precision, "model" if gate is LOSS else "graph")
-        values = target.intermediates(path, reading, given.astype(reference.graph(case).inputs[0].dtype), sizes)
+        dtype = reference.model.input.as_floats(recipe(case).scheme.dtype).dtype
+        values = target.intermediates(path, reading, given.astype(dtype), sizes)
         steps = [_nearest(reference.model, place, value, values) for place, value in wanted.items()]
     return Explanation(case, gate.name, whose, name, limit, tuple(steps), departure(steps, limit))
 

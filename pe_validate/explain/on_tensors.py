@@ -61,8 +61,8 @@ def _described(
             return other, f"with '{one}' and '{two}' exchanged"
     unlike = [name for name in other if own[name].dim() > 1 and _cosine(own[name], found[name]) < UNLIKE]
     matrices = [name for name in own if own[name].dim() > 1]
-    share = sum(own[n].numel() for n in unlike) / max(sum(own[n].numel() for n in matrices), 1)
-    if share >= ALL and 2 * len(unlike) > len(matrices):
+    most = sum(own[n].numel() for n in unlike) >= ALL * sum(own[n].numel() for n in matrices)
+    if most and 2 * len(unlike) > len(matrices):
         return ("another checkpoint",), "with the weights of another checkpoint"
     return other, other_values(other)
 

@@ -66,6 +66,10 @@ def on_top(patch: pytest.MonkeyPatch, function: Callable[[Tensor], Tensor]) -> N
     after_init(patch, deploy.Deployable, lambda made: made.encoder.add_module("on_top", OnTop(function)))
 
 
+def unit_length(x: Tensor) -> Tensor:
+    return x * torch.rsqrt((x * x).sum(-1, keepdim=True))
+
+
 @fault("rewrite", "block 0 attention")
 def rope_axes_swapped(patch: pytest.MonkeyPatch) -> None:
     """The first half of the channel pairs turns with the row instead of the column."""
@@ -213,7 +217,7 @@ def pooling_without_its_residual(patch: pytest.MonkeyPatch) -> None:
 @fault("rewrite", "projection")
 def normalised_output(patch: pytest.MonkeyPatch) -> None:
     """The features are scaled to length 1."""
-    on_top(patch, lambda x: x * torch.rsqrt((x * x).sum(-1, keepdim=True)))
+    on_top(patch, unit_length)
 
 
 @fault("rewrite", "projection")

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 from faults_in_graphs import Wrapped
-from faults_in_rewrites import OnTop, after_init
+from faults_in_rewrites import OnTop, after_init, sigmoid_gelu, unit_length
+from faults_in_weights import swap_queries_and_keys
 from numpy.typing import NDArray
 from planting import EAGER, TEXT, fault
 from torch import Tensor
@@ -19,7 +20,6 @@ from torch import Tensor
 from pe_validate.models.perception_encoder.text import deploy, tokenizer
 from pe_validate.models.perception_encoder.text.config import END_OF_TEXT, NANO_TEXT, START_OF_TEXT
 from pe_validate.models.perception_encoder.text.tower import TextBlock, TextTower
-from pe_validate.models.perception_encoder.vision.deploy import Gelu
 from pe_validate.models.registry import load_model
 
 KINDS = ("onnx/fp32", "pte/fp32", "mlpackage/fp16")
@@ -83,13 +83,7 @@ def text_attention_scale_missing(patch: pytest.MonkeyPatch) -> None:
 
 def read_at(patch: pytest.MonkeyPatch, place: Callable[[Tensor], Tensor]) -> None:
     """Let the features be those of another token."""
-
-    def forward(self: Any, tokens: Tensor) -> Tensor:
-        x = self.embedding(tokens).view(self.config.context, self.config.width) + self.positions
-        features: Tensor = self.encoder(x).index_select(0, place(tokens))
-        return features
-
-    patch.setattr(deploy.DeployableText, "forward", forward)
+    patch.setattr(deploy.DeployableText, "place", lambda _, tokens: place(tokens))
 
 
 @fault("rewrite", "projection", kinds=KINDS, model=TEXT)
@@ -107,19 +101,13 @@ def text_pooled_before_the_end(patch: pytest.MonkeyPatch) -> None:
 @fault("rewrite", "projection", kinds=KINDS, model=TEXT)
 def text_features_normalised(patch: pytest.MonkeyPatch) -> None:
     """The features are scaled to length 1."""
-    on_top = OnTop(lambda x: x * torch.rsqrt((x * x).sum(-1, keepdim=True)))
-    after_init(patch, deploy.DeployableText, lambda made: made.encoder.add_module("on_top", on_top))
+    after_init(patch, deploy.DeployableText, lambda made: made.encoder.add_module("on_top", OnTop(unit_length)))
 
 
 @fault("rewrite", "block 0 MLP", kinds=KINDS, model=TEXT)
 def text_gelu_by_sigmoid(patch: pytest.MonkeyPatch) -> None:
     """GELU is x σ(1.702 x), as in the first CLIP."""
-    forward = Gelu.forward
-
-    def quick(self: Any, x: Tensor) -> Tensor:
-        return forward(self, x) if self.style == "half" else x * torch.sigmoid(1.702 * x)
-
-    patch.setattr(Gelu, "forward", quick)
+    sigmoid_gelu(patch)
 
 
 def text_block(tower: TextTower, number: int) -> TextBlock:
@@ -156,10 +144,7 @@ def text_projection_transposed(tower: TextTower) -> None:
 @fault("weights", "block 2 attention", kinds=KINDS, model=TEXT)
 def text_queries_and_keys_swapped(tower: TextTower) -> None:
     """The first two thirds of a joint projection were taken for keys and queries."""
-    attention = text_block(tower, 2).attn
-    for joint in (attention.in_proj_weight, attention.in_proj_bias):
-        q, k, v = joint.clone().chunk(3)
-        joint.copy_(torch.cat([k, q, v]))
+    swap_queries_and_keys(text_block(tower, 2).attn)
 
 
 @fault("weights", "block 1 MLP", kinds=KINDS, model=TEXT)
@@ -193,7 +178,11 @@ def text_table_in_four_bits_with_one_scale(module: Any) -> Any:
 @fault("preprocessing", kinds=EAGER, model=TEXT)
 def text_lower_casing_skipped(patch: pytest.MonkeyPatch) -> None:
     """Capital letters are kept."""
-    patch.setattr(tokenizer, "cleaned", lambda text: " ".join(html.unescape(ftfy.fix_text(text)).split()))
+
+    def cleaned(text: str) -> str:
+        return " ".join(html.unescape(html.unescape(ftfy.fix_text(text))).split())
+
+    patch.setattr(tokenizer, "cleaned", cleaned)
 
 
 @fault("preprocessing", kinds=EAGER, model=TEXT)

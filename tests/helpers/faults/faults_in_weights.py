@@ -29,13 +29,16 @@ def stranger() -> VisionTower:
     return load_tower(MODEL, "seed:8")
 
 
-@fault("weights", "block 3 attention")
-def queries_and_keys_swapped(tower: VisionTower) -> None:
-    """The first two thirds of a joint projection were taken for keys and queries."""
-    attention = block(tower, 3).attn
+def swap_queries_and_keys(attention: Any) -> None:
     for joint in (attention.in_proj_weight, attention.in_proj_bias):
         q, k, v = joint.clone().chunk(3)
         joint.copy_(torch.cat([k, q, v]))
+
+
+@fault("weights", "block 3 attention")
+def queries_and_keys_swapped(tower: VisionTower) -> None:
+    """The first two thirds of a joint projection were taken for keys and queries."""
+    swap_queries_and_keys(block(tower, 3).attn)
 
 
 @fault("weights", "block 3 attention")

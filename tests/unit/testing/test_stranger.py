@@ -76,7 +76,7 @@ class Blue(nn.Module):
         return features
 
 
-@pytest.mark.filterwarnings("ignore")  # the exporter of torch 2.13 warns of itself
+@pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec:FutureWarning")  # of the exporter of torch 2.13
 def test_a_red_says_what_is_wrong_why_and_how_to_see_it_again(run_pytest: Callable[..., Done], folder: Path) -> None:
     build = runpy.run_path(str(folder / "src/greenhouse/leaves.py"))["build"]
     example = Example.of(torch.zeros(1, 3, 32, 32))

@@ -110,5 +110,9 @@ class DeployableText(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         x = self.embedding(tokens).view(self.config.context, self.config.width) + self.positions
-        features: Tensor = self.encoder(x).index_select(0, tokens.argmax(dim=-1))
+        features: Tensor = self.encoder(x).index_select(0, self.place(tokens))
         return features
+
+    def place(self, tokens: Tensor) -> Tensor:
+        """Return the position of the text's end, ``[1]``."""
+        return tokens.argmax(dim=-1)

@@ -114,7 +114,7 @@ def test_lengths_that_cannot_be_are_refused(axis: int, ends: tuple[int, int]) ->
         images({"photo": {axis: ends}})
 
 
-@pytest.mark.filterwarnings("ignore")  # the exporter of torch 2.13 warns of itself
+@pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec:FutureWarning")  # of the exporter of torch 2.13
 def test_a_file_that_takes_any_size_is_judged_at_that_of_a_model_with_one(tmp_path: Path) -> None:
     images({})
     (case,) = select(["pooled/onnx"])

@@ -1,4 +1,4 @@
-"""Ids that the vocabulary does not have are refused in a sentence by every artifact, and none crashes."""
+"""Ids beyond the vocabulary are refused in a sentence, and nothing crashes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ IDS = np.array([[START_OF_TEXT, VOCABULARY, END_OF_TEXT, *[0] * 29]], np.int32)
 @pytest.mark.parametrize(
     "kind", ["onnx/fp32", *(pytest.param(kind, marks=pytest.mark.full) for kind in ("pte/fp32", "mlpackage/fp16"))]
 )
-def test_an_id_that_the_vocabulary_does_not_have_is_refused_in_a_sentence(kind: str, tmp_path: Path) -> None:
+def test_an_id_beyond_the_vocabulary_is_refused_in_a_sentence(kind: str, tmp_path: Path) -> None:
     (case,) = select([f"{NANO_TEXT.name}/{kind}"])
     artifact = export(case, load_weights(case.model, "seed:7"), tmp_path)
     with opened(case, artifact.path) as runtime, pytest.raises(RunError) as raised:
