@@ -39,6 +39,10 @@ class Build:
     words: str
 
 
+def one_by_one(tower: nn.Module, images: Tensor) -> Tensor:
+    return torch.cat([tower(image) for image in images.split(1)])
+
+
 PIXELS = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
 IMAGE = torch.zeros(1, 3, 64, 64)
 
@@ -54,7 +58,7 @@ BUILDS = {
     "channels last, values from 0 to 1": Build(
         lambda tower, x: tower(x.permute(0, 3, 1, 2) * 2 - 1), IMAGE.permute(0, 2, 3, 1), "NHWC,unit"
     ),
-    "four images a call": Build(lambda tower, x: tower(x), IMAGE.repeat(4, 1, 1, 1), "batch=4"),
+    "two images a call": Build(lambda tower, x: one_by_one(tower, x), IMAGE.repeat(2, 1, 1, 1), "batch=2"),
     "float64": Build(lambda tower, x: tower(x.float()), IMAGE.double(), ""),
 }
 
@@ -81,13 +85,19 @@ def nano() -> Reference:
     return reference("PE-Nano")
 
 
+@pytest.fixture(scope="module")
+def tower(nano: Reference) -> nn.Module:
+    """The tower as it is deployed, which is exported in a third of the time."""
+    return nano.rewrite(ONNX, exact=True).module
+
+
 @pytest.fixture
-def checked(nano: Reference, tmp_path: Path) -> Callable[..., Result]:
+def checked(nano: Reference, tower: nn.Module, tmp_path: Path) -> Callable[..., Result]:
     def call(build: Build, contract: str | None = None) -> Result:
         path = tmp_path / "build.onnx"
         if not path.exists():
             example = Example.of(build.example.contiguous())
-            target_named("onnx").write(Around(nano.module, build).eval(), example, path, {"model": "PE-Nano"}, "fp32")
+            target_named("onnx").write(Around(tower, build).eval(), example, path, {"model": "PE-Nano"}, "fp32")
         return check(
             Claim(path, ONNX, Structure()), nano, contract=contract_named(contract) if contract is not None else None
         )
@@ -147,10 +157,10 @@ def quantise_input(path: Path, scale: float, zero: int) -> None:
 
 
 def test_an_input_of_quantised_integers_is_given_such_and_the_model_what_they_stand_for(
-    nano: Reference, tmp_path: Path
+    nano: Reference, tower: nn.Module, tmp_path: Path
 ) -> None:
     path = tmp_path / "int8.onnx"
-    target_named("onnx").write(nano.module, Example.of(IMAGE), path, {"model": "PE-Nano"}, "fp32")
+    target_named("onnx").write(tower, Example.of(IMAGE), path, {"model": "PE-Nano"}, "fp32")
     quantise_input(path, 1 / 120, -3)
     claim = claimed(path, "PE-Nano", "fp32")
     result = check(replace(claim, structure=Structure()), nano)
@@ -173,10 +183,10 @@ class WithFewer(nn.Module):
 
 
 def test_of_several_outputs_the_one_that_has_the_models_shape_is_judged_and_named(
-    nano: Reference, tmp_path: Path
+    nano: Reference, tower: nn.Module, tmp_path: Path
 ) -> None:
     example, path = Example({"image": IMAGE}, ("short", "long")), tmp_path / "two.onnx"
-    target_named("onnx").write(WithFewer(nano.module).eval(), example, path, {"model": "PE-Nano"}, "fp32")
+    target_named("onnx").write(WithFewer(tower).eval(), example, path, {"model": "PE-Nano"}, "fp32")
     result = check(Claim(path, ONNX, Structure()), nano)
     assert result.status == "pass", result.sentences
     said = result.verdict("interface")
@@ -185,12 +195,12 @@ def test_of_several_outputs_the_one_that_has_the_models_shape_is_judged_and_name
 
 
 def test_a_contract_of_the_configuration_holds_without_being_said_again(
-    nano: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tower: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build = BUILDS["pixels, normalised inside"]
     path = tmp_path / "build.onnx"
     example = Example.of(build.example.contiguous())
-    target_named("onnx").write(Around(nano.module, build).eval(), example, path, {"model": "PE-Nano"}, "fp32")
+    target_named("onnx").write(Around(tower, build).eval(), example, path, {"model": "PE-Nano"}, "fp32")
     (tmp_path / "pe-validate.toml").write_text(f'[models.mine]\nbase = "PE-Nano"\ncontract = "{build.words}"\n')
     monkeypatch.chdir(tmp_path)
     result = check(Claim(path, Case("mine", "onnx", "fp32"), Structure()), reference("mine"))
@@ -204,7 +214,8 @@ def test_a_contract_hides_no_fault(checked: Callable[..., Result]) -> None:
 
 
 def test_a_batch_whose_images_are_mixed_up_is_refused(checked: Callable[..., Result]) -> None:
-    mixed = Build(lambda tower, x: tower(x) * torch.arange(1.0, 5)[:, None], IMAGE.repeat(4, 1, 1, 1), "batch=4")
+    factors = torch.tensor([[1.0], [2.0]])
+    mixed = Build(lambda tower, x: one_by_one(tower, x) * factors, IMAGE.repeat(2, 1, 1, 1), "batch=2")
     with pytest.raises(Exception, match="answers the same image differently at another place of the batch"):
         checked(mixed)
 
