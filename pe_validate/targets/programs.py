@@ -8,8 +8,8 @@ XNNPACK_BACKEND: Final = "XnnpackBackend"
 COREML_BACKEND: Final = "CoreMLBackend"
 """ExecuTorch's names for its delegates."""
 
-READERS: Final = ("torch", "executorch.exir._serialize._program")
-"""Modules that a child imports in advance to read programs."""
+READERS: Final = ("pe_validate.targets.xnnpack.runtime", "pe_validate.targets.xnnpack.reader")
+"""Modules that a child imports in advance to read programs, and to run those for XNNPACK."""
 
 READ_TIMEOUT: Final = 120.0
-"""In seconds; importing ExecuTorch's program reader takes most of it on a cold machine."""
+"""In seconds; importing torch takes most of it on a cold machine."""

@@ -19,6 +19,7 @@ from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.models.registry import model_named
 from pe_validate.reference.reference import Reference, of_quantised
 from pe_validate.system.errors import UsageError
+from pe_validate.system.nursery import prepare
 from pe_validate.targets.base import Target
 from pe_validate.targets.registry import target_of, targets
 from pe_validate.walk.walk import examine
@@ -49,6 +50,8 @@ def claimed(path: Path, model: str, precision: str | None = None) -> Claim:
     if path.suffix not in known:
         raise UsageError(f"'{path}' is none of {', '.join(known)}.")
     likely = known[path.suffix]
+    if path.exists():
+        prepare(likely.preload)  # another process imports its libraries while this one imports its own
     structure = likely.structure(path) if path.exists() and _must_read(likely, precision) else Structure()
     target = next((t for t in _targets_sharing_suffix() if t.claims(path, structure)), likely)
     if precision not in (None, *target.precisions):

@@ -16,12 +16,12 @@ from pe_validate.models.perception_encoder.vision.tower import VisionTower
 
 def lower_both_ways(precision: str) -> list[dict[str, Any]]:
     """Sha256, delegate's nodes, compile specs and answer of the documented lowering, then of the short one."""
-    from executorch.exir._serialize._program import deserialize_pte_binary
     from executorch.extension.pybindings import _portable_lib
 
     from pe_validate.targets.recipes import calibration_images, lowered
     from pe_validate.targets.registry import recipe
     from pe_validate.targets.xnnpack.delegation import graph_of
+    from pe_validate.targets.xnnpack.reader import deserialize_pte_binary
     from pe_validate.targets.xnnpack.write import lower_by_partitions, lower_whole
 
     tower = VisionTower(replace(NANO, layers=1)).eval().requires_grad_(False)

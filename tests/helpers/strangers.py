@@ -70,7 +70,7 @@ def write(path: Path, module: nn.Module, image: Tensor, *, delegated: bool = Tru
 
 def _alter(source: Path, path: Path, change: Callable[[Any], None]) -> None:
     """Copy a program with its ``forward`` changed."""
-    from executorch.exir._serialize._program import deserialize_pte_binary, serialize_pte_binary
+    from pe_validate.targets.xnnpack.reader import deserialize_pte_binary, serialize_pte_binary
 
     file = deserialize_pte_binary(source.read_bytes())
     change(file.program.execution_plan[0])

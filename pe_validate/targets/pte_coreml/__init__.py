@@ -38,6 +38,7 @@ class PteCoreMLTarget(CoreMLBase):
         "pe_validate.targets.xnnpack.delegation",
         "pe_validate.targets.xnnpack.constants",
         "pe_validate.targets.xnnpack.missing",
+        "pe_validate.targets.xnnpack.reader",
         "pe_validate.mil.inspection",
         "pe_validate.mil.description",
         "pe_validate.mil.package",

@@ -32,7 +32,7 @@ def unpack(path: Path, folder: Path) -> Path:
         RunError: the file is not a readable program, or does not hold exactly one Core ML package.
     """
     with quiet_libraries():  # it reads its resources through a deprecated interface
-        from executorch.exir._serialize._program import deserialize_pte_binary
+        from pe_validate.targets.xnnpack.reader import deserialize_pte_binary
 
         try:
             program = deserialize_pte_binary(path.read_bytes()).program

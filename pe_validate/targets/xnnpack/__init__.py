@@ -10,6 +10,7 @@ from pe_validate.data.outputs import Reading
 from pe_validate.data.recipe import HALF, LINEAR, Images, Recipe, Scheme
 from pe_validate.data.structure import Delegation, Structure
 from pe_validate.targets.base import Example, Target, Values
+from pe_validate.targets.programs import READERS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,7 +73,7 @@ class XnnpackTarget(Target):
         "int4": Recipe(LINEAR, Scheme("int4", _int4, finite=True)),
     }
     recommended = ("fp32", "int8")
-    preload = ("pe_validate.targets.xnnpack.runtime",)
+    preload = READERS
     writers = ("pe_validate.targets.xnnpack.write", "executorch.exir")
     tools = ("torch", "executorch", "torchao")
     on_phones = True

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, fx, nn
 
 if TYPE_CHECKING:
-    from executorch.exir._serialize._program import PTEFile
+    from pe_validate.targets.xnnpack.reader import PTEFile
 
 PER_CHANNEL = "quantized_decomposed.dequantize_per_channel.default"
 """An operator that exists only once torchao's PT2E quantisation has been imported."""

@@ -9,7 +9,6 @@ import struct
 import tempfile
 from collections import Counter
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,14 +33,13 @@ def delegation(path: Path) -> Delegation:
     Raises:
         Exception: the file is not a readable program; call it in a child process, and name the stage there.
     """
-    from executorch.exir._serialize._program import deserialize_pte_binary
-    from executorch.exir.schema import DelegateCall, KernelCall
+    from pe_validate.targets.xnnpack.reader import deserialize_pte_binary, schema
 
     file = deserialize_pte_binary(path.read_bytes())
     program = file.program
     plan = forward_of(program)
     calls = [instruction.instr_args for chain in plan.chains for instruction in chain.instructions]
-    operators = [plan.operators[call.op_index] for call in calls if isinstance(call, KernelCall)]
+    operators = [plan.operators[call.op_index] for call in calls if isinstance(call, schema.KernelCall)]
     products: Counter[str] = Counter()
     for delegate in plan.delegates:
         payload = program.backend_delegate_data[delegate.processed.index].data
@@ -53,7 +51,7 @@ def delegation(path: Path) -> Delegation:
             products += package_products(payload)
     constants, altered = stored(file)
     return Delegation(
-        delegate_calls=sum(isinstance(call, DelegateCall) for call in calls),
+        delegate_calls=sum(isinstance(call, schema.DelegateCall) for call in calls),
         left_over=tuple(f"{op.name}.{op.overload}" if op.overload else op.name for op in operators),
         products=dict(sorted(products.items())),
         backend=plan.delegates[0].id if plan.delegates else "",
@@ -64,15 +62,13 @@ def delegation(path: Path) -> Delegation:
 
 def graph_of(payload: bytes) -> dict[str, Any]:
     """Return XNNPACK's graph from a delegate's payload, as JSON in the terms of its ``schema.fbs``."""
-    from executorch.backends.xnnpack import serialization
-    from executorch.exir._serialize._flatbuffer import _flatc_decompile
+    from pe_validate.targets.xnnpack.reader import XNNPACK_SCHEMA, decompile_graph
 
     offset, size, _, _ = LAYOUT.unpack_from(payload, LAYOUT_OFFSET)
     with tempfile.TemporaryDirectory() as folder:
-        schema, graph = Path(folder) / "schema.fbs", Path(folder) / "graph.bin"
-        schema.write_bytes((resources.files(serialization) / "schema.fbs").read_bytes())
+        graph = Path(folder) / "graph.bin"
         graph.write_bytes(payload[offset : offset + size])
-        _flatc_decompile(folder, str(schema), str(graph), ["--raw-binary"])
+        decompile_graph(folder, str(XNNPACK_SCHEMA), str(graph), ["--raw-binary"])
         decoded: dict[str, Any] = json.loads(_NOT_FINITE.sub(_as_json, graph.with_suffix(".json").read_text()))
     return decoded
 

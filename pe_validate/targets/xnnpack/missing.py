@@ -11,8 +11,9 @@ from pe_validate.system.errors import RunError
 from pe_validate.targets.programs import XNNPACK_BACKEND
 
 if TYPE_CHECKING:
-    from executorch.exir._serialize._program import PTEFile
     from executorch.exir.schema import ExecutionPlan, Program
+
+    from pe_validate.targets.xnnpack.reader import PTEFile
 
 METHOD: Final = "forward"
 
@@ -42,7 +43,7 @@ def data_beside(path: Path) -> Path | None:
 
 def why_refused(path: Path, reason: str) -> str:
     """Return why a program was refused with ``reason``, as the end of a sentence that begins with the file's name."""
-    from executorch.exir._serialize._program import deserialize_pte_binary
+    from pe_validate.targets.xnnpack.reader import deserialize_pte_binary
 
     try:
         file = deserialize_pte_binary(path.read_bytes())
@@ -97,13 +98,12 @@ def _constants(path: Path, file: PTEFile, plan: ExecutionPlan) -> str | None:
 
 def _names(file: PTEFile, plan: ExecutionPlan) -> Iterator[str]:
     """Yield the names under which the program and its delegates look up constants outside of the program."""
-    from executorch.exir.schema import Tensor, TensorDataLocation
-
     from pe_validate.targets.xnnpack.delegation import graph_of
+    from pe_validate.targets.xnnpack.reader import schema
 
     for value in plan.values:
-        extra = value.val.extra_tensor_info if isinstance(value.val, Tensor) else None
-        if extra and extra.location == TensorDataLocation.EXTERNAL and extra.fully_qualified_name:
+        extra = value.val.extra_tensor_info if isinstance(value.val, schema.Tensor) else None
+        if extra and extra.location == schema.TensorDataLocation.EXTERNAL and extra.fully_qualified_name:
             yield extra.fully_qualified_name
     for delegate in plan.delegates:
         if delegate.id == XNNPACK_BACKEND:

@@ -6,7 +6,6 @@ import json
 import math
 import tempfile
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,8 +57,7 @@ def with_outputs(path: Path, target: Path, sizes: frozenset[int]) -> list[str]:
         RunError: the program has no ``forward``.
         Exception: the file is not such a program; call it in a child process.
     """
-    from executorch.exir._serialize._program import deserialize_pte_binary, serialize_pte_binary
-    from executorch.exir.schema import BackendDelegateInlineData, DelegateCall
+    from pe_validate.targets.xnnpack.reader import deserialize_pte_binary, schema, serialize_pte_binary
 
     file = deserialize_pte_binary(path.read_bytes())
     plan = forward_of(file.program)
@@ -68,12 +66,12 @@ def with_outputs(path: Path, target: Path, sizes: frozenset[int]) -> list[str]:
     payload_of = {number: payloads[each.processed.index].data for number, each in enumerate(plan.delegates)}
     graphs = {n: graph_of(payload_of[n]) for n, each in enumerate(plan.delegates) if each.id == XNNPACK_BACKEND}
     between = _apart(plan, lambda call: len(graphs[call.delegate_index]["input_ids"]), sizes)
-    calls = [i.instr_args for c in plan.chains for i in c.instructions if isinstance(i.instr_args, DelegateCall)]
+    calls = [i.instr_args for c in plan.chains for i in c.instructions if isinstance(i.instr_args, schema.DelegateCall)]
     for call in calls:
         number = call.delegate_index
         payload, inside = _with_values(plan, call, payload_of[number], graphs[number], sizes)
         plan.delegates[number].processed.index = len(payloads)  # equal delegates share one: each gets its own
-        payloads.append(BackendDelegateInlineData(data=payload))
+        payloads.append(schema.BackendDelegateInlineData(data=payload))
         names += [f"value {number}.{value}" if len(calls) > 1 else f"value {value}" for value in inside]
     plan.outputs += between
     names += [f"value {number} of the program" for number in between]
@@ -85,7 +83,7 @@ def _with_values(
     plan: Any, call: Any, payload: bytes, graph: dict[str, Any], sizes: frozenset[int]
 ) -> tuple[bytes, list[int]]:
     """Declare a delegate's values as outputs of it and of the program; return its payload, and their numbers."""
-    from executorch.exir.schema import EValue, ScalarType, Tensor, TensorShapeDynamism
+    from pe_validate.targets.xnnpack.reader import schema
 
     names = []
     for value in _computed(graph, sizes):
@@ -93,8 +91,8 @@ def _with_values(
         graph["num_externs"] += 1
         graph["output_ids"].append(value["id_out"])
         size = TYPES[value["datatype"]]
-        tensor = Tensor(
-            scalar_type=ScalarType.FLOAT if size == 4 else ScalarType.HALF,
+        tensor = schema.Tensor(
+            scalar_type=schema.ScalarType.FLOAT if size == 4 else schema.ScalarType.HALF,
             storage_offset=0,
             sizes=value["dims"],
             dim_order=list(range(len(value["dims"]))),
@@ -102,9 +100,9 @@ def _with_values(
             layout=0,
             data_buffer_idx=0,
             allocation_info=_place(plan, math.prod(value["dims"]) * size),
-            shape_dynamism=TensorShapeDynamism.STATIC,
+            shape_dynamism=schema.TensorShapeDynamism.STATIC,
         )
-        plan.values.append(EValue(tensor))
+        plan.values.append(schema.EValue(tensor))
         call.args.append(len(plan.values) - 1)
         plan.outputs.append(len(plan.values) - 1)
         names.append(value["id_out"])
@@ -116,17 +114,18 @@ def _apart(plan: Any, inputs_of: Callable[[Any], int], sizes: frozenset[int]) ->
 
     A value that no instruction writes is a view: it keeps the memory of the value that was last written where it lies.
     """
-    from executorch.exir.schema import DelegateCall, Tensor, TensorList
+    from pe_validate.targets.xnnpack.reader import schema
 
-    planned = {n: v.val for n, v in enumerate(plan.values) if isinstance(v.val, Tensor) and v.val.allocation_info}
+    tensors = {number: value.val for number, value in enumerate(plan.values) if isinstance(value.val, schema.Tensor)}
+    planned = {number: tensor for number, tensor in tensors.items() if tensor.allocation_info}
     owners = {_spot(planned[number]): planned[number].allocation_info for number in plan.inputs if number in planned}
     placed = dict.fromkeys(plan.inputs, True)
     for call in (instruction.instr_args for chain in plan.chains for instruction in chain.instructions):
-        if isinstance(call, DelegateCall):
+        if isinstance(call, schema.DelegateCall):
             written = call.args[inputs_of(call) :]
         else:
             last = plan.values[call.args[-1]].val
-            written = last.items if isinstance(last, TensorList) else call.args[-1:]
+            written = last.items if isinstance(last, schema.TensorList) else call.args[-1:]
         for number in (*(n for n in call.args if n not in written), *written):
             if number not in planned or number in placed:
                 continue
@@ -150,13 +149,13 @@ def _spot(tensor: Any) -> tuple[int, int, int]:
 
 def _place(plan: Any, size: int) -> Any:
     """Return memory for ``size`` bytes that no other value of the program uses."""
-    from executorch.exir.schema import AllocationDetails
+    from pe_validate.targets.xnnpack.reader import schema
 
     if len(plan.non_const_buffer_sizes) < 2:  # the first one is reserved
         plan.non_const_buffer_sizes.append(0)
     place = _aligned(plan.non_const_buffer_sizes[1])
     plan.non_const_buffer_sizes[1] = place + size
-    return AllocationDetails(1, place & 0xFFFFFFFF, place >> 32)
+    return schema.AllocationDetails(1, place & 0xFFFFFFFF, place >> 32)
 
 
 def _computed(graph: dict[str, Any], sizes: frozenset[int]) -> list[dict[str, Any]]:
@@ -175,15 +174,13 @@ def _computed(graph: dict[str, Any], sizes: frozenset[int]) -> list[dict[str, An
 
 def _with_graph(payload: bytes, graph: dict[str, Any]) -> bytes:
     """Return the payload with its graph replaced."""
-    from executorch.backends.xnnpack import serialization
-    from executorch.exir._serialize._flatbuffer import _flatc_compile
+    from pe_validate.targets.xnnpack.reader import XNNPACK_SCHEMA, compile_graph
 
     with tempfile.TemporaryDirectory() as folder:
-        schema, source = Path(folder) / "schema.fbs", Path(folder) / "graph.json"
-        schema.write_bytes((resources.files(serialization) / "schema.fbs").read_bytes())
+        source = Path(folder) / "graph.json"
         source.write_text(json.dumps(graph).replace("Infinity", "inf").replace("NaN", "nan"))  # as flatc reads it
-        _flatc_compile(folder, str(schema), str(source))
-        made = next(p for p in Path(folder).iterdir() if p.suffix not in (".fbs", ".json")).read_bytes()
+        compile_graph(folder, str(XNNPACK_SCHEMA), str(source))
+        made = next(p for p in Path(folder).iterdir() if p.suffix != ".json").read_bytes()
     start, _, constants, count = LAYOUT.unpack_from(payload, LAYOUT_OFFSET)
     end = _aligned(start + len(made))
     header = bytearray(payload[:start])

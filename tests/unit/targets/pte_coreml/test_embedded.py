@@ -17,7 +17,7 @@ Listing = dict[str, list[dict[str, Any]]]
 
 
 def payload_of(program: Path) -> bytes:
-    from executorch.exir._serialize._program import deserialize_pte_binary
+    from pe_validate.targets.xnnpack.reader import deserialize_pte_binary
 
     content = deserialize_pte_binary(program.read_bytes()).program
     return bytes(content.backend_delegate_data[0].data)
