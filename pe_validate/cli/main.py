@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from pe_validate.case import Case, default_cases, matrix, select
+from pe_validate.cli import accuracy as cli_accuracy
 from pe_validate.cli import arm64 as cli_arm64
 from pe_validate.cli import classes as cli_classes
 from pe_validate.cli import coreml as cli_coreml
@@ -181,6 +182,7 @@ def check(
     finish(command(*words), weights, (result,), start, report, as_json)
 
 
+app.command()(cli_accuracy.accuracy)
 app.command()(cli_classes.classes)
 app.command()(cli_explain.explain)
 app.command()(cli_init.init)

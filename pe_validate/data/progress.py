@@ -33,16 +33,25 @@ def uncounted(done: int, total: int) -> None:
     """Ignore how many inputs are done."""
 
 
-def counting(progress: Progress, case: Case, stage: str) -> Counted:
-    """Return a function that says how far a stage is, every few seconds; a short stage says nothing."""
-    said = monotonic()
+def counting(progress: Progress, case: Case, stage: str, unit: str = "inputs") -> Counted:
+    """Return a function that says how far a stage is and how long it still takes; a short stage says nothing."""
+    began = said = monotonic()
 
     def tell(done: int, total: int) -> None:
-        nonlocal said
+        nonlocal began, said
+        now = monotonic()
         if done == 0:  # it begins
-            said = monotonic()
-        elif monotonic() >= said + EVERY:
-            said = monotonic()
-            progress(case, f"{stage}, {done} of {total} inputs")
+            began = said = now
+        elif now >= said + EVERY:
+            said = now
+            left = (now - began) / done * (total - done)
+            progress(case, f"{stage}, {done} of {total} {unit}, {in_words(left)} left")
 
     return tell
+
+
+def in_words(seconds: float) -> str:
+    """Return a duration in a unit that leaves few digits."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -9,9 +9,10 @@ import json
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from pe_validate.models.registry import model_named
+from pe_validate.models.registry import BUILT_IN, model_named
 from pe_validate.system.errors import LoadError
 from pe_validate.system.files import plain_file
 
@@ -26,22 +27,36 @@ def check_classes(path: Path, model: str) -> bytes:
         UsageError: there is no such model.
         LoadError: the file is not such a table, or the model's features have another length.
     """
+    read_classes(path, model)
+    return path.read_bytes()
+
+
+def read_classes(path: Path, model: str) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+    """Return the labels and the embeddings, ``[classes, dim]``, of a table that fits the features of ``model``.
+
+    Raises:
+        UsageError: there is no such model.
+        LoadError: the file is not such a table, or the model's features have another length.
+    """
     value = model_named(model)
     if not (value.answer and value.answer.per_image):
         raise LoadError(f"{model} gives a feature for every patch and none for the image: classes need a Core model.")
     try:
         with safe_open(plain_file(path), "np") as file:
-            labels = json.loads((file.metadata() or {})[LABELS])
+            about = file.metadata() or {}
+            labels = json.loads(about[LABELS])
             embeddings = file.get_tensor(EMBEDDINGS)
-        content = path.read_bytes()
     except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise LoadError(
             f"'{path}' is not a table of class embeddings ({error}): it needs '{EMBEDDINGS}', and '{LABELS}' in its "
             "metadata as a JSON array."
         ) from error
     dim = value.output.shape[-1]
+    made_for = about.get("model", model)
     fault = None
-    if embeddings.dtype != np.float32 or embeddings.ndim != 2 or embeddings.shape[1] != dim:
+    if made_for != model and {made_for, model} <= set(BUILT_IN):
+        fault = f"it was made for {made_for}"
+    elif embeddings.dtype != np.float32 or embeddings.ndim != 2 or embeddings.shape[1] != dim:
         fault = f"'{EMBEDDINGS}' is {embeddings.dtype} {list(embeddings.shape)}, not float32 [classes, {dim}]"
     elif not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
         fault = f"'{LABELS}' is not an array of strings"
@@ -51,4 +66,4 @@ def check_classes(path: Path, model: str) -> bytes:
         fault = "an embedding is zero or not finite"
     if fault:
         raise LoadError(f"The class embeddings in '{path}' do not fit {model}: {fault}.")
-    return content
+    return tuple(labels), embeddings

@@ -16,6 +16,7 @@ from pe_validate.system.errors import LoadError
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL.Image import Image
 
     from pe_validate.inputs.images import Pixels, Sample
 
@@ -89,6 +90,12 @@ class ImageFeed(Feed):
         shape = (self.size, self.width or self.size, 3)
         constant = {name: np.full(shape, value, np.uint8) for name, value in (("black", 0), ("white", 255))}
         return tuple(each for name in constant for each in self._inputs({name: constant[name]}))
+
+    def of(self, photograph: Image) -> tuple[NDArray[np.float32]]:
+        """Return the input that is made of one photograph."""
+        from pe_validate.inputs.images import squash
+
+        return self._values({"": squash(photograph, self.size, self.width)}, [""])
 
     def _inputs(self, pixels: Mapping[str, Pixels]) -> tuple[Sample, ...]:
         from pe_validate.inputs.images import KEPT, Sample

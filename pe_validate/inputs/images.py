@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Final, NoReturn, Self
+from typing import IO, Final, NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,13 +153,25 @@ def open_photograph(path: Path) -> Image.Image:
         LoadError: it is not a readable image.
     """
     try:
+        return decoded(plain_file(path, LARGEST), str(path))
+    except OSError as error:
+        raise LoadError(f"Photograph '{path}' cannot be read: {error}.") from error
+
+
+def decoded(source: Path | IO[bytes], name: str) -> Image.Image:
+    """Decode an image as RGB; ``name`` is what it is called.
+
+    Raises:
+        LoadError: it is not a readable image.
+    """
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(plain_file(path, LARGEST)) as image:
+            with Image.open(source) as image:
                 return image.convert("RGB")
     # Pillow's decoders raise exceptions of their own for damage; decompression bombs first cause a warning.
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, *DECOMPRESSION_BOMBS) as error:
-        raise LoadError(f"Photograph '{path}' cannot be read: {error}.") from error
+        raise LoadError(f"Photograph '{name}' cannot be read: {error}.") from error
 
 
 def structured(size: int, width: int | None = None) -> dict[str, Pixels]:

@@ -59,6 +59,8 @@ class Model(ABC):
     """The least and the largest length of axes that may have any, by input and number of the axis."""
     macs: int | None = None
     """Multiply-accumulates of one inference in the deployed form."""
+    imagenet: float | None = None
+    """Published zero-shot top-1 on ImageNet-1k, in per cent."""
 
     @staticmethod
     def from_module(

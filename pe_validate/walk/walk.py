@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import Thread
 from time import perf_counter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, overload
@@ -36,7 +35,7 @@ from pe_validate.reference.reference import Reference, reference
 from pe_validate.reference.store import AnswerStore
 from pe_validate.system.errors import ExplainError, PEValidateError
 from pe_validate.system.nursery import prepare
-from pe_validate.system.process import end_children
+from pe_validate.system.threads import side_by_side
 from pe_validate.targets.export import export
 from pe_validate.targets.registry import target_of
 from pe_validate.walk.again import command
@@ -211,27 +210,6 @@ def export_all(
 
     with side_by_side(jobs) as pool:
         return dict(zip(cases, pool.map(one, cases), strict=True))
-
-
-@contextmanager
-def side_by_side(jobs: int) -> Iterator[ThreadPoolExecutor]:
-    """Yield a pool of ``jobs`` threads; after Ctrl-C or an error, queued jobs are not started.
-
-    After Ctrl-C children are killed, too: Python waits for the threads before it exits, and they for their children.
-    """
-    pool = ThreadPoolExecutor(jobs)
-    try:
-        yield pool
-    except (KeyboardInterrupt, SystemExit):
-        pool.shutdown(wait=False, cancel_futures=True)
-        ending = Thread(target=pool.shutdown)
-        ending.start()
-        while ending.is_alive():  # a thread may have been about to start a child
-            end_children()
-            ending.join(0.1)
-        raise
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def partners_first(cases: Sequence[Case]) -> tuple[list[Case], list[Case]]:

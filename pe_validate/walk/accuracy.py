@@ -1,0 +1,147 @@
+"""The walk of ``pe-validate accuracy``: each image of a dataset through PyTorch and artifacts, then compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import ClassVar, Protocol
+
+import numpy as np
+
+from pe_validate.data.artifact import Artifact
+from pe_validate.data.case import Case
+from pe_validate.data.classification import Classification
+from pe_validate.data.features import Features, joined
+from pe_validate.data.limits import AccuracyTolerance
+from pe_validate.data.progress import Progress, counting
+from pe_validate.gates.limits import row_of
+from pe_validate.inputs.datasets import Dataset
+from pe_validate.inputs.feed import ImageFeed
+from pe_validate.machines.answering import EAGER, Answerer
+from pe_validate.machines.pool import Pool
+from pe_validate.models.registry import load_weights, model_named
+from pe_validate.reference.shards import ShardStore
+from pe_validate.system.errors import LoadError, UsageError
+from pe_validate.tasks.classify import Classifier, Ranked, accuracy, change
+
+
+class Method(Protocol):
+    """How features become classes; ``prompts``: by texts, as published accuracies are."""
+
+    prompts: ClassVar[bool]
+
+    @property
+    def name(self) -> str:
+        """What the report calls it."""
+
+    def classifier(self, case: Case) -> Classifier:
+        """Return the classifier for an artifact, or for PyTorch; its labels include the dataset's classes."""
+
+
+@dataclass(frozen=True)
+class Gatherer:
+    """Collects the features of a dataset shard by shard: stored ones are read, the others computed and stored."""
+
+    dataset: Dataset
+    pool: Pool
+    store: ShardStore
+    progress: Progress
+
+    @cached_property
+    def _digests(self) -> list[str]:
+        return [shard.digest() for shard in self.dataset.shards]
+
+    def itself(self, model: str, weights: str) -> Features:
+        """Return the features of PyTorch with weights given by spec; see :meth:`gather`."""
+        return self.gather(eager(model, weights, self.pool.threads))
+
+    def gather(self, answerer: Answerer) -> Features:
+        """Return the features of all images that can be read, in the order of the shards.
+
+        Raises:
+            LoadError: a shard cannot be read, or no image can.
+            RunError: the artifact cannot be loaded or executed.
+            FileError: the store cannot be written; finished shards are kept.
+        """
+        self.progress(answerer.case, "run")
+        key, shards = answerer.key, self.dataset.shards
+        parts = [self.store.read(key, digest) for digest in self._digests]
+        missing = [number for number, part in enumerate(parts) if part is None]
+        counted = counting(self.progress, answerer.case, "run", "shards")
+        counted(0, len(missing))
+        if missing:
+            answers = self.pool.answers(answerer, [shards[number] for number in missing])
+            for done, (place, found) in enumerate(answers, 1):
+                self.store.write(key, self._digests[missing[place]], found)
+                parts[missing[place]] = found
+                counted(done, len(missing))
+        self.progress(answerer.case, "done")
+        answered = [part for part in parts if part is not None]
+        if not any(part.names for part in answered):
+            why = next((why for part in answered for why in part.broken.values()), "it holds none.")
+            raise LoadError(f"No image of '{self.dataset.path}' can be read: {why}")
+        return joined(answered)
+
+
+def eager(model: str, weights: str, threads: int) -> Answerer:
+    """Return PyTorch with weights given by spec.
+
+    Raises:
+        UsageError: the model does not take images one by one, or gives no embedding of each.
+        LoadError: the weights cannot be loaded.
+    """
+    value = model_named(model)
+    if not isinstance(value.feed, ImageFeed) or value.feed.batch > 1 or len(value.outputs) != 1:
+        raise UsageError(f"{model} does not take one image and give one answer, so it recognises nothing.")
+    if len(value.output.shape) != 2:
+        raise UsageError(f"{model} gives a feature for every patch and none for the image.")
+    return Answerer(Case(model, EAGER, "fp32"), weights, load_weights(model, weights).sha256, threads)
+
+
+def measure(
+    gatherer: Gatherer,
+    artifacts: Mapping[Case, Artifact],
+    weights: str,
+    labels: Sequence[str],
+    method: Method,
+) -> tuple[tuple[Classification, ...], Mapping[str, str]]:
+    """Return the accuracy of PyTorch and of every artifact, model by model, and the images that cannot be read.
+
+    ``labels`` are what the dataset's classes are called by the method.
+
+    Raises:
+        UsageError, LoadError, RunError, FileError: see :meth:`Gatherer.gather`.
+    """
+    rows: list[Classification] = []
+    broken: dict[str, str] = {}
+    for model in dict.fromkeys(case.model for case in artifacts):
+        itself = eager(model, weights, gatherer.pool.threads)
+        found = gatherer.gather(itself)
+        broken |= found.broken
+        before = _ranked(found, method.classifier(itself.case), labels)
+        rows.append(accuracy(itself.case, found.producer, itself.identity, before))
+        for case, artifact in artifacts.items():
+            if case.model == model:
+                answerer = Answerer(case, weights, artifact.sha256, gatherer.pool.threads, artifact.path)
+                found = gatherer.gather(answerer)
+                after = _ranked(found, method.classifier(case), labels)
+                row = row_of(case, "accuracy", AccuracyTolerance)
+                rows.append(
+                    replace(
+                        accuracy(case, found.producer, artifact.sha256, after),
+                        change=change(before, after),
+                        limit=row.limit if row else None,
+                        reason=row.reason if row else "",
+                    )
+                )
+    return tuple(rows), broken
+
+
+def _ranked(found: Features, classifier: Classifier, labels: Sequence[str]) -> Ranked:
+    """Return the ranks of the true classes."""
+    places = {label: number for number, label in enumerate(classifier.labels)}
+    rows = np.array([places[label] for label in labels])
+    if (largest := int(found.labels.max())) >= len(labels):
+        raise LoadError(f"An image has the class {largest}, and there are {len(labels)} labels, from 0.")
+    return Ranked(found.names, found.labels, classifier.ranks(found.values, rows[found.labels]))
