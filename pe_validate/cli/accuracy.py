@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -22,13 +25,20 @@ from pe_validate.cli.options import (
     case_argument,
 )
 from pe_validate.models.base import DEFAULT_WEIGHTS
-from pe_validate.models.registry import model_named
+from pe_validate.models.registry import model_named, text_model_of
 from pe_validate.system.errors import UsageError
 from pe_validate.walk.again import command
 
 if TYPE_CHECKING:
+    from pe_validate.inputs.datasets import Dataset
     from pe_validate.machines.pool import Pool
-    from pe_validate.walk.accuracy import Method
+    from pe_validate.walk.accuracy import Gatherer, Method, Recognition
+    from pe_validate.walk.captions import Retrieval
+
+    Gather = Callable[[Dataset], Gatherer]
+
+CAPTIONS: Final = ".json"
+"""The suffix of a file of captions."""
 
 DEFAULT_REPORT: Final = Path("build/accuracy")
 
@@ -38,7 +48,8 @@ def accuracy(
         Path,
         typer.Argument(
             metavar="DATASET",
-            help="A folder with a folder of images for each class, or WebDataset's .tar or .parquet files.",
+            help="A folder with a folder of images for each class, WebDataset's .tar or .parquet files, or "
+            "captions in a .json file as COCO has them.",
         ),
     ],
     cases: Annotated[list[str] | None, case_argument("CASE|FILE", "As for 'run', or files of --model.")] = None,
@@ -63,6 +74,7 @@ def accuracy(
         Path | None,
         typer.Option(metavar="DATASET", help="Recognise by the nearest class mean of this dataset."),
     ] = None,
+    images: Annotated[Path | None, typer.Option(help="The folder of the images of captions.")] = None,
     calibration: Calibration = None,
     report: Annotated[Path, typer.Option("--report", help="Folder to write the report to.")] = DEFAULT_REPORT,
     cache_dir: CacheDir = None,
@@ -81,49 +93,101 @@ def accuracy(
     """
     from pe_validate.cli.printing import print_table
     from pe_validate.inputs.cache import default_cache_dir
-    from pe_validate.inputs.datasets import dataset_at
     from pe_validate.reference.shards import ShardStore
     from pe_validate.report.accuracies import make_report, make_room, to_json, to_table, write
     from pe_validate.report.progress import show
-    from pe_validate.walk import recognition
-    from pe_validate.walk.accuracy import Gatherer, measure
+    from pe_validate.walk.accuracy import Gatherer, check_recognises
     from pe_validate.walk.files import chosen
     from pe_validate.walk.walk import export_all
 
-    if sum((bool(classes), bool(head), bool(means), bool(templates or by))) > 1:
-        raise UsageError("Choose one of --classes, --head, --means, and prompts with --templates or --with.")
+    asked = Ways(labels, templates, by, classes, head, means, images)
+    asked.check(captions=dataset.suffix == CAPTIONS)
     make_room(report)
     spec = averaged(weights, ema)
-    found = dataset_at(dataset)
-    named = recognition.labels_of(found, lines_of(labels) if labels else None)
     selected, files = chosen(cases, model, spec) if cases else (default_cases(), {})
-    pool = _pool(ray, jobs)
-    store = ShardStore((cache_dir or default_cache_dir()) / "features")
+    models = tuple(dict.fromkeys(case.model for case in selected))
+    for name in models:
+        check_recognises(name)
+    pool, store = _pool(ray, jobs), ShardStore((cache_dir or default_cache_dir()) / "features")
     with show(plain=quiet) as progress:
-        method: Method
-        if classes:
-            method = recognition.Table(classes, named)
-        elif head:
-            method = recognition.Head(head, named)
-        elif means:
-            method = recognition.Means(Gatherer(dataset_at(means), pool, store, progress), spec, named)
-        elif all(model_named(case.model).answer for case in selected):
-            prompts = tuple(templates_of(templates))
-            method = recognition.ZeroShot(named, prompts, spec, by, cache_dir, progress)
-        else:
-            method = recognition.Itself(named)
+        gather = partial(Gatherer, pool=pool, store=store, progress=progress)
+        way = asked.recognition if dataset.suffix != CAPTIONS else asked.retrieval
+        experiment = way(dataset, models, spec, gather, cache_dir)
         artifacts = export_all(
             selected, spec, calibration=calibration, cache_dir=cache_dir, progress=progress, files=files
         )
-        gathered = measure(Gatherer(found, pool, store, progress), artifacts, spec, named, method)
-    again = command("accuracy", str(dataset), *(cases or []))
-    made = make_report(again, spec, found, named, method, gathered)
+        rows, broken = experiment.measure(artifacts)
+    made = make_report(command("accuracy", str(dataset), *(cases or [])), spec, experiment.task, rows, broken)
     write(made, report)
     if as_json:
         print(to_json(made).decode())
     else:
         print_table(to_table(made))
     raise typer.Exit(made.exit_code)
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """The options that say how images are recognised."""
+
+    labels: Path | None
+    templates: str
+    by: str | None
+    classes: Path | None
+    head: Path | None
+    means: Path | None
+    images: Path | None
+
+    def check(self, *, captions: bool) -> None:
+        """Check that the options go together, and with the dataset.
+
+        Raises:
+            UsageError: they do not.
+        """
+        ways = (bool(self.classes), bool(self.head), bool(self.means), bool(self.templates or self.by))
+        if sum(ways) > 1:
+            raise UsageError("Choose one of --classes, --head, --means, and prompts with --templates or --with.")
+        if captions and (self.labels or self.templates or any(ways[:3])):
+            raise UsageError("Captions are found by their texts: only --with and --images go with them.")
+        if self.images and not captions:
+            raise UsageError("--images is the folder of the images that captions in a .json file are of.")
+
+    def recognition(
+        self, path: Path, models: tuple[str, ...], weights: str, gather: Gather, cache_dir: Path | None
+    ) -> Recognition:
+        """Return how the images of classes are recognised."""
+        from pe_validate.inputs.datasets import dataset_at
+        from pe_validate.walk import recognition
+        from pe_validate.walk.accuracy import Recognition
+
+        dataset = dataset_at(path)
+        labels = recognition.labels_of(dataset, lines_of(self.labels) if self.labels else None)
+        method: Method
+        if self.classes:
+            method = recognition.Table(self.classes, labels)
+        elif self.head:
+            method = recognition.Head(self.head, labels)
+        elif self.means:
+            method = recognition.Means(gather(dataset_at(self.means)), weights, labels)
+        elif all(model_named(model).answer for model in models):
+            prompts = tuple(templates_of(self.templates))
+            texts = gather(recognition.prompts_of(labels, prompts))
+            method = recognition.ZeroShot(labels, prompts, weights, self.by, texts, cache_dir)
+        else:
+            method = recognition.Itself(labels)
+        return Recognition(gather(dataset), weights, labels, method)
+
+    def retrieval(
+        self, path: Path, models: tuple[str, ...], weights: str, gather: Gather, cache_dir: Path | None
+    ) -> Retrieval:
+        """Return how images and captions find each other."""
+        from pe_validate.inputs.captions import captions_at
+        from pe_validate.walk.captions import Retrieval
+
+        for model in models:
+            text_model_of(model)
+        found = captions_at(path, self.images)
+        return Retrieval(gather(found.images), gather(found.texts), weights, self.by, cache_dir)
 
 
 def _pool(ray: str | None, jobs: int | None) -> Pool:

@@ -40,7 +40,7 @@ def classes(
     """Embed labels with a text tower: per class, the normalised mean of its normalised prompts."""
     from safetensors.numpy import save
 
-    from pe_validate.goldens.classes import EMBEDDINGS, LABELS
+    from pe_validate.models.classes import EMBEDDINGS, LABELS
     from pe_validate.report.progress import show
     from pe_validate.walk.classes import class_table, tell_cut, text_case
 

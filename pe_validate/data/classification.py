@@ -53,7 +53,8 @@ class Classification:
     """The accuracy of one artifact, or of PyTorch itself, which changes nothing and is not judged.
 
     ``per_class`` is the mean over classes of the fraction that is recognised. ``limit`` is in percentage points that
-    may be lost; it is None for a precision without a limit.
+    may be lost; it is None for a precision without a limit. ``task`` is empty for classes, else the direction of a
+    retrieval; ``top1`` and ``top5`` are then R@1 and R@5.
     """
 
     case: Case
@@ -61,10 +62,16 @@ class Classification:
     identity: str
     top1: Share
     top5: Share
-    per_class: float
+    per_class: float | None
     change: Change | None = None
     limit: float | None = None
     reason: str = ""
+    task: str = ""
+
+    @property
+    def name(self) -> str:
+        """The case, and the direction of a retrieval."""
+        return f"{self.case}, {self.task}" if self.task else str(self.case)
 
     @property
     def outcome(self) -> Outcome | None:
@@ -83,8 +90,8 @@ class Classification:
             return ""
         way = "loses" if change.points <= 0 else "wins"
         said = (
-            f"{self.case} {way} {abs(change.points):.2f} points against float32 ({self.producer}; 95 % interval "
-            f"{change.low:+.2f} to {change.high:+.2f}): of {self.top1.of} images {len(change.lost)} are no longer "
+            f"{self.name} {way} {abs(change.points):.2f} points against float32 ({self.producer}; 95 % interval "
+            f"{change.low:+.2f} to {change.high:+.2f}): of {self.top1.of} {len(change.lost)} are no longer "
             f"recognised and {len(change.won)} newly, p = {change.p:.2g}"
         )
         if self.limit is None:
@@ -97,21 +104,31 @@ class Classification:
 
 
 @dataclass(frozen=True, slots=True)
+class Task:
+    """What is asked of the images of a dataset: to be recognised among ``classes``, or to find their ``captions``.
+
+    ``method`` completes "by". ``imagenet``: it is what published accuracies are of, zero-shot on ImageNet-1k.
+    """
+
+    dataset: str
+    method: str
+    classes: int = 0
+    captions: int = 0
+    imagenet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AccuracyReport:
     """Everything that one ``pe-validate accuracy`` found. ``broken`` has the images that could not be read, and why."""
 
     command: str
     weights: str
-    dataset: str
+    task: Task
     images: int
-    classes: int
-    method: str
     broken: dict[str, str] = field(hash=False)
     rows: tuple[Classification, ...]
     published: dict[str, float] = field(hash=False)
     """By model, the zero-shot accuracy on ImageNet-1k that was published, in per cent; it is never judged."""
-    imagenet: bool
-    """Whether this is that dataset, by that method."""
     machine: str
     created: datetime
 
@@ -123,13 +140,15 @@ class AccuracyReport:
     @property
     def headlines(self) -> list[str]:
         """The first lines: what was classified and how, and what could not be read."""
-        lines = [f"{self.images} images of {self.classes} classes in '{self.dataset}', by {self.method}."]
+        task = self.task
+        kinds = f"with {task.captions} captions" if task.captions else f"of {task.classes} classes"
+        lines = [f"{self.images} images {kinds} in '{task.dataset}', by {task.method}."]
         if self.broken:
             listed = ", ".join(f"'{name}'" for name in list(self.broken)[:3])
             further = f" and {len(self.broken) - 3} more" if len(self.broken) > 3 else ""
             lines.append(f"{len(self.broken)} images could not be read and are not counted: {listed}{further}.")
         for row in self.rows:
             if row.change is None and (known := self.published.get(row.case.model)) is not None:
-                here = f"measured: {row.top1.value:.1%}" if self.imagenet else "not measured here"
+                here = f"measured: {row.top1.value:.1%}" if task.imagenet else "not measured here"
                 lines.append(f"{row.case.model} is published with {known:.1f}% zero-shot on ImageNet-1k; {here}.")
         return lines

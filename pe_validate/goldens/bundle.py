@@ -22,9 +22,9 @@ from pe_validate.data.case import Case
 from pe_validate.data.progress import Progress, quiet
 from pe_validate.data.tensors import TensorSpec
 from pe_validate.goldens import golden
-from pe_validate.goldens.classes import check_classes
 from pe_validate.goldens.seals import COSTS
 from pe_validate.models.base import DEFAULT_WEIGHTS
+from pe_validate.models.classes import check_classes
 from pe_validate.models.registry import load_weights
 from pe_validate.system.errors import ExportError, GoldenError, UsageError
 from pe_validate.system.files import exchange, replace_file

@@ -1,4 +1,4 @@
-"""Labelled images on disk: a folder of class folders, WebDataset's archives, or Parquet files.
+"""Labelled images on disk, in a folder of class folders, WebDataset's archives, or Parquet files; and labelled texts.
 
 A dataset falls into shards, each of which is read by itself: a number of files, an archive, or a group of rows.
 """
@@ -6,7 +6,6 @@ A dataset falls into shards, each of which is read by itself: a number of files,
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import re
 import tarfile
@@ -16,14 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from PIL import Image
-
-from pe_validate.inputs.images import LARGEST, SUFFIXES, decoded
+from pe_validate.inputs.images import LARGEST, SUFFIXES
 from pe_validate.system.errors import LoadError, first_line
 from pe_validate.system.files import plain_file
 
 SHARD: Final = 64
-"""The number of files in a shard of a folder; when a run is killed, no more than a shard of each worker is lost."""
+"""The number of files or texts in a shard; when a run is killed, no more than a shard of each worker is lost."""
 
 SYNSET: Final = re.compile("n[0-9]{8}")
 """The name of a class of ImageNet."""
@@ -39,19 +36,11 @@ CLASS: Final = "cls"
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An image as it is stored, its name, and the number of its class."""
+    """An image as it is stored, or a text in UTF-8, with its name and the number of its class."""
 
     name: str
     label: int
     content: bytes
-
-    def picture(self) -> Image.Image:
-        """Return the image as RGB.
-
-        Raises:
-            LoadError: it is not a readable image.
-        """
-        return decoded(io.BytesIO(self.content), self.name)
 
 
 class Shard(ABC):
@@ -89,6 +78,18 @@ class Files(Shard):
             except OSError:
                 content = b""
             yield Item(name, label, content)
+
+
+@dataclass(frozen=True, slots=True)
+class Texts(Shard):
+    """Texts, each with the number of its class."""
+
+    texts: tuple[tuple[str, int], ...]
+
+    def items(self) -> Iterator[Item]:
+        """Yield the texts, which are their own names."""
+        for text, label in self.texts:
+            yield Item(text, label, text.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,12 @@ class Dataset:
     classes: tuple[str, ...]
     shards: tuple[Shard, ...]
     images: int | None = None
+
+
+def texts_of(name: str, classes: Sequence[str], texts: Sequence[tuple[str, int]]) -> Dataset:
+    """Return a dataset of texts, each with the number of its class; ``name`` stands for its path."""
+    shards = (Texts(tuple(texts[start : start + SHARD])) for start in range(0, len(texts), SHARD))
+    return Dataset(Path(name), tuple(classes), tuple(shards), len(texts))
 
 
 def has_synsets(dataset: Dataset) -> bool:

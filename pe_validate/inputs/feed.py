@@ -6,17 +6,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pe_validate.data.tensors import Quantised
 from pe_validate.inputs.preprocessing import PREPROCESSINGS, Preprocessing
-from pe_validate.system.errors import LoadError
+from pe_validate.system.errors import LoadError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from PIL.Image import Image
 
     from pe_validate.inputs.images import Pixels, Sample
 
@@ -28,7 +28,13 @@ FEW = 2
 
 
 class Feed(ABC):
-    """Base class of feeds; ``photographs`` names a folder of them, by default the project's own."""
+    """Base class of feeds; ``photographs`` names a folder of them, by default the project's own.
+
+    ``modules`` and ``tools`` are the modules and the distributions that decide what :meth:`of` makes of an item.
+    """
+
+    modules: ClassVar[tuple[str, ...]] = (__name__, "pe_validate.inputs.images")
+    tools: ClassVar[tuple[str, ...]] = ("numpy", "pillow")
 
     @abstractmethod
     def samples(self, photographs: Path | None = None) -> tuple[Sample, ...]:
@@ -45,6 +51,15 @@ class Feed(ABC):
     @abstractmethod
     def extremes(self) -> tuple[Sample, ...]:
         """Return the inputs with the smallest and the largest values."""
+
+    def of(self, content: bytes, name: str) -> tuple[NDArray[np.generic], ...]:
+        """Return the values that are made of one item of a dataset: an encoded image, or a text in UTF-8.
+
+        Raises:
+            UsageError: the model takes neither.
+            LoadError: it cannot be read; the sentence has its ``name``.
+        """
+        raise UsageError("The model takes neither single images nor texts.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +106,13 @@ class ImageFeed(Feed):
         constant = {name: np.full(shape, value, np.uint8) for name, value in (("black", 0), ("white", 255))}
         return tuple(each for name in constant for each in self._inputs({name: constant[name]}))
 
-    def of(self, photograph: Image) -> tuple[NDArray[np.float32]]:
-        """Return the input that is made of one photograph."""
-        from pe_validate.inputs.images import squash
+    def of(self, content: bytes, name: str) -> tuple[NDArray[np.float32]]:
+        """Return the input that is made of one encoded image; see :meth:`Feed.of`."""
+        from pe_validate.inputs.images import decoded, squash
 
-        return self._values({"": squash(photograph, self.size, self.width)}, [""])
+        if self.batch > 1:
+            raise UsageError(f"The model takes {self.batch} images at once, not single ones.")
+        return self._values({"": squash(decoded(BytesIO(content), name), self.size, self.width)}, [""])
 
     def _inputs(self, pixels: Mapping[str, Pixels]) -> tuple[Sample, ...]:
         from pe_validate.inputs.images import KEPT, Sample

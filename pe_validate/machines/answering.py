@@ -1,4 +1,4 @@
-"""Ask an artifact, or PyTorch itself, for the features of every image of a shard; runs in worker processes."""
+"""Ask an artifact, or PyTorch itself, for the features of every item of a shard; runs in worker processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from pe_validate.data.case import Case
 from pe_validate.data.features import Features
 from pe_validate.inputs.datasets import Item, Shard
-from pe_validate.inputs.feed import ImageFeed
 from pe_validate.models.registry import load_model, load_weights, model_named
 from pe_validate.system.cpu import cpu_identity
 from pe_validate.system.errors import LoadError, RunError
@@ -33,9 +32,12 @@ EAGER: Final = "eager"
 AHEAD: Final = 4
 """The number of images that are decoded before the runtime asks for them."""
 
-CODE: Final = ("pe_validate.inputs.images", "pe_validate.inputs.feed", "pe_validate.inputs.datasets", __name__)
-TOOLS: Final = ("numpy", "pillow")
-"""Modules and distributions that decide what an image becomes."""
+CODE: Final = ("pe_validate.inputs.datasets", __name__)
+"""Modules that decide what is answered, beside those of the feed and of the target or the model."""
+
+
+Values = tuple[NDArray[np.generic], ...]
+"""The inputs of a model for one item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,8 @@ class Answerer:
         """A digest of everything that decides the features of an image."""
         model = model_named(self.case.model)
         target = None if self.path is None else target_named(self.case.target)
-        tools = (*TOOLS, *(target.tools if target else ("torch",)))
-        modules = (*CODE, *(target.modules if target else model.modules))
+        tools = (*model.feed.tools, *(target.tools if target else ("torch",)))
+        modules = (*CODE, *model.feed.modules, *(target.modules if target else model.modules))
         decisive = {
             "kind": self.case.kind,
             "identity": self.identity,
@@ -97,9 +99,7 @@ class Asked:
     """An opened answerer, which reads shards and answers them; images are decoded ahead of the runtime."""
 
     def __init__(self, answerer: Answerer) -> None:
-        feed = model_named(answerer.case.model).feed
-        assert isinstance(feed, ImageFeed)
-        self._feed, self._runtime = feed, answerer.open()
+        self._feed, self._runtime = model_named(answerer.case.model).feed, answerer.open()
 
     def answer(self, shard: Shard) -> Features:
         """Return the features of every image that can be read.
@@ -119,8 +119,8 @@ class Asked:
         features = np.stack(rows) if rows else np.zeros((0, 0), np.float32)
         return Features(self._runtime.producer, tuple(names), np.array(labels, np.int64), features, broken)
 
-    def _prepared(self, shard: Shard) -> Iterator[tuple[Item, tuple[NDArray[np.float32]] | LoadError]]:
-        waiting: deque[tuple[Item, Future[tuple[NDArray[np.float32]] | LoadError]]] = deque()
+    def _prepared(self, shard: Shard) -> Iterator[tuple[Item, Values | LoadError]]:
+        waiting: deque[tuple[Item, Future[Values | LoadError]]] = deque()
         with ThreadPoolExecutor(1) as decoder:
             for item in shard.items():
                 waiting.append((item, decoder.submit(self._values, item)))
@@ -130,9 +130,9 @@ class Asked:
             for done, values in waiting:
                 yield done, values.result()
 
-    def _values(self, item: Item) -> tuple[NDArray[np.float32]] | LoadError:
+    def _values(self, item: Item) -> Values | LoadError:
         try:
-            return self._feed.of(item.picture())
+            return self._feed.of(item.content, item.name)
         except LoadError as error:
             return error
 

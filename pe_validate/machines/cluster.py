@@ -86,10 +86,12 @@ class Actor:
             os.sched_setaffinity(0, cpus[first : first + answerer.threads])
         self._folder = tempfile.TemporaryDirectory(prefix="pe_validate-")
         path = answerer.path and _unpacked(content, Path(self._folder.name))
-        self._asked = Asked(replace(answerer, path=path))
+        self._answerer = replace(answerer, path=path)
+        self._asked: Asked | None = None
 
     def answer(self, shard: Shard) -> Features:
         """Return the features of a shard."""
+        self._asked = self._asked or Asked(self._answerer)  # an error while it is made would look like a lost node
         return self._asked.answer(shard)
 
 

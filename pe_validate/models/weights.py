@@ -75,16 +75,15 @@ class Sources:
     """The sources of a model's weights.
 
     ``expected`` maps its tensors' names to tensors of the right shape; their values do not matter. ``seeded`` makes the
-    tensors for a seed and a family (``""`` or ``outliers``). ``trained`` returns the path of the weights that come with
-    the project. ``resample`` and ``told`` are as in
-    :func:`~pe_validate.models.checkpoints.fit`.
+    tensors for a seed and a family (``""`` or ``outliers``). ``trained`` returns the tensors that come with the
+    project. ``resample`` and ``told`` are as in :func:`~pe_validate.models.checkpoints.fit`.
     """
 
     model: str
     expected: Mapping[str, Tensor]
     seeded: Callable[[int, str], dict[str, Tensor]] | None = None
     families: tuple[str, ...] = ("",)
-    trained: Callable[[], Path] | None = None
+    trained: Callable[[], Mapping[str, Tensor]] | None = None
     resample: Resample = as_they_are
     told: tuple[str, ...] = ()
 
@@ -103,7 +102,7 @@ def read_weights(spec: str, sources: Sources) -> Weights:
         tensors = sources.seeded(int(seed), family)
         return Weights(spec, weights_digest(tensors), tensors)
     if spec == TRAINED and sources.trained:
-        content, ema = _read(sources.trained()), False
+        content, ema = dict[str, object](sources.trained()), False
     elif kind == "file" and rest:
         content, ema = _read_named(rest)
     elif kind == "hf" and rest:

@@ -6,10 +6,10 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pydantic import TypeAdapter
 from rich.box import SIMPLE_HEAD
@@ -17,16 +17,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pe_validate.data.classification import AccuracyReport, Classification
-from pe_validate.inputs.datasets import Dataset, is_imagenet
+from pe_validate.data.classification import AccuracyReport, Classification, Task
 from pe_validate.models.registry import model_named
 from pe_validate.report.render import COLOUR
 from pe_validate.system.errors import ReportError
 from pe_validate.system.files import replace_file
 from pe_validate.system.legible import legible
-
-if TYPE_CHECKING:
-    from pe_validate.walk.accuracy import Method
 
 JSON_NAME: Final = "accuracy.json"
 MARKDOWN_NAME: Final = "accuracy.md"
@@ -38,25 +34,20 @@ _REPORT = TypeAdapter(AccuracyReport)
 def make_report(
     command: str,
     weights: str,
-    dataset: Dataset,
-    labels: Sequence[str],
-    method: Method,
-    found: tuple[tuple[Classification, ...], Mapping[str, str]],
+    task: Task,
+    rows: tuple[Classification, ...],
+    broken: Mapping[str, str],
 ) -> AccuracyReport:
     """Return the report of ``command``, made now on this machine, with every string printable."""
-    rows, broken = found
     known = {row.case.model: model_named(row.case.model).imagenet for row in rows}
     made = AccuracyReport(
         command,
         weights,
-        dataset=str(dataset.path),
+        task,
         images=rows[0].top1.of,
-        classes=len(labels),
-        method=method.name,
         broken=dict(broken),
         rows=rows,
         published={model: top1 for model, top1 in known.items() if top1 is not None},
-        imagenet=is_imagenet(dataset) and method.prompts,
         machine=f"{platform.platform()}, {os.cpu_count()} CPUs",
         created=datetime.now(UTC).replace(microsecond=0),
     )
@@ -72,7 +63,7 @@ def to_table(report: AccuracyReport) -> RenderableType:
     for row in report.rows:
         result = row.outcome or "–"
         table.add_row(
-            Text(str(row.case)),
+            Text(row.name),
             f"{100 * row.top1.value:.2f}",
             f"{100 * row.top5.value:.2f}",
             str(row.change) if row.change else "–",
@@ -94,10 +85,10 @@ def to_markdown(report: AccuracyReport) -> str:
 
 def _cells(row: Classification) -> Iterator[str]:
     change = row.change
-    yield str(row.case)
+    yield row.name
     yield str(row.top1)
     yield f"{row.top5.value:.1%}"
-    yield f"{row.per_class:.1%}"
+    yield "–" if row.per_class is None else f"{row.per_class:.1%}"
     yield str(change) if change else "–"
     yield f"{len(change.lost)} / {len(change.won)}" if change else "–"
     yield f"{change.p:.2g}" if change else "–"

@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import ClassVar, Protocol
 
 import numpy as np
 
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.case import Case
-from pe_validate.data.classification import Classification
+from pe_validate.data.classification import Classification, Task
 from pe_validate.data.features import Features, joined
 from pe_validate.data.limits import AccuracyTolerance
 from pe_validate.data.progress import Progress, counting
 from pe_validate.gates.limits import row_of
-from pe_validate.inputs.datasets import Dataset
+from pe_validate.inputs.datasets import Dataset, is_imagenet
 from pe_validate.inputs.feed import ImageFeed
 from pe_validate.machines.answering import EAGER, Answerer
 from pe_validate.machines.pool import Pool
 from pe_validate.models.registry import load_weights, model_named
 from pe_validate.reference.shards import ShardStore
 from pe_validate.system.errors import LoadError, UsageError
+from pe_validate.targets.export import export
 from pe_validate.tasks.classify import Classifier, Ranked, accuracy, change
 
 
@@ -84,58 +86,91 @@ class Gatherer:
         return joined(answered)
 
 
-def eager(model: str, weights: str, threads: int) -> Answerer:
-    """Return PyTorch with weights given by spec.
+def check_recognises(model: str) -> None:
+    """Check that a model takes images one by one, and gives one answer for each.
 
     Raises:
-        UsageError: the model does not take images one by one, or gives no embedding of each.
-        LoadError: the weights cannot be loaded.
+        UsageError: it does not.
     """
     value = model_named(model)
     if not isinstance(value.feed, ImageFeed) or value.feed.batch > 1 or len(value.outputs) != 1:
         raise UsageError(f"{model} does not take one image and give one answer, so it recognises nothing.")
     if len(value.output.shape) != 2:
         raise UsageError(f"{model} gives a feature for every patch and none for the image.")
+
+
+def eager(model: str, weights: str, threads: int) -> Answerer:
+    """Return PyTorch with weights given by spec.
+
+    Raises:
+        LoadError: the weights cannot be loaded.
+    """
     return Answerer(Case(model, EAGER, "fp32"), weights, load_weights(model, weights).sha256, threads)
 
 
-def measure(
-    gatherer: Gatherer,
-    artifacts: Mapping[Case, Artifact],
-    weights: str,
-    labels: Sequence[str],
-    method: Method,
-) -> tuple[tuple[Classification, ...], Mapping[str, str]]:
-    """Return the accuracy of PyTorch and of every artifact, model by model, and the images that cannot be read.
-
-    ``labels`` are what the dataset's classes are called by the method.
+def answerer_of(case: Case, weights: str, threads: int, cache_dir: Path | None = None) -> Answerer:
+    """Return PyTorch itself, or the artifact of a case, which is exported.
 
     Raises:
-        UsageError, LoadError, RunError, FileError: see :meth:`Gatherer.gather`.
+        LoadError: the weights cannot be loaded.
+        ExportError: the exporter failed.
     """
-    rows: list[Classification] = []
-    broken: dict[str, str] = {}
-    for model in dict.fromkeys(case.model for case in artifacts):
-        itself = eager(model, weights, gatherer.pool.threads)
-        found = gatherer.gather(itself)
-        broken |= found.broken
-        before = _ranked(found, method.classifier(itself.case), labels)
-        rows.append(accuracy(itself.case, found.producer, itself.identity, before))
-        for case, artifact in artifacts.items():
-            if case.model == model:
-                answerer = Answerer(case, weights, artifact.sha256, gatherer.pool.threads, artifact.path)
-                found = gatherer.gather(answerer)
-                after = _ranked(found, method.classifier(case), labels)
-                row = row_of(case, "accuracy", AccuracyTolerance)
-                rows.append(
-                    replace(
-                        accuracy(case, found.producer, artifact.sha256, after),
-                        change=change(before, after),
-                        limit=row.limit if row else None,
-                        reason=row.reason if row else "",
-                    )
-                )
-    return tuple(rows), broken
+    if case.target == EAGER:
+        return eager(case.model, weights, threads)
+    return of_artifact(export(case, weights, cache_dir), weights, threads)
+
+
+def of_artifact(artifact: Artifact, weights: str, threads: int) -> Answerer:
+    """Return an artifact of a model with weights given by spec."""
+    return Answerer(artifact.case, weights, artifact.sha256, threads, artifact.path)
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """The images of ``gatherer``, whose classes are called ``labels`` by the method."""
+
+    gatherer: Gatherer
+    weights: str
+    labels: Sequence[str]
+    method: Method
+
+    @property
+    def task(self) -> Task:
+        """What the report says of it."""
+        dataset = self.gatherer.dataset
+        imagenet = self.method.prompts and is_imagenet(dataset)
+        return Task(str(dataset.path), self.method.name, classes=len(self.labels), imagenet=imagenet)
+
+    def measure(self, artifacts: Mapping[Case, Artifact]) -> tuple[tuple[Classification, ...], Mapping[str, str]]:
+        """Return the accuracy of PyTorch and of every artifact, model by model, and the images that cannot be read.
+
+        Raises:
+            UsageError, LoadError, RunError, FileError: see :meth:`Gatherer.gather`.
+        """
+        rows: list[Classification] = []
+        broken: dict[str, str] = {}
+        threads = self.gatherer.pool.threads
+        for model in dict.fromkeys(case.model for case in artifacts):
+            row, before, found = self._asked(eager(model, self.weights, threads))
+            broken |= found.broken
+            rows.append(row)
+            for case, artifact in artifacts.items():
+                if case.model == model:
+                    row, after, _ = self._asked(of_artifact(artifact, self.weights, threads))
+                    rows.append(held_to(row, before, after))
+        return tuple(rows), broken
+
+    def _asked(self, answerer: Answerer) -> tuple[Classification, Ranked, Features]:
+        found = self.gatherer.gather(answerer)
+        ranked = _ranked(found, self.method.classifier(answerer.case), self.labels)
+        return accuracy(answerer.case, found.producer, answerer.identity, ranked), ranked, found
+
+
+def held_to(found: Classification, before: Ranked, after: Ranked) -> Classification:
+    """Return the accuracy of an artifact with what it changes, and the limit for that."""
+    row = row_of(found.case, "accuracy", AccuracyTolerance)
+    limit, reason = (row.limit, row.reason) if row else (None, "")
+    return replace(found, change=change(before, after), limit=limit, reason=reason)
 
 
 def _ranked(found: Features, classifier: Classifier, labels: Sequence[str]) -> Ranked:

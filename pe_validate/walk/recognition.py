@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,16 +11,16 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from pe_validate.data.case import Case
-from pe_validate.data.progress import Progress
-from pe_validate.goldens.classes import read_classes
-from pe_validate.inputs.datasets import Dataset, has_synsets, is_imagenet
+from pe_validate.inputs.datasets import Dataset, has_synsets, is_imagenet, texts_of
 from pe_validate.machines.answering import EAGER
+from pe_validate.models.classes import read_classes
 from pe_validate.models.registry import model_named, text_model_of
 from pe_validate.system.errors import LoadError, UsageError
 from pe_validate.system.files import plain_file
 from pe_validate.tasks.classify import Classifier, class_means
-from pe_validate.walk.accuracy import Gatherer
-from pe_validate.walk.classes import class_table, tell_cut, text_case
+from pe_validate.tasks.prompts import GAP
+from pe_validate.walk.accuracy import Gatherer, answerer_of
+from pe_validate.walk.classes import tell_cut, text_case
 
 
 def labels_of(dataset: Dataset, lines: Sequence[str] | None) -> tuple[str, ...]:
@@ -75,9 +75,9 @@ class ZeroShot:
     templates: tuple[str, ...]
     weights: str
     by: str | None
+    gatherer: Gatherer
+    """Of the :func:`prompts_of` the labels."""
     cache_dir: Path | None
-    progress: Progress
-    _made: dict[Case, Classifier] = field(default_factory=dict, repr=False)
     prompts: ClassVar[bool] = True
 
     @property
@@ -87,13 +87,17 @@ class ZeroShot:
         return f"zero-shot with {len(self.templates)} template{'s' * (len(self.templates) > 1)}{made_by}"
 
     def classifier(self, case: Case) -> Classifier:
-        """Return the class embeddings."""
+        """Return the class embeddings: per class, the mean of its normalised prompts."""
         text = text_case(None if case.target == EAGER else self.by, text_model_of(case.model).name)
-        if text not in self._made:
-            tell_cut(text, self.labels, self.templates, self.progress)
-            made = class_table(text, self.weights, self.labels, self.templates, self.cache_dir, self.progress)
-            self._made[text] = Classifier(self.labels, made.embeddings)
-        return self._made[text]
+        tell_cut(text, self.labels, self.templates, self.gatherer.progress)
+        found = self.gatherer.gather(answerer_of(text, self.weights, self.gatherer.pool.threads, self.cache_dir))
+        return class_means(found.values, found.labels, self.labels)
+
+
+def prompts_of(labels: Sequence[str], templates: Sequence[str]) -> Dataset:
+    """Return every label in every template, as a dataset of texts whose classes are the labels."""
+    texts = [(template.replace(GAP, label), n) for n, label in enumerate(labels) for template in templates]
+    return texts_of("prompts", labels, texts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ PROJECT: Final[dict[str, Any]] = PYPROJECT["project"]
 EXTRAS: Final[dict[str, list[str]]] = PROJECT["optional-dependencies"]
 GROUPS: Final[dict[str, list[str | dict[str, str]]]] = PYPROJECT["dependency-groups"]
 PARTS: Final = ("onnx", "executorch", "coreml", "arm64")
+FURTHER: Final = ("parquet", "ray")
+"""What few need, and who needs it asks for."""
 LOCK: Final = (ROOT / "requirements.lock").read_text().splitlines()
 PINS: Final = [Requirement(line) for line in LOCK if not line.startswith("#")]
 PLACES: Final = [
@@ -61,7 +63,7 @@ def sections() -> ConfigParser:
 
 def test_everything_is_installed_unless_a_part_is_asked_for() -> None:
     assert f"{PROJECT['name']}[all]" in PROJECT["dependencies"]
-    assert set(EXTRAS) == {*PARTS, "all"}
+    assert set(EXTRAS) == {*PARTS, *FURTHER, "all"}
     assert names(required("all")) == set().union(*(names(required(part)) for part in PARTS))
 
 

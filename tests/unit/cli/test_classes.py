@@ -15,7 +15,7 @@ from places import FIXTURES
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
-from pe_validate.goldens.classes import check_classes
+from pe_validate.models.classes import check_classes
 from pe_validate.models.perception_encoder.text.published import templates
 from pe_validate.models.registry import load_weights
 

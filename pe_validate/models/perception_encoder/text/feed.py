@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pe_validate.inputs.feed import Feed
 from pe_validate.models.perception_encoder.text.config import END_OF_TEXT, START_OF_TEXT
@@ -25,6 +26,8 @@ class TextFeed(Feed):
     """Lines with their ids (``fixtures/text/lines.json``), and random ids; int32 ``[1, context]``, padded with 0."""
 
     context: int
+    modules: ClassVar[tuple[str, ...]] = (__name__, *(f"{__package__}.{name}" for name in ("tokenizer", "published")))
+    tools: ClassVar[tuple[str, ...]] = ("ftfy", "tokenizers")
 
     def samples(self, photographs: Path | None = None) -> tuple[Sample, ...]:
         """Return the lines: short and long ones, an empty one, one that is cut, other scripts."""
@@ -60,10 +63,29 @@ class TextFeed(Feed):
         }
         return tuple(Sample.of(name, self._ids(ids)) for name, ids in texts.items())
 
+    def of(self, content: bytes, name: str) -> tuple[NDArray[np.int32]]:
+        """Return the ids of a text in UTF-8.
+
+        Raises:
+            SetupError: the vocabulary cannot be had, or the reference lines get other ids than Meta's tokenizer gives.
+        """
+        from pe_validate.models.perception_encoder.text.tokenizer import tokenized
+
+        _check_once()
+        return (tokenized([content.decode()], self.context),)
+
     def _ids(self, ids: Sequence[int]) -> NDArray[np.int32]:
         import numpy as np
 
         return np.array([[*ids, *[0] * (self.context - len(ids))]], np.int32)
+
+
+@cache
+def _check_once() -> None:
+    """Check the tokenizer when a process makes its first tokens."""
+    from pe_validate.models.perception_encoder.text.tokenizer import check_tokenizer
+
+    check_tokenizer()
 
 
 def reference_lines() -> dict[str, list[int]]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 from pe_validate.data.limits import Pieces
 from pe_validate.data.tensors import OUTPUT_NAME, TensorSpec
 from pe_validate.models.perception_encoder.model import READERS, TowerModel
-from pe_validate.models.perception_encoder.text.config import TEXT_CONFIGS, TextConfig
+from pe_validate.models.perception_encoder.text.config import NANO_TEXT, TEXT_CONFIGS, TextConfig
 from pe_validate.models.perception_encoder.text.feed import TextFeed
+from pe_validate.system.errors import UsageError
 from pe_validate.tasks.answer import ONE_EMBEDDING
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ TOKENS: Final = "tokens"
 
 _HERE: Final = "pe_validate.models.perception_encoder.text"
 _MODULES: Final = (
-    *(f"{_HERE}.{name}" for name in ("config", "tower", "deploy", "synthetic")),
+    *(f"{_HERE}.{name}" for name in ("config", "tower", "deploy", "synthetic", "nano")),
     "pe_validate.models.perception_encoder.vision.tower",
     "pe_validate.models.perception_encoder.vision.deploy",
 )
@@ -67,10 +68,19 @@ class TextModel(TowerModel):
         return tokenized(texts, self.config.context)
 
     def sources(self) -> Sources:
-        """Return its sources: ``seed:N``, ``file:PATH`` and ``hf:REPO``."""
+        """Return its sources: ``seed:N``, ``trained`` (PE-Nano-text), ``file:PATH`` and ``hf:REPO``."""
         from pe_validate.models.weights import Sources
 
-        return Sources(self.name, self.empty().state_dict(), self._seeded, told=("logit_scale",))
+        return Sources(self.name, self.empty().state_dict(), self._seeded, trained=self._trained, told=("logit_scale",))
+
+    def _trained(self) -> dict[str, Tensor]:
+        from pe_validate.models.perception_encoder.text.nano import trained_tensors
+
+        if self.config != NANO_TEXT:
+            raise UsageError(
+                f"Only {NANO_TEXT.name} comes with trained weights; for {self.name} pass file:PATH or hf:REPO."
+            )
+        return trained_tensors()
 
     def _seeded(self, seed: int, family: str) -> dict[str, Tensor]:
         from pe_validate.models.perception_encoder.text.synthetic import seeded

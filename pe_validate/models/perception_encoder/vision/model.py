@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import isqrt
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pe_validate.data.tensors import INPUT_NAME, OUTPUT_NAME, TensorSpec
@@ -79,12 +78,14 @@ class VisionModel(TowerModel):
             add_outliers(tensors, self.config, seed)
         return tensors
 
-    def _trained(self) -> Path:
+    def _trained(self) -> dict[str, Tensor]:
+        from safetensors.torch import load_file
+
         from pe_validate.models.perception_encoder.vision.nano import trained_file
 
         if self.config != NANO:
             raise UsageError(f"Only {NANO.name} comes with trained weights; for {self.name} pass file:PATH or hf:REPO.")
-        return trained_file()
+        return load_file(trained_file())
 
     def empty(self) -> VisionTower:
         """Return the tower without values."""
