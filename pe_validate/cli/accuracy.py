@@ -31,7 +31,7 @@ from pe_validate.walk.again import command
 
 if TYPE_CHECKING:
     from pe_validate.inputs.datasets import Dataset
-    from pe_validate.machines.pool import Pool
+    from pe_validate.machines.workers import Workers
     from pe_validate.walk.accuracy import Gatherer, Method, Recognition
     from pe_validate.walk.captions import Retrieval
 
@@ -108,9 +108,9 @@ def accuracy(
     models = tuple(dict.fromkeys(case.model for case in selected))
     for name in models:
         check_recognises(name)
-    pool, store = _pool(ray, jobs), ShardStore((cache_dir or default_cache_dir()) / "features")
+    workers, store = _workers(ray, jobs), ShardStore((cache_dir or default_cache_dir()) / "features")
     with show(plain=quiet) as progress:
-        gather = partial(Gatherer, pool=pool, store=store, progress=progress)
+        gather = partial(Gatherer, workers=workers, store=store, progress=progress)
         way = asked.recognition if dataset.suffix != CAPTIONS else asked.retrieval
         experiment = way(dataset, models, spec, gather, cache_dir)
         artifacts = export_all(
@@ -190,13 +190,13 @@ class Ways:
         return Retrieval(gather(found.images), gather(found.texts), weights, self.by, cache_dir)
 
 
-def _pool(ray: str | None, jobs: int | None) -> Pool:
+def _workers(ray: str | None, jobs: int | None) -> Workers:
     """Return what answers: a cluster, or processes on this machine that share its cores."""
     cores = os.cpu_count() or 1
     if ray is not None:
         from pe_validate.machines.cluster import Cluster
 
         return Cluster(ray, jobs)
-    from pe_validate.machines.pool import Processes
+    from pe_validate.machines.workers import Processes
 
     return Processes(jobs or cores, max(1, cores // (jobs or cores)))

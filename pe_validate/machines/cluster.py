@@ -16,7 +16,7 @@ from typing import Any, Final
 from pe_validate.data.features import Features
 from pe_validate.inputs.datasets import Shard
 from pe_validate.machines.answering import Answerer, Asked
-from pe_validate.machines.pool import Pool
+from pe_validate.machines.workers import Workers
 from pe_validate.system.errors import PEValidateError, RunError, UsageError, first_line
 
 WAIT: Final = 60.0
@@ -24,7 +24,7 @@ WAIT: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster(Pool):
+class Cluster(Workers):
     """Actors on every node of the Ray cluster at ``address``, each with ``threads`` CPUs to itself.
 
     The dataset is read by the nodes under the same path; artifacts are sent to them. ``jobs`` limits the actors.
@@ -35,7 +35,7 @@ class Cluster(Pool):
     threads: int = 1
 
     def answers(self, answerer: Answerer, shards: Sequence[Shard]) -> Iterator[tuple[int, Features]]:
-        """See :meth:`Pool.answers`."""
+        """See :meth:`Workers.answers`."""
         ray = _ray()
         try:
             ray.init(self.address, ignore_reinit_error=True, log_to_driver=False, logging_level="ERROR")

@@ -101,8 +101,9 @@ def read_weights(spec: str, sources: Sources) -> Weights:
     if kind == "seed" and sources.seeded and re.fullmatch("[0-9]{1,10}", seed) and int(seed) < 2**32 and known:
         tensors = sources.seeded(int(seed), family)
         return Weights(spec, weights_digest(tensors), tensors)
+    content: Mapping[str, object]
     if spec == TRAINED and sources.trained:
-        content, ema = dict[str, object](sources.trained()), False
+        content, ema = sources.trained(), False
     elif kind == "file" and rest:
         content, ema = _read_named(rest)
     elif kind == "hf" and rest:

@@ -30,7 +30,8 @@ def ranks(queries: Embedded, bank: Embedded) -> NDArray[np.int64]:
     """
     with np.errstate(invalid="ignore"):  # what is not finite is last below
         asked, stored = (unit(np.asarray(each.values, np.float64)) for each in (queries, bank))
-    known, usable = (np.isfinite(each.values).all(axis=1) for each in (bank, queries))
+    known = np.asarray(np.isfinite(bank.values).all(axis=1))
+    usable = np.asarray(np.isfinite(queries.values).all(axis=1))
     stored[~known] = 0.0
     found = np.full(len(asked), len(stored), np.int64)
     for start in range(0, len(asked), BLOCK):

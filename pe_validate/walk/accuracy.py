@@ -20,7 +20,7 @@ from pe_validate.gates.limits import row_of
 from pe_validate.inputs.datasets import Dataset, is_imagenet
 from pe_validate.inputs.feed import ImageFeed
 from pe_validate.machines.answering import EAGER, Answerer
-from pe_validate.machines.pool import Pool
+from pe_validate.machines.workers import Workers
 from pe_validate.models.registry import load_weights, model_named
 from pe_validate.reference.shards import ShardStore
 from pe_validate.system.errors import LoadError, UsageError
@@ -46,7 +46,7 @@ class Gatherer:
     """Collects the features of a dataset shard by shard: stored ones are read, the others computed and stored."""
 
     dataset: Dataset
-    pool: Pool
+    workers: Workers
     store: ShardStore
     progress: Progress
 
@@ -56,7 +56,7 @@ class Gatherer:
 
     def itself(self, model: str, weights: str) -> Features:
         """Return the features of PyTorch with weights given by spec; see :meth:`gather`."""
-        return self.gather(eager(model, weights, self.pool.threads))
+        return self.gather(eager(model, weights, self.workers.threads))
 
     def gather(self, answerer: Answerer) -> Features:
         """Return the features of all images that can be read, in the order of the shards.
@@ -73,7 +73,7 @@ class Gatherer:
         counted = counting(self.progress, answerer.case, "run", "shards")
         counted(0, len(missing))
         if missing:
-            answers = self.pool.answers(answerer, [shards[number] for number in missing])
+            answers = self.workers.answers(answerer, [shards[number] for number in missing])
             for done, (place, found) in enumerate(answers, 1):
                 self.store.write(key, self._digests[missing[place]], found)
                 parts[missing[place]] = found
@@ -149,7 +149,7 @@ class Recognition:
         """
         rows: list[Classification] = []
         broken: dict[str, str] = {}
-        threads = self.gatherer.pool.threads
+        threads = self.gatherer.workers.threads
         for model in dict.fromkeys(case.model for case in artifacts):
             row, before, found = self._asked(eager(model, self.weights, threads))
             broken |= found.broken

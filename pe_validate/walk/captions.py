@@ -47,7 +47,7 @@ class Retrieval:
         """
         rows: list[Classification] = []
         broken: dict[str, str] = {}
-        threads = self.images.pool.threads
+        threads = self.images.workers.threads
         for model in dict.fromkeys(case.model for case in artifacts):
             asked, before = self._both_ways(eager(model, self.weights, threads))
             broken |= asked.broken
@@ -62,7 +62,7 @@ class Retrieval:
         """Return the features of the images, and for each direction its row and its ranks."""
         text = text_case(None if answerer.path is None else self.by, text_model_of(answerer.case.model).name)
         seen = self.images.gather(answerer)
-        said = self.texts.gather(answerer_of(text, self.weights, self.texts.pool.threads, self.cache_dir))
+        said = self.texts.gather(answerer_of(text, self.weights, self.texts.workers.threads, self.cache_dir))
         images, texts = (Embedded(each.values, each.labels) for each in (seen, said))
         ways = {
             IMAGE_TO_TEXT: Ranked(seen.names, seen.labels, ranks(images, texts)),

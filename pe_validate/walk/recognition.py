@@ -90,7 +90,7 @@ class ZeroShot:
         """Return the class embeddings: per class, the mean of its normalised prompts."""
         text = text_case(None if case.target == EAGER else self.by, text_model_of(case.model).name)
         tell_cut(text, self.labels, self.templates, self.gatherer.progress)
-        found = self.gatherer.gather(answerer_of(text, self.weights, self.gatherer.pool.threads, self.cache_dir))
+        found = self.gatherer.gather(answerer_of(text, self.weights, self.gatherer.workers.threads, self.cache_dir))
         return class_means(found.values, found.labels, self.labels)
 
 

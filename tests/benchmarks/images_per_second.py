@@ -22,7 +22,7 @@ from pe_validate.case import select
 from pe_validate.inputs.datasets import Dataset, dataset_at
 from pe_validate.inputs.feed import ImageFeed
 from pe_validate.machines.answering import Answerer
-from pe_validate.machines.pool import Processes
+from pe_validate.machines.workers import Processes
 from pe_validate.measure.latency import bootstrap
 from pe_validate.models.registry import model_named
 from pe_validate.system.process import Child
@@ -60,8 +60,8 @@ def alone(answerer: Answerer, count: int, jobs: int) -> None:
         with Child(preload=target_named(answerer.case.target).preload) as child:
             child.call(importable, 3600, answerer, count // jobs)
 
-    with ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(one, range(jobs)))
+    with ThreadPoolExecutor(jobs) as workers:
+        list(workers.map(one, range(jobs)))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -18,7 +18,12 @@ FAMILIES: Final = ("models/perception_encoder", "mil")
 
 PARTICULAR: Final = re.compile(r"rope|rotary|patch(es|ify)?|pool(ing|ed)?", re.IGNORECASE)
 
-OTHERS: Final = {"walk/walk.py": {"ThreadPoolExecutor", "pool"}, "targets/coreml/routes.py": {"patch"}}
+OTHERS: Final = {
+    "machines/answering.py": {"ThreadPoolExecutor"},
+    "system/threads.py": {"ThreadPoolExecutor", "pool"},
+    "walk/walk.py": {"pool"},
+    "targets/coreml/routes.py": {"patch"},
+}
 """A pool of threads, and what is put in the place of a library's attribute."""
 
 SOURCES: Final = sorted(

@@ -96,7 +96,8 @@ def test_an_artifact_that_is_another_model_fails_and_names_the_images_that_it_lo
 
 def features(cache: Path) -> dict[str, int]:
     """What is stored, and when it was written."""
-    return {path.name: path.stat().st_mtime_ns for path in (cache / "features").rglob("*.safetensors")}
+    folder = cache / "features"
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}
 
 
 def test_a_run_that_was_killed_goes_on_and_the_same_run_computes_nothing(

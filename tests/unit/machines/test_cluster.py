@@ -16,7 +16,7 @@ from pe_validate.data.progress import quiet
 from pe_validate.inputs.datasets import Dataset, dataset_at
 from pe_validate.machines.answering import Answerer
 from pe_validate.machines.cluster import Cluster
-from pe_validate.machines.pool import Pool, Processes
+from pe_validate.machines.workers import Processes, Workers
 from pe_validate.reference.shards import ShardStore
 from pe_validate.system.errors import RunError
 from pe_validate.targets.export import export
@@ -27,19 +27,30 @@ pytestmark = pytest.mark.full
 COUNT = 1000
 
 
+class Two:
+    """A cluster of a head and a second node, with a CPU each."""
+
+    def __init__(self) -> None:
+        from ray.cluster_utils import Cluster as Nodes
+
+        self.cluster: Any = Nodes(initialize_head=True, head_node_args={"num_cpus": 1})
+        self.second = self.cluster.add_node(num_cpus=1)
+        self.address: str = self.cluster.address
+
+    def lose_the_second(self) -> None:
+        self.cluster.remove_node(self.second, allow_graceful=False)
+
+
 @pytest.fixture
-def nodes() -> Iterator[Any]:
-    """A head and a second node, with a CPU each."""
+def nodes() -> Iterator[Two]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of ray itself, while it is imported and ended
         import ray
-        from ray.cluster_utils import Cluster as Nodes
 
-        found = Nodes(initialize_head=True, head_node_args={"num_cpus": 1})
-        found.second = found.add_node(num_cpus=1)
+        found = Two()
         yield found
         ray.shutdown()
-        found.shutdown()
+        found.cluster.shutdown()
 
 
 @pytest.fixture
@@ -53,28 +64,28 @@ def onnx() -> Answerer:
     return Answerer(artifact.case, artifact.weights, artifact.sha256, 1, artifact.path)
 
 
-def gathered(dataset: Dataset, pool: Pool, answerer: Answerer, folder: Path) -> tuple[Features, dict[str, bytes]]:
+def gathered(dataset: Dataset, workers: Workers, answerer: Answerer, folder: Path) -> tuple[Features, dict[str, bytes]]:
     """The features, and the files that they are kept in."""
-    found = Gatherer(dataset, pool, ShardStore(folder), quiet).gather(answerer)
+    found = Gatherer(dataset, workers, ShardStore(folder), quiet).gather(answerer)
     return found, {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.safetensors")}
 
 
-class LosingANode(Pool):
+class LosingANode(Workers):
     """A cluster that loses its second node after a few answers."""
 
-    def __init__(self, nodes: Any) -> None:
+    def __init__(self, nodes: Two) -> None:
         self.nodes, self.threads, self.answered = nodes, 1, 0
 
     def answers(self, answerer: Answerer, shards: Any) -> Iterator[tuple[int, Features]]:
         for each in Cluster(self.nodes.address).answers(answerer, shards):
             self.answered += 1
             if self.answered == 3:
-                self.nodes.remove_node(self.nodes.second, allow_graceful=False)
+                self.nodes.lose_the_second()
             yield each
 
 
 def test_a_lost_nodes_shards_are_answered_by_the_other_one_byte_for_byte(
-    nodes: Any, dataset: Dataset, onnx: Answerer, tmp_path: Path
+    nodes: Two, dataset: Dataset, onnx: Answerer, tmp_path: Path
 ) -> None:
     _, expected = gathered(dataset, Processes(1, 1), onnx, tmp_path / "here")
     losing = LosingANode(nodes)
@@ -84,7 +95,7 @@ def test_a_lost_nodes_shards_are_answered_by_the_other_one_byte_for_byte(
 
 
 def test_a_file_that_cannot_be_loaded_is_the_same_sentence_on_a_cluster(
-    nodes: Any, dataset: Dataset, tmp_path: Path
+    nodes: Two, dataset: Dataset, tmp_path: Path
 ) -> None:
     path = tmp_path / "PE-Nano-fp32.onnx"
     path.write_bytes(b"no model")

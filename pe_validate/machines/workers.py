@@ -1,4 +1,4 @@
-"""Processes on this machine that answer shards; a cluster is another pool (:mod:`pe_validate.machines.cluster`)."""
+"""Processes on this machine that answer shards; those of a cluster are in :mod:`pe_validate.machines.cluster`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHARD_TIMEOUT: Final = 6 * 3600.0
 """In seconds; an archive may hold ten thousand images."""
 
 
-class Pool(ABC):
+class Workers(ABC):
     """Base class of what answers shards, several at once; ``threads`` is the number that each runtime uses."""
 
     threads: int
@@ -40,14 +40,14 @@ class Pool(ABC):
 
 
 @dataclass(frozen=True, slots=True)
-class Processes(Pool):
+class Processes(Workers):
     """``jobs`` processes on this machine, each of which loads the runtime once."""
 
     jobs: int
     threads: int
 
     def answers(self, answerer: Answerer, shards: Sequence[Shard]) -> Iterator[tuple[int, Features]]:
-        """See :meth:`Pool.answers`."""
+        """See :meth:`Workers.answers`."""
         idle: SimpleQueue[_Worker] = SimpleQueue()
 
         def one(shard: Shard) -> Features:

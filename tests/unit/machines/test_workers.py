@@ -12,7 +12,7 @@ from labelled import write_folders
 from pe_validate.data.case import Case
 from pe_validate.inputs.datasets import Dataset, dataset_at
 from pe_validate.machines.answering import EAGER, Answerer, Asked
-from pe_validate.machines.pool import Processes
+from pe_validate.machines.workers import Processes
 from pe_validate.models.registry import load_weights
 from pe_validate.system.errors import LoadError, RunError
 
