@@ -104,8 +104,8 @@ def test_a_run_that_was_killed_goes_on_and_the_same_run_computes_nothing(
     pe_validate: Callable[..., Done], dataset: Path, own_cache: Path, tmp_path: Path
 ) -> None:
     asked = ("accuracy", str(dataset), "PE-Nano/pt2", "--classes", "classes.safetensors", *TRAINED)
-    words = (*asked, "--cache-dir", str(own_cache))
-    command = [sys.executable, "-m", "pe_validate", *words, "--jobs", "1"]
+    words = (*asked, "--jobs", "1", "--cache-dir", str(own_cache))
+    command = [sys.executable, "-m", "pe_validate", *words]
     begun = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL, start_new_session=True)
     while not (own_cache / "features").exists() or not features(own_cache):
         assert begun.poll() is None
