@@ -47,8 +47,8 @@ def own_cache(tmp_path: Path) -> Path:
     """A cache with no features in it; artifacts are taken from the usual one."""
     folder = tmp_path / "cache"
     folder.mkdir()
-    for path in default_cache_dir().iterdir():
-        if path.name != "features":
+    for path in default_cache_dir().glob("*"):
+        if path.is_dir() and path.name != "features":
             (folder / path.name).symlink_to(path)
     return folder
 
