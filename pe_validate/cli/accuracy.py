@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -117,7 +117,10 @@ def accuracy(
             selected, spec, calibration=calibration, cache_dir=cache_dir, progress=progress, files=files
         )
         rows, broken = experiment.measure(artifacts)
-    made = make_report(command("accuracy", str(dataset), *(cases or [])), spec, experiment.task, rows, broken)
+    again = command(
+        "accuracy", str(dataset), *(cases or []), options={"--model": model, "--weights": spec} | asked.said
+    )
+    made = make_report(again, spec, experiment.task, rows, broken)
     write(made, report)
     if as_json:
         print(to_json(made).decode())
@@ -137,6 +140,13 @@ class Ways:
     head: Path | None
     means: Path | None
     images: Path | None
+
+    @property
+    def said(self) -> dict[str, object]:
+        """The options as they are written on a command line."""
+        return {
+            f"--{'with' if field.name == 'by' else field.name}": getattr(self, field.name) for field in fields(self)
+        }
 
     def check(self, *, captions: bool) -> None:
         """Check that the options go together, and with the dataset.

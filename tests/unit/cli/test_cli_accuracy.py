@@ -75,6 +75,8 @@ def test_pytorch_and_an_artifact_recognise_what_the_held_out_images_say(
     markdown = (tmp_path / "build" / "accuracy" / "accuracy.md").read_text()
     assert f"| {onnx['case']['model']}/onnx/fp32 |" in markdown
     assert f"{COUNT} images of 10 classes in" in done.stdout
+    again = f"pe-validate accuracy {dataset} PE-Nano/onnx/fp32 --weights trained --classes classes.safetensors"
+    assert report_of(tmp_path)["command"] == again
 
 
 def test_an_artifact_that_is_another_model_fails_and_names_the_images_that_it_loses(
