@@ -169,6 +169,7 @@ class Ways:
         from pe_validate.inputs.datasets import dataset_at
         from pe_validate.walk import recognition
         from pe_validate.walk.accuracy import Recognition
+        from pe_validate.walk.texts import TextSide
 
         dataset = dataset_at(path)
         labels = recognition.labels_of(dataset, lines_of(self.labels) if self.labels else None)
@@ -181,8 +182,8 @@ class Ways:
             method = recognition.Means(gather(dataset_at(self.means)), weights, labels)
         elif all(model_named(model).answer for model in models):
             prompts = tuple(templates_of(self.templates))
-            texts = gather(recognition.prompts_of(labels, prompts))
-            method = recognition.ZeroShot(labels, prompts, weights, self.by, texts, cache_dir)
+            texts = TextSide(gather(recognition.prompts_of(labels, prompts)), weights, self.by, cache_dir)
+            method = recognition.ZeroShot(labels, prompts, texts)
         else:
             method = recognition.Itself(labels)
         return Recognition(gather(dataset), weights, labels, method)
@@ -193,11 +194,13 @@ class Ways:
         """Return how images and captions find each other."""
         from pe_validate.inputs.captions import captions_at
         from pe_validate.walk.captions import Retrieval
+        from pe_validate.walk.texts import TextSide
 
         for model in models:
             text_model_of(model)
         found = captions_at(path, self.images)
-        return Retrieval(gather(found.images), gather(found.texts), weights, self.by, cache_dir)
+        texts = TextSide(gather(found.texts), weights, self.by, cache_dir)
+        return Retrieval(gather(found.images), weights, texts)
 
 
 def _workers(ray: str | None, jobs: int | None) -> Workers:

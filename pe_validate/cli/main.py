@@ -34,6 +34,7 @@ from pe_validate.cli.options import (
     case_argument,
 )
 from pe_validate.cli.printing import Unread, finish, plain, print_json, print_report, print_table
+from pe_validate.data.case import itself
 from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.models.registry import BUILT_IN, model_named
 from pe_validate.system.errors import PEValidateError, UsageError, refused
@@ -257,7 +258,7 @@ def latency(
         for name in dict.fromkeys(case.model for case in timed):
             beside = dict.fromkeys([Case(name, *timing.baseline()), *(case for case in timed if case.model == name)])
             artifacts = export_all(tuple(beside), weights, cache_dir=cache_dir, progress=progress, files=files)
-            eager = Case(name, *timing.EAGER.split("/"))
+            eager = itself(name)
 
             def tick(done: int, eager: Case = eager) -> None:
                 if done > 0 and done % 10 == 0:
@@ -310,11 +311,11 @@ def golden(
             goldens.update(
                 folder,
                 names,
-                lambda name: progress(goldens.itself(name), "update"),
+                lambda name: progress(itself(name), "update"),
                 weights or DEFAULT_WEIGHTS,
             )
         for name in names:
-            case = goldens.itself(name)
+            case = itself(name)
             progress(case, "check")
             verdicts += goldens.check(folder, [name], weights)
             progress(case, "done")

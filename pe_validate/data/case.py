@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+EAGER: Final = "eager"
+"""What stands for the target where a model itself is named in the form of a case."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -23,3 +27,8 @@ class Case:
     def kind(self) -> str:
         """Target and precision, such as ``pte/fp32``."""
         return f"{self.target}/{self.precision}"
+
+
+def itself(model: str) -> Case:
+    """Return the name, in the form of a case, under which the float32 model itself is reported."""
+    return Case(model, EAGER, "fp32")

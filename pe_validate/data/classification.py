@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
 
 from pe_validate.data.case import Case
-
-Outcome = Literal["pass", "fail", "inconclusive"]
+from pe_validate.data.latency import Outcome
 
 
 @dataclass(frozen=True, slots=True)

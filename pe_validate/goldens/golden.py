@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from pe_validate.case import matrix
-from pe_validate.data.case import Case
+from pe_validate.data.case import itself
 from pe_validate.data.limits import Limits
 from pe_validate.data.outputs import Outputs
 from pe_validate.data.verdict import Verdict
@@ -191,11 +191,6 @@ def judge_model(model: str, stored: Outputs, today: Outputs) -> Verdict:
     row = form_row(MODEL_ITSELF, LOSS.name)
     assert row
     return judge_numbers(itself(model), LOSS.name, stored, today, row)
-
-
-def itself(model: str) -> Case:
-    """Return the name, in the form of a case, under which the float32 model itself is reported."""
-    return Case(model, "eager", "fp32")
 
 
 def _safe_spec(model: str, spec: str) -> str:

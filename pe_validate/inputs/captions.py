@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pe_validate.inputs.datasets import SHARD, Dataset, Files, texts_of
+from pe_validate.inputs.datasets import Dataset, files_of, texts_of
 from pe_validate.system.errors import LoadError
 
 
@@ -48,13 +47,12 @@ def captions_at(path: Path, folder: Path | None = None) -> Captions:
     if not (where / first).exists():
         raise LoadError(f"The image '{first}' of '{path}' is not in '{where}': name the folder with --images.")
     pairs = [(files[identity], number) for identity, number in numbers.items()]
-    shards = tuple(Files(where, tuple(pairs[start : start + SHARD])) for start in range(0, len(pairs), SHARD))
-    names = tuple(files[identity] for identity in named)
+    names = [name for name, _ in pairs]
     texts = [(caption, numbers[image]) for caption, image in said if image in numbers]
-    return Captions(Dataset(path, names, shards, len(pairs)), texts_of(f"captions of {path}", names, texts))
+    return Captions(files_of(path, where, names, pairs), texts_of(f"captions of {path}", names, texts))
 
 
 def _likely(path: Path, first: str) -> Iterator[Path]:
     """Yield the folders, of those where the images may be, that have the ``first`` one."""
-    likely: list[Any] = [path.parent, path.parent / "images", path.parent.parent / path.stem.removeprefix("captions_")]
+    likely = [path.parent, path.parent / "images", path.parent.parent / path.stem.removeprefix("captions_")]
     yield from (folder for folder in likely if (folder / first).exists())

@@ -169,8 +169,18 @@ class Dataset:
 
 def texts_of(name: str, classes: Sequence[str], texts: Sequence[tuple[str, int]]) -> Dataset:
     """Return a dataset of texts, each with the number of its class; ``name`` stands for its path."""
-    shards = (Texts(tuple(texts[start : start + SHARD])) for start in range(0, len(texts), SHARD))
-    return Dataset(Path(name), tuple(classes), tuple(shards), len(texts))
+    return Dataset(Path(name), tuple(classes), tuple(map(Texts, _portions(texts))), len(texts))
+
+
+def files_of(path: Path, folder: Path, classes: Sequence[str], files: Sequence[tuple[str, int]]) -> Dataset:
+    """Return a dataset of files below a folder, each with the number of its class; ``path`` is what it is called."""
+    shards = tuple(Files(folder, portion) for portion in _portions(files))
+    return Dataset(path, tuple(classes), shards, len(files))
+
+
+def _portions(items: Sequence[tuple[str, int]]) -> list[tuple[tuple[str, int], ...]]:
+    """Return the items in portions of a shard each."""
+    return [tuple(items[start : start + SHARD]) for start in range(0, len(items), SHARD)]
 
 
 def has_synsets(dataset: Dataset) -> bool:
@@ -214,8 +224,7 @@ def _folders(path: Path, folders: Sequence[Path]) -> Dataset:
     if len(folders) < 2:
         listed = f"only the class '{folders[0].name}'" if folders else "no folder of a class"
         raise LoadError(f"There is {listed} in '{path}': a dataset has a folder for each of its classes.")
-    shards = tuple(Files(path, tuple(files[start : start + SHARD])) for start in range(0, len(files), SHARD))
-    return Dataset(path, tuple(folder.name for folder in folders), shards, len(files))
+    return files_of(path, path, [folder.name for folder in folders], files)
 
 
 def _parquet(path: Path, tables: Sequence[Path]) -> Dataset:

@@ -26,15 +26,11 @@ from pe_validate.targets.open import load
 from pe_validate.targets.registry import target_named
 from pe_validate.targets.runtime import Runtime
 
-EAGER: Final = "eager"
-"""The target of PyTorch itself."""
-
 AHEAD: Final = 4
 """The number of images that are decoded before the runtime asks for them."""
 
 CODE: Final = ("pe_validate.inputs.datasets", __name__)
 """Modules that decide what is answered, beside those of the feed and of the target or the model."""
-
 
 Values = tuple[NDArray[np.generic], ...]
 """The inputs of a model for one item."""
@@ -137,7 +133,7 @@ class Asked:
             return error
 
 
-_asked: Asked | None = None  # the child's own, set by _begin
+_asked: Asked | None = None  # the child's own, set by begin
 
 
 def begin(answerer: Answerer) -> None:

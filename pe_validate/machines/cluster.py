@@ -11,16 +11,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from pe_validate.data.features import Features
 from pe_validate.inputs.datasets import Shard
 from pe_validate.machines.answering import Answerer, Asked
 from pe_validate.machines.workers import Workers
 from pe_validate.system.errors import PEValidateError, RunError, UsageError, first_line
-
-WAIT: Final = 60.0
-"""Seconds to wait for a node when none is left."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,8 @@ def check_classes(path: Path, model: str) -> bytes:
         UsageError: there is no such model.
         LoadError: the file is not such a table, or the model's features have another length.
     """
-    read_classes(path, model)
-    return path.read_bytes()
+    content, _, _ = _checked(path, model)
+    return content
 
 
 def read_classes(path: Path, model: str) -> tuple[tuple[str, ...], NDArray[np.float32]]:
@@ -38,6 +38,12 @@ def read_classes(path: Path, model: str) -> tuple[tuple[str, ...], NDArray[np.fl
         UsageError: there is no such model.
         LoadError: the file is not such a table, or the model's features have another length.
     """
+    _, labels, embeddings = _checked(path, model)
+    return labels, embeddings
+
+
+def _checked(path: Path, model: str) -> tuple[bytes, tuple[str, ...], NDArray[np.float32]]:
+    """Return the content, the labels and the embeddings."""
     value = model_named(model)
     if not (value.answer and value.answer.per_image):
         raise LoadError(f"{model} gives a feature for every patch and none for the image: classes need a Core model.")
@@ -46,6 +52,7 @@ def read_classes(path: Path, model: str) -> tuple[tuple[str, ...], NDArray[np.fl
             about = file.metadata() or {}
             labels = json.loads(about[LABELS])
             embeddings = file.get_tensor(EMBEDDINGS)
+        content = path.read_bytes()
     except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise LoadError(
             f"'{path}' is not a table of class embeddings ({error}): it needs '{EMBEDDINGS}', and '{LABELS}' in its "
@@ -66,4 +73,4 @@ def read_classes(path: Path, model: str) -> tuple[tuple[str, ...], NDArray[np.fl
         fault = "an embedding is zero or not finite"
     if fault:
         raise LoadError(f"The class embeddings in '{path}' do not fit {model}: {fault}.")
-    return tuple(labels), embeddings
+    return content, tuple(labels), embeddings

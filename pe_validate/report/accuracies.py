@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
-import tempfile
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -19,8 +15,8 @@ from rich.text import Text
 
 from pe_validate.data.classification import AccuracyReport, Classification, Task
 from pe_validate.models.registry import model_named
-from pe_validate.report.render import COLOUR
-from pe_validate.system.errors import ReportError
+from pe_validate.report.render import COLOUR, to_row, try_to_write, writable
+from pe_validate.report.stored import this_machine, this_second
 from pe_validate.system.files import replace_file
 from pe_validate.system.legible import legible
 
@@ -48,8 +44,8 @@ def make_report(
         broken=dict(broken),
         rows=rows,
         published={model: top1 for model, top1 in known.items() if top1 is not None},
-        machine=f"{platform.platform()}, {os.cpu_count()} CPUs",
-        created=datetime.now(UTC).replace(microsecond=0),
+        machine=this_machine(),
+        created=this_second(),
     )
     return legible(made)
 
@@ -76,8 +72,8 @@ def to_table(report: AccuracyReport) -> RenderableType:
 def to_markdown(report: AccuracyReport) -> str:
     """Return Markdown: a row for PyTorch and for each artifact, then each finding as a sentence."""
     lines = [f"# {report.command}", "", *(f"{line}\n" for line in report.headlines)]
-    lines += [_row(COLUMNS), _row(["---"] + ["---:"] * (len(COLUMNS) - 1))]
-    lines += [_row(list(_cells(row))) for row in report.rows]
+    lines += [to_row(COLUMNS), to_row(["---"] + ["---:"] * (len(COLUMNS) - 1))]
+    lines += [to_row(_cells(row)) for row in report.rows]
     lines += ["", *(f"- {row.sentence}" for row in report.rows if row.sentence)]
     lines += [f"- Not read: {why}" for why in report.broken.values()]
     return "\n".join([*lines, ""])
@@ -95,10 +91,6 @@ def _cells(row: Classification) -> Iterator[str]:
     yield row.outcome or "–"
 
 
-def _row(cells: list[str] | tuple[str, ...]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
-
-
 def to_json(report: AccuracyReport) -> bytes:
     """Return indented JSON, headlines first; each row has its outcome and its sentence."""
     content = json.loads(_REPORT.dump_json(report))
@@ -113,12 +105,8 @@ def make_room(folder: Path) -> None:
     Raises:
         ReportError: it cannot.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise _refused(folder, error) from error
+    with writable(folder):
+        try_to_write(folder)
 
 
 def write(report: AccuracyReport, folder: Path) -> None:
@@ -127,12 +115,6 @@ def write(report: AccuracyReport, folder: Path) -> None:
     Raises:
         ReportError: it cannot be written.
     """
-    try:
+    with writable(folder):
         replace_file(folder / JSON_NAME, to_json(report))
         replace_file(folder / MARKDOWN_NAME, to_markdown(report).encode())
-    except OSError as error:
-        raise _refused(folder, error) from error
-
-
-def _refused(folder: Path, error: OSError) -> ReportError:
-    return ReportError(f"Cannot write the report to '{folder}' ({error.strerror or error}): choose another --report.")

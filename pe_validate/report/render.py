@@ -75,9 +75,9 @@ def to_markdown(report: Report) -> str:
         "",
         *report.headlines,
         "",
-        _row(COLUMNS),
-        _row(["---"] * len(COLUMNS)),
-        *(_row(cells) for result in report.results for cells in _cells(result)),
+        to_row(COLUMNS),
+        to_row(["---"] * len(COLUMNS)),
+        *(to_row(cells) for result in report.results for cells in _cells(result)),
         "",
         *(f"- {sentence}" for sentence in sentences(report)),
         "",
@@ -111,7 +111,8 @@ def _numbers(verdict: Verdict) -> list[str]:
     return [f"{number.snr_db:.1f} dB", limit, f"{number.max_rel:.1e} σ", f"{number.cosine:.7f}"]
 
 
-def _row(cells: Iterable[str]) -> str:
+def to_row(cells: Iterable[str]) -> str:
+    """Return a row of a Markdown table."""
     return "| " + " | ".join(cells) + " |"
 
 
@@ -139,7 +140,7 @@ def write(report: Report, folder: Path) -> None:
     Raises:
         ReportError: the folder cannot be written.
     """
-    with _writable(folder):
+    with writable(folder):
         for name, render in FILES.items():
             replace_file(folder / name, render(report))
 
@@ -150,10 +151,8 @@ def make_room(folder: Path) -> None:
     Raises:
         ReportError: the folder cannot be written, or contains files of the same names that are not a report's.
     """
-    with _writable(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+    with writable(folder):
+        try_to_write(folder)
         there = [name for name in FILES if os.path.lexists(folder / name)]
         if there and not is_report(folder / FILE_NAME):
             raise ReportError(
@@ -161,6 +160,17 @@ def make_room(folder: Path) -> None:
             )
         for name in reversed(there):  # report.json last: it shows that the others may be removed
             (folder / name).unlink()
+
+
+def try_to_write(folder: Path) -> None:
+    """Make a folder, and a file in it that is gone at once.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def _to_page(report: Report) -> bytes:
@@ -179,7 +189,12 @@ FILES: Final[dict[str, Callable[[Report], bytes]]] = {
 
 
 @contextmanager
-def _writable(folder: Path) -> Iterator[None]:
+def writable(folder: Path) -> Iterator[None]:
+    """Turn every OSError inside the ``with`` into a ReportError.
+
+    Raises:
+        ReportError: the folder cannot be written.
+    """
     try:
         yield
     except OSError as error:

@@ -39,11 +39,21 @@ def make_report(command: str, weights: str, results: Sequence[Result], seconds: 
         weights,
         tuple(results),
         seconds,
-        created=datetime.now(UTC).replace(microsecond=0),
-        machine=f"{platform.platform()}, {os.cpu_count()} CPUs",
+        created=this_second(),
+        machine=this_machine(),
         tools={name: found for name in TOOLS if (found := _version(name))},
     )
     return legible(made)
+
+
+def this_second() -> datetime:
+    """Return the time of now, without fractions of a second."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def this_machine() -> str:
+    """Return this machine in words."""
+    return f"{platform.platform()}, {os.cpu_count()} CPUs"
 
 
 def _version(distribution: str) -> str | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pe_validate.data.case import Case
 from pe_validate.data.classification import Change, Classification
+from pe_validate.tasks.direction import direction
 from pe_validate.tasks.intervals import difference, exact_p, share
 
 TOP: Final = 5
@@ -60,8 +61,8 @@ class Ranked:
     ranks: NDArray[np.int64]
 
 
-def accuracy(case: Case, producer: str, identity: str, found: Ranked) -> Classification:
-    """Return the accuracy of one artifact; it is compared with nothing yet."""
+def accuracy(case: Case, producer: str, identity: str, found: Ranked, task: str = "") -> Classification:
+    """Return the accuracy of one artifact, compared with nothing yet; ``task`` is the direction of a retrieval."""
     right, images = found.ranks == 0, len(found.ranks)
     of_class = [float(right[found.labels == label].mean()) for label in np.unique(found.labels)]
     return Classification(
@@ -70,7 +71,8 @@ def accuracy(case: Case, producer: str, identity: str, found: Ranked) -> Classif
         identity,
         share(int(right.sum()), images),
         share(int((found.ranks < TOP).sum()), images),
-        float(np.mean(of_class)),
+        None if task else float(np.mean(of_class)),
+        task=task,
     )
 
 
@@ -88,11 +90,9 @@ def class_means(features: NDArray[np.float32], labels: NDArray[np.int64], classe
     Raises:
         ValueError: a class has no image.
     """
-    exact = features.astype(np.float64)
-    exact /= np.linalg.norm(exact, axis=1, keepdims=True)
     if missing := [name for number, name in enumerate(classes) if not (labels == number).any()]:
         raise ValueError(f"the class '{missing[0]}' has no image")
-    means = np.stack([exact[labels == number].mean(axis=0) for number in range(len(classes))])
+    means = np.stack([direction(features[labels == number]) for number in range(len(classes))])
     return Classifier(tuple(classes), means.astype(np.float32))
 
 

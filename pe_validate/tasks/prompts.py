@@ -27,10 +27,10 @@ def class_embeddings(
     """
     import numpy as np
 
+    from pe_validate.tasks.direction import direction
+
     rows = []
     for done, label in enumerate(labels):
         counted(done, len(labels))
-        features = np.stack([embed(template.replace(GAP, label)) for template in templates]).astype(np.float64)
-        mean = (features / np.linalg.norm(features, axis=1, keepdims=True)).mean(axis=0)
-        rows.append(mean / np.linalg.norm(mean))
+        rows.append(direction(np.stack([embed(template.replace(GAP, label)) for template in templates])))
     return np.stack(rows).astype(np.float32)

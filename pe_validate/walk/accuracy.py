@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import numpy as np
 
 from pe_validate.data.artifact import Artifact
-from pe_validate.data.case import Case
+from pe_validate.data.case import Case, itself
 from pe_validate.data.classification import Classification, Task
 from pe_validate.data.features import Features, joined
 from pe_validate.data.limits import AccuracyTolerance
@@ -19,24 +19,25 @@ from pe_validate.data.progress import Progress, counting
 from pe_validate.gates.limits import row_of
 from pe_validate.inputs.datasets import Dataset, is_imagenet
 from pe_validate.inputs.feed import ImageFeed
-from pe_validate.machines.answering import EAGER, Answerer
+from pe_validate.machines.answering import Answerer
 from pe_validate.machines.workers import Workers
 from pe_validate.models.registry import load_weights, model_named
 from pe_validate.reference.shards import ShardStore
 from pe_validate.system.errors import LoadError, UsageError
-from pe_validate.targets.export import export
 from pe_validate.tasks.classify import Classifier, Ranked, accuracy, change
 
 
-class Method(Protocol):
-    """How features become classes; ``prompts``: by texts, as published accuracies are."""
+class Method(ABC):
+    """Base class of the ways in which features become classes; ``prompts``: by texts, as published accuracies are."""
 
-    prompts: ClassVar[bool]
+    prompts: ClassVar[bool] = False
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """What the report calls it."""
 
+    @abstractmethod
     def classifier(self, case: Case) -> Classifier:
         """Return the classifier for an artifact, or for PyTorch; its labels include the dataset's classes."""
 
@@ -105,19 +106,7 @@ def eager(model: str, weights: str, threads: int) -> Answerer:
     Raises:
         LoadError: the weights cannot be loaded.
     """
-    return Answerer(Case(model, EAGER, "fp32"), weights, load_weights(model, weights).sha256, threads)
-
-
-def answerer_of(case: Case, weights: str, threads: int, cache_dir: Path | None = None) -> Answerer:
-    """Return PyTorch itself, or the artifact of a case, which is exported.
-
-    Raises:
-        LoadError: the weights cannot be loaded.
-        ExportError: the exporter failed.
-    """
-    if case.target == EAGER:
-        return eager(case.model, weights, threads)
-    return of_artifact(export(case, weights, cache_dir), weights, threads)
+    return Answerer(itself(model), weights, load_weights(model, weights).sha256, threads)
 
 
 def of_artifact(artifact: Artifact, weights: str, threads: int) -> Answerer:
@@ -125,11 +114,58 @@ def of_artifact(artifact: Artifact, weights: str, threads: int) -> Answerer:
     return Answerer(artifact.case, weights, artifact.sha256, threads, artifact.path)
 
 
-@dataclass(frozen=True)
-class Recognition:
-    """The images of ``gatherer``, whose classes are called ``labels`` by the method."""
+class Experiment(ABC):
+    """Base class of what is asked of the ``images``, of PyTorch with ``weights`` and of artifacts."""
 
-    gatherer: Gatherer
+    images: Gatherer
+    weights: str
+
+    @property
+    @abstractmethod
+    def task(self) -> Task:
+        """What the report says of it."""
+
+    @abstractmethod
+    def ranked(self, answerer: Answerer, found: Features) -> Mapping[str, Ranked]:
+        """Return the ranks by the features of the images, in each direction of a retrieval; else in one without name.
+
+        Raises:
+            UsageError, LoadError, ExportError, RunError, FileError: that stage could not do its work.
+        """
+
+    def measure(self, artifacts: Mapping[Case, Artifact]) -> tuple[tuple[Classification, ...], Mapping[str, str]]:
+        """Return the rows of PyTorch and of every artifact, model by model, and the images that cannot be read.
+
+        Raises:
+            UsageError, LoadError, ExportError, RunError, FileError: see :meth:`ranked` and :meth:`Gatherer.gather`.
+        """
+        rows: list[Classification] = []
+        broken: dict[str, str] = {}
+        threads = self.images.workers.threads
+        for model in dict.fromkeys(case.model for case in artifacts):
+            model_itself = eager(model, self.weights, threads)
+            found = self.images.gather(model_itself)
+            broken |= found.broken
+            before = self.ranked(model_itself, found)
+            rows += [
+                accuracy(model_itself.case, found.producer, model_itself.identity, way, task)
+                for task, way in before.items()
+            ]
+            for case, artifact in artifacts.items():
+                if case.model == model:
+                    answerer = of_artifact(artifact, self.weights, threads)
+                    found = self.images.gather(answerer)
+                    for task, way in self.ranked(answerer, found).items():
+                        row = accuracy(case, found.producer, answerer.identity, way, task)
+                        rows.append(_held_to(row, before[task], way))
+        return tuple(rows), broken
+
+
+@dataclass(frozen=True)
+class Recognition(Experiment):
+    """The images, whose classes are called ``labels`` by the method."""
+
+    images: Gatherer
     weights: str
     labels: Sequence[str]
     method: Method
@@ -137,46 +173,22 @@ class Recognition:
     @property
     def task(self) -> Task:
         """What the report says of it."""
-        dataset = self.gatherer.dataset
+        dataset = self.images.dataset
         imagenet = self.method.prompts and is_imagenet(dataset)
         return Task(str(dataset.path), self.method.name, classes=len(self.labels), imagenet=imagenet)
 
-    def measure(self, artifacts: Mapping[Case, Artifact]) -> tuple[tuple[Classification, ...], Mapping[str, str]]:
-        """Return the accuracy of PyTorch and of every artifact, model by model, and the images that cannot be read.
-
-        Raises:
-            UsageError, LoadError, RunError, FileError: see :meth:`Gatherer.gather`.
-        """
-        rows: list[Classification] = []
-        broken: dict[str, str] = {}
-        threads = self.gatherer.workers.threads
-        for model in dict.fromkeys(case.model for case in artifacts):
-            row, before, found = self._asked(eager(model, self.weights, threads))
-            broken |= found.broken
-            rows.append(row)
-            for case, artifact in artifacts.items():
-                if case.model == model:
-                    row, after, _ = self._asked(of_artifact(artifact, self.weights, threads))
-                    rows.append(held_to(row, before, after))
-        return tuple(rows), broken
-
-    def _asked(self, answerer: Answerer) -> tuple[Classification, Ranked, Features]:
-        found = self.gatherer.gather(answerer)
-        ranked = _ranked(found, self.method.classifier(answerer.case), self.labels)
-        return accuracy(answerer.case, found.producer, answerer.identity, ranked), ranked, found
+    def ranked(self, answerer: Answerer, found: Features) -> Mapping[str, Ranked]:
+        """Return the ranks of the true classes."""
+        classifier = self.method.classifier(answerer.case)
+        places = {label: number for number, label in enumerate(classifier.labels)}
+        rows = np.array([places[label] for label in self.labels])
+        if (largest := int(found.labels.max())) >= len(self.labels):
+            raise LoadError(f"An image has the class {largest}, and there are {len(self.labels)} labels, from 0.")
+        return {"": Ranked(found.names, found.labels, classifier.ranks(found.values, rows[found.labels]))}
 
 
-def held_to(found: Classification, before: Ranked, after: Ranked) -> Classification:
+def _held_to(found: Classification, before: Ranked, after: Ranked) -> Classification:
     """Return the accuracy of an artifact with what it changes, and the limit for that."""
     row = row_of(found.case, "accuracy", AccuracyTolerance)
     limit, reason = (row.limit, row.reason) if row else (None, "")
     return replace(found, change=change(before, after), limit=limit, reason=reason)
-
-
-def _ranked(found: Features, classifier: Classifier, labels: Sequence[str]) -> Ranked:
-    """Return the ranks of the true classes."""
-    places = {label: number for number, label in enumerate(classifier.labels)}
-    rows = np.array([places[label] for label in labels])
-    if (largest := int(found.labels.max())) >= len(labels):
-        raise LoadError(f"An image has the class {largest}, and there are {len(labels)} labels, from 0.")
-    return Ranked(found.names, found.labels, classifier.ranks(found.values, rows[found.labels]))

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pe_validate.case import select
-from pe_validate.data.case import Case
+from pe_validate.data.case import EAGER, Case, itself
 from pe_validate.data.progress import Note, Progress, counting
-from pe_validate.machines.answering import EAGER
 from pe_validate.machines.isolation import opened
 from pe_validate.models.registry import model_named, text_model_of
 from pe_validate.system.errors import UsageError
@@ -43,7 +42,7 @@ def text_case(by: str | None, model: str) -> Case:
         UsageError: it is not an artifact of ``model``.
     """
     if by is None:
-        return Case(model, EAGER, "fp32")
+        return itself(model)
     chosen = select([by])
     if len(chosen) != 1 or chosen[0].model != model:
         raise UsageError(f"'{by}' is no artifact of {model}: name one, such as {model}/onnx/fp32.")

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from pe_validate.data.case import Case
 from pe_validate.inputs.datasets import Dataset, has_synsets, is_imagenet, texts_of
-from pe_validate.machines.answering import EAGER
 from pe_validate.models.classes import read_classes
-from pe_validate.models.registry import model_named, text_model_of
+from pe_validate.models.registry import model_named
 from pe_validate.system.errors import LoadError, UsageError
 from pe_validate.system.files import plain_file
 from pe_validate.tasks.classify import Classifier, class_means
 from pe_validate.tasks.prompts import GAP
-from pe_validate.walk.accuracy import Gatherer, answerer_of
-from pe_validate.walk.classes import tell_cut, text_case
+from pe_validate.walk.accuracy import Gatherer, Method
+from pe_validate.walk.classes import tell_cut
+from pe_validate.walk.texts import TextSide
 
 
 def labels_of(dataset: Dataset, lines: Sequence[str] | None) -> tuple[str, ...]:
@@ -45,7 +47,7 @@ def labels_of(dataset: Dataset, lines: Sequence[str] | None) -> tuple[str, ...]:
         if classes and len(lines) != len(classes):
             raise UsageError(f"There are {len(lines)} labels for the {len(classes)} classes of '{dataset.path}'.")
         labels = tuple(lines)
-    if double := next((label for number, label in enumerate(labels) if label in labels[:number]), None):
+    if double := next((label for label, times in Counter(labels).items() if times > 1), None):
         raise UsageError(f"Two classes of '{dataset.path}' have the label '{double}': give each its own with --labels.")
     if len(labels) < 2:
         raise UsageError(f"'{dataset.path}' has {len(labels)} class, and every image would be recognised.")
@@ -67,30 +69,24 @@ def _own_labels(dataset: Dataset) -> tuple[str, ...]:
     return imagenet_labels()
 
 
-@dataclass(frozen=True)
-class ZeroShot:
-    """Prompts through a text tower: PyTorch's for everything, or for artifacts that of the case ``by``."""
+@dataclass(frozen=True, slots=True)
+class ZeroShot(Method):
+    """Prompts through a text tower; ``texts`` are the :func:`prompts_of` the labels."""
 
     labels: tuple[str, ...]
     templates: tuple[str, ...]
-    weights: str
-    by: str | None
-    gatherer: Gatherer
-    """Of the :func:`prompts_of` the labels."""
-    cache_dir: Path | None
+    texts: TextSide
     prompts: ClassVar[bool] = True
 
     @property
     def name(self) -> str:
         """What the report calls it."""
-        made_by = f", embedded for artifacts by {self.by}" if self.by else ""
-        return f"zero-shot with {len(self.templates)} template{'s' * (len(self.templates) > 1)}{made_by}"
+        return f"zero-shot with {len(self.templates)} template{'s' * (len(self.templates) > 1)}{self.texts.made_by}"
 
     def classifier(self, case: Case) -> Classifier:
-        """Return the class embeddings: per class, the mean of its normalised prompts."""
-        text = text_case(None if case.target == EAGER else self.by, text_model_of(case.model).name)
-        tell_cut(text, self.labels, self.templates, self.gatherer.progress)
-        found = self.gatherer.gather(answerer_of(text, self.weights, self.gatherer.workers.threads, self.cache_dir))
+        """Return the class embeddings: per class, the direction of its prompts."""
+        tell_cut(self.texts.case(case), self.labels, self.templates, self.texts.gatherer.progress)
+        found = self.texts.features(case)
         return class_means(found.values, found.labels, self.labels)
 
 
@@ -101,12 +97,11 @@ def prompts_of(labels: Sequence[str], templates: Sequence[str]) -> Dataset:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class Table(Method):
     """A table of class embeddings, as ``pe-validate classes`` makes it."""
 
     path: Path
     labels: tuple[str, ...]
-    prompts: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
@@ -122,12 +117,11 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class Head(Method):
     """A linear head in a safetensors file: ``weight`` ``[classes, dim]``, and ``bias`` ``[classes]`` if it has one."""
 
     path: Path
     labels: tuple[str, ...]
-    prompts: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
@@ -137,10 +131,10 @@ class Head:
     def classifier(self, case: Case) -> Classifier:
         """Return the head."""
         try:
-            with safe_open(plain_file(self.path), "np") as file:
-                tensors = {name: file.get_tensor(name) for name in ("weight", "bias") if name in file.keys()}  # noqa: SIM118
+            tensors = load_file(plain_file(self.path))
         except (OSError, SafetensorError) as error:
             raise LoadError(f"'{self.path}' cannot be read as safetensors ({error}).") from error
+        tensors = {name: tensors[name] for name in ("weight", "bias") if name in tensors}
         weight, bias = tensors.get("weight"), tensors.get("bias")
         wanted = (len(self.labels), model_named(case.model).output.shape[-1])
         if weight is None or weight.shape != wanted or (bias is not None and bias.shape != wanted[:1]):
@@ -153,13 +147,12 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class Means(Method):
     """The nearest mean of PyTorch's features for each class of another dataset, such as a training set."""
 
     gatherer: Gatherer
     weights: str
     labels: tuple[str, ...]
-    prompts: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
@@ -176,11 +169,10 @@ class Means:
 
 
 @dataclass(frozen=True, slots=True)
-class Itself:
+class Itself(Method):
     """The answer of a model that is a classifier: a number for each class, in their order."""
 
     labels: tuple[str, ...]
-    prompts: ClassVar[bool] = False
 
     @property
     def name(self) -> str:

@@ -39,6 +39,10 @@ class TowerModel(Model):
     def rewritten(self, module: Any, style: Style) -> nn.Module:
         """Return the rewrite of a tower in a style."""
 
+    def untrained(self, trained: str) -> UsageError:
+        """Return the refusal of trained weights, which come for the tower named ``trained`` alone."""
+        return UsageError(f"Only {trained} comes with trained weights; for {self.name} pass file:PATH or hf:REPO.")
+
     def load_weights(self, spec: str) -> Weights:
         """Read the weights; the other tower of a CLIP checkpoint is left alone."""
         from pe_validate.models.weights import read_weights

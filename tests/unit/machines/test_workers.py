@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from labelled import write_folders
 
-from pe_validate.data.case import Case
+from pe_validate.data.case import Case, itself
 from pe_validate.inputs.datasets import Dataset, dataset_at
-from pe_validate.machines.answering import EAGER, Answerer, Asked
+from pe_validate.machines import answering
+from pe_validate.machines.answering import Answerer, Asked
 from pe_validate.machines.workers import Processes
 from pe_validate.models.registry import load_weights
 from pe_validate.system.errors import LoadError, RunError
 
-PYTORCH = Answerer(Case("PE-Nano", EAGER, "fp32"), "seed:7", load_weights("PE-Nano").sha256, threads=1)
+PYTORCH = Answerer(itself("PE-Nano"), "seed:7", load_weights("PE-Nano").sha256, threads=1)
 
 
 @pytest.fixture
@@ -36,10 +38,6 @@ def test_two_processes_answer_each_shard_as_one_does(dataset: Dataset) -> None:
 
 
 def test_what_decides_an_answer_decides_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dataclasses import replace
-
-    from pe_validate.machines import answering
-
     keys = {PYTORCH.key, replace(PYTORCH, identity="other").key, replace(PYTORCH, threads=2).key}
     keys |= {replace(PYTORCH, path=Path("a.onnx"), case=Case("PE-Nano", "onnx", "fp32")).key}
     monkeypatch.setattr(answering, "version", lambda name: "another")
@@ -47,8 +45,6 @@ def test_what_decides_an_answer_decides_its_key(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_weights_that_are_others_by_now_are_refused(dataset: Dataset) -> None:
-    from dataclasses import replace
-
     with pytest.raises(LoadError, match="The weights 'seed:7' changed while PE-Nano was asked"):
         list(Processes(1, 1).answers(replace(PYTORCH, identity="0" * 64), dataset.shards))
 

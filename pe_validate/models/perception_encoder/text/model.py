@@ -9,7 +9,6 @@ from pe_validate.data.tensors import OUTPUT_NAME, TensorSpec
 from pe_validate.models.perception_encoder.model import READERS, TowerModel
 from pe_validate.models.perception_encoder.text.config import NANO_TEXT, TEXT_CONFIGS, TextConfig
 from pe_validate.models.perception_encoder.text.feed import TextFeed
-from pe_validate.system.errors import UsageError
 from pe_validate.tasks.answer import ONE_EMBEDDING
 
 if TYPE_CHECKING:
@@ -77,9 +76,7 @@ class TextModel(TowerModel):
         from pe_validate.models.perception_encoder.text.nano import trained_tensors
 
         if self.config != NANO_TEXT:
-            raise UsageError(
-                f"Only {NANO_TEXT.name} comes with trained weights; for {self.name} pass file:PATH or hf:REPO."
-            )
+            raise self.untrained(NANO_TEXT.name)
         return trained_tensors()
 
     def _seeded(self, seed: int, family: str) -> dict[str, Tensor]:

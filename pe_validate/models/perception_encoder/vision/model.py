@@ -84,7 +84,7 @@ class VisionModel(TowerModel):
         from pe_validate.models.perception_encoder.vision.nano import trained_file
 
         if self.config != NANO:
-            raise UsageError(f"Only {NANO.name} comes with trained weights; for {self.name} pass file:PATH or hf:REPO.")
+            raise self.untrained(NANO.name)
         return load_file(trained_file())
 
     def empty(self) -> VisionTower:
