@@ -39,6 +39,7 @@ from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.models.registry import BUILT_IN, model_named
 from pe_validate.system.errors import PEValidateError, UsageError, refused
 from pe_validate.system.legible import printable
+from pe_validate.system.threads import sleep_while_waiting
 from pe_validate.targets.registry import targets
 from pe_validate.walk.again import command
 
@@ -106,6 +107,8 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Export, run and judge cases; by default the recommended ones of every target."""
+    if not measure:  # a runtime is timed as an app has it
+        sleep_while_waiting()
     from pe_validate.report.progress import show
     from pe_validate.report.render import make_room
     from pe_validate.walk.walk import validate_all

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 import tarfile
 import tempfile
 from collections import deque
@@ -11,13 +12,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pe_validate.data.features import Features
 from pe_validate.inputs.datasets import Shard
 from pe_validate.machines.answering import Answerer, Asked
 from pe_validate.machines.workers import Workers
 from pe_validate.system.errors import PEValidateError, RunError, UsageError, first_line
+
+PATIENCE: Final = 10.0
+"""In seconds; the time in which an address must answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +39,9 @@ class Cluster(Workers):
         """See :meth:`Workers.answers`."""
         ray = _ray()
         try:
+            _check_reachable(self.address)
             ray.init(self.address, ignore_reinit_error=True, log_to_driver=False, logging_level="ERROR")
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise RunError(f"There is no Ray cluster at '{self.address}' ({first_line(error)}).") from error
         content = ray.put(_packed(answerer.path) if answerer.path else b"")
         waiting, busy = deque(range(len(shards))), dict[Any, tuple[int, Any]]()
@@ -90,6 +95,17 @@ class Actor:
         """Return the features of a shard."""
         self._asked = self._asked or Asked(self._answerer)  # an error while it is made would look like a lost node
         return self._asked.answer(shard)
+
+
+def _check_reachable(address: str) -> None:
+    """Check that something listens at ``HOST:PORT``; Ray itself tries for ten minutes.
+
+    Raises:
+        OSError: nothing does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), PATIENCE).close()
 
 
 def _packed(path: Path) -> bytes:

@@ -1,14 +1,15 @@
 """A fork server: child processes start with their libraries already imported.
 
 A nursery is a process that only imports modules. Forking a child from it takes milliseconds, where a new interpreter
-takes seconds to import torch, and each child starts in the same clean state. Linux only: elsewhere libraries do not
-survive a fork.
+takes seconds to import torch, and each child starts in the same clean state. A nursery of several modules is forked
+from that of the first one, so torch is imported once for all. Linux only: elsewhere libraries do not survive a fork.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -67,20 +68,26 @@ class Forked:
 
 
 class Nursery:
-    """One process that has imported ``modules``, and from which children are forked. Get one with :func:`nursery`."""
+    """One process that has imported ``modules``, and from which children are forked. Get one with :func:`nursery`.
 
-    def __init__(self, modules: Sequence[str]) -> None:
+    It is forked from ``parent``, which has imported the first of them, or a new interpreter.
+    """
+
+    def __init__(self, modules: Sequence[str], parent: Nursery | None = None) -> None:
         self._pipe, theirs = Pipe()
-        command = [sys.executable, "-c", _NURSERY, str(theirs.fileno()), *modules]
-        quiet = subprocess.DEVNULL
-        # OpenBLAS starts threads when numpy is imported; threads do not survive a fork.
-        single_threaded = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
-        self._process = subprocess.Popen(
-            command, pass_fds=[theirs.fileno()], stdin=quiet, stdout=quiet, stderr=quiet, env=single_threaded
-        )
+        self._lock, self._lost = threading.Lock(), False
+        self._process = None if parent else _interpreter(theirs, modules)
+        if parent:
+            parent._bear(theirs, modules[1:])
         theirs.close()
-        self._pipe.send(sys.path)
-        self._lock = threading.Lock()
+        with contextlib.suppress(OSError):  # it is dead already, which fork() notices
+            self._pipe.send(sys.path)
+
+    def _bear(self, theirs: Connection, further: Sequence[str]) -> None:
+        """Ask for a nursery that imports ``further`` modules and serves ``theirs``; do not wait for it."""
+        with contextlib.suppress(OSError), self._lock:
+            self._pipe.send(("nursery", further))
+            send_handle(self._pipe, theirs.fileno(), 0)  # only Windows asks whose it will be
 
     def fork(self, theirs: Connection, log: str, memory: int) -> Forked | None:
         """Return a child that serves ``theirs``, or None if none can be forked.
@@ -92,9 +99,10 @@ class Nursery:
                 self._pipe.send(("fork", log, memory, os.getcwd(), dict(os.environ)))
                 if not self._pipe.recv():
                     return None
-                send_handle(self._pipe, theirs.fileno(), self._process.pid)
+                send_handle(self._pipe, theirs.fileno(), 0)
                 return Forked(self, self._pipe.recv())
         except (EOFError, OSError):  # the nursery has died, perhaps out of memory
+            self._lost = True
             return None
 
     def status(self, pid: int) -> int | None:
@@ -104,22 +112,43 @@ class Nursery:
                 self._pipe.send(("status", pid))
                 code: int | None = self._pipe.recv()
         except (EOFError, OSError):
+            self._lost = True
             return -signal.SIGKILL  # children die with their nursery
         return code
 
     @property
     def alive(self) -> bool:
         """True while the nursery can fork another child."""
-        return self._process.poll() is None
+        if self._lost or not self._lock.acquire(blocking=False):
+            return not self._lost  # it is answering
+        try:
+            return not self._pipe.poll()  # nobody waits for an answer, so there is nothing to read but its end
+        except OSError:
+            return False
+        finally:
+            self._lock.release()
 
     def end(self) -> None:
-        """Kill the nursery, which has nothing to clean up; its children end with it."""
-        self._process.kill()
-        self._process.wait()
+        """Kill the nursery, which has nothing to clean up; those that were forked from it end with it."""
+        self._lost = True
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+
+def _interpreter(theirs: Connection, modules: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a nursery that serves ``theirs`` in a new interpreter."""
+    command = [sys.executable, "-c", _NURSERY, str(theirs.fileno()), *modules]
+    quiet = subprocess.DEVNULL
+    # OpenBLAS starts threads when numpy is imported; threads do not survive a fork.
+    single_threaded = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command, pass_fds=[theirs.fileno()], stdin=quiet, stdout=quiet, stderr=quiet, env=single_threaded
+    )
 
 
 _nurseries: dict[tuple[int, tuple[str, ...], frozenset[tuple[str, str]]], Nursery] = {}
-_guard = threading.Lock()
+_guard = threading.RLock()
 
 
 def nursery(modules: Sequence[str]) -> Nursery:
@@ -128,7 +157,7 @@ def nursery(modules: Sequence[str]) -> Nursery:
     key = os.getpid(), tuple(modules), frozenset(variables.items())
     with _guard:
         if key not in _nurseries or not _nurseries[key].alive:
-            _nurseries[key] = Nursery(modules)
+            _nurseries[key] = Nursery(modules, nursery(modules[:1]) if len(modules) > 1 else None)
         return _nurseries[key]
 
 
@@ -167,6 +196,16 @@ def nurse(descriptor: int, modules: Sequence[str]) -> None:
                     pipe.send(ready)
                     if ready:
                         pipe.send(_fork(pipe, serve, log, memory, folder, environment))
+                case ("nursery", further):
+                    theirs = recv_handle(pipe)
+                    if ready and not os.fork():
+                        _end_with_parent()
+                        pipe.close()
+                        pipe, ended = Connection(theirs), {}
+                        sys.path[:] = pipe.recv()
+                        ready = _import(further)
+                    else:
+                        os.close(theirs)
                 case ("status", pid):
                     ended |= dict(_reap())
                     pipe.send(ended.get(pid))
@@ -196,6 +235,13 @@ def _fork(pipe: Connection, serve: Serve, log: str, memory: int, folder: str, en
     os.environ.update(environment)
     serve(theirs, log, str(memory))
     os._exit(0)
+
+
+def _end_with_parent() -> None:
+    """Have the kernel kill this process when its parent ends (``PR_SET_PDEATHSIG`` of Linux's prctl)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    if os.getppid() == 1:
+        os._exit(1)
 
 
 def _reap() -> Iterator[tuple[int, int]]:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Thread
 
 from pe_validate.system.process import end_children
+
+
+def sleep_while_waiting() -> None:
+    """Have torch's threads sleep while they wait for one another, here and in children; to be called before its import.
+
+    By default OpenMP's threads spin, and take the cores from what runs beside them.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @contextmanager

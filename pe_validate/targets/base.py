@@ -89,7 +89,10 @@ class Target(ABC):
 
     preload: ClassVar[tuple[str, ...]] = ()
     writers: ClassVar[tuple[str, ...]] = ()
-    """Modules that a child process imports in advance to open, or to write, files of this target."""
+    """Modules that a child process imports in advance to open, or to write, files of this target.
+
+    All children share what the first one imports: begin with ``torch`` if it is needed at all.
+    """
     on_phones: ClassVar[bool] = False
     """True if an iPhone can run its files."""
     replayed: ClassVar[bool] = False

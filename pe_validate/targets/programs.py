@@ -8,7 +8,7 @@ XNNPACK_BACKEND: Final = "XnnpackBackend"
 COREML_BACKEND: Final = "CoreMLBackend"
 """ExecuTorch's names for its delegates."""
 
-READERS: Final = ("pe_validate.targets.xnnpack.runtime", "pe_validate.targets.xnnpack.reader")
+READERS: Final = ("torch", "pe_validate.targets.xnnpack.runtime", "pe_validate.targets.xnnpack.reader")
 """Modules that a child imports in advance to read programs, and to run those for XNNPACK."""
 
 READ_TIMEOUT: Final = 120.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -171,9 +171,11 @@ def validate_all(
         chosen = [case for case in cases if case.model == model]
         with side_by_side(jobs) as pool:
             exports = {case: pool.submit(walker.exported, case) for case in chosen}  # all before the first run
-            for wave in partners_first(chosen):
-                made = [exports[case] for case in wave]
-                results |= zip(wave, pool.map(walker.finished, wave, made), strict=True)
+            ends: dict[Case, Future[Result]] = {}
+            for case in partners_first(chosen):
+                partners = [end for other, end in ends.items() if other.target in target_of(case).partners]
+                ends[case] = pool.submit(walker.finished, case, exports[case], partners)
+            results |= {case: end.result() for case, end in ends.items()}
     return tuple(results[case] for case in cases)
 
 
@@ -212,10 +214,15 @@ def export_all(
         return dict(zip(cases, pool.map(one, cases), strict=True))
 
 
-def partners_first(cases: Sequence[Case]) -> tuple[list[Case], list[Case]]:
-    """Return the cases that are compared with no other target's outputs, and those that are."""
+def partners_first(cases: Sequence[Case]) -> list[Case]:
+    """Return the cases in an order in which the partners of a case, whose outputs it is compared with, stand before it.
+
+    Those cases, which wait for others, come before what waits for nobody, which fills the cores at the end.
+    """
     held = [case for case in cases if target_of(case).partners]
-    return [case for case in cases if case not in held], held
+    names = {name for case in held for name in target_of(case).partners}
+    partners = [case for case in cases if case.target in names]
+    return [*partners, *held, *(case for case in cases if case not in (*partners, *held))]
 
 
 @dataclass
@@ -263,9 +270,10 @@ class Walker:
                 self._answers[case] = evidence.answers("model")
         return replace(result, seconds=self._seconds[case])
 
-    def finished(self, case: Case, exported: Future[Artifact]) -> Result:
-        """Wait for the export, then run and judge it; keep the error of a stage in the result."""
+    def finished(self, case: Case, exported: Future[Artifact], partners: Sequence[Future[Result]]) -> Result:
+        """Wait for the export and the partners, then run and judge; keep the error of a stage in the result."""
         artifact = None
+        wait(partners)
         try:
             artifact = exported.result()
             return self.judged(case, artifact)

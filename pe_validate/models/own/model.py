@@ -177,9 +177,8 @@ class OwnModel(Model):
         """Return random inputs on which a rewrite is proved."""
         import torch
 
-        given = self._entry.inputs.values()
-        noise = [_noise(each) for each in given] if given else [ArrayFeed(spec.shape) for spec in self.inputs]
-        (sample,) = JointFeed(tuple(noise)).crops(1, 0)
+        feed = JointFeed(tuple(map(_noise, self._entry.inputs.values()))) if self._entry.inputs else self.feed
+        (sample,) = feed.crops(1, 0)
         return tuple(map(torch.from_numpy, sample.values))
 
     def _built(self, spec: str) -> tuple[nn.Module, tuple[str, ...]]:

@@ -21,15 +21,19 @@ def with_parts_deployed(module: nn.Module, form: str, probe: tuple[Tensor, ...])
     if not found:
         return None
     wide = deepcopy(module).double()
-    doubled = tuple(each.double() if each.is_floating_point() else each for each in probe)
-    inputs = {name: tuple(each.double() for each in given) for name, given in found.items()}
+    inputs = {name: _doubled(given) for name, given in found.items()}
     try:
         with torch.no_grad():
-            if not agree(wide(*doubled), _exchanged(wide, form, inputs)(*doubled)):
+            if not agree(wide(*_doubled(probe)), _exchanged(wide, form, inputs)(*_doubled(probe))):
                 return None
     except RuntimeError:  # a part that does not take these shapes, or a module that insists on float32
         return None
     return _exchanged(module, form, found)
+
+
+def _doubled(given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Return inputs with floats in float64."""
+    return tuple(each.double() if each.is_floating_point() else each for each in given)
 
 
 def _inputs_of_parts(module: nn.Module, probe: tuple[Tensor, ...]) -> dict[str, tuple[Tensor, ...]]:

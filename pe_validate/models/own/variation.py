@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pe_validate.inputs.feed import ImageFeed
-from pe_validate.models.base import DEFAULT_WEIGHTS, Model
+from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.models.own.config import Entry
+from pe_validate.models.perception_encoder.model import TowerModel
+from pe_validate.models.perception_encoder.text.model import TEXT_MODELS
 from pe_validate.models.perception_encoder.vision.model import VISION_MODELS
 from pe_validate.system.errors import LoadError, UsageError
 
@@ -22,17 +23,15 @@ class Variation:
     def __init__(self, name: str, entry: Entry, folder: Path) -> None:
         self._name, self._entry, self._folder = name, entry, folder
         base = self._base()
-        if not isinstance(base.feed, ImageFeed):
-            raise UsageError(f"{name} varies {base.name}, which takes no square images.")
-        size = entry.image_size or base.feed.size
-        self.inputs = (replace(base.input, shape=(entry.batch, 3, size, size)),)
-        self.feed = replace(base.feed, size=size, batch=entry.batch)
+        sized = base.at_size(entry.image_size) if entry.image_size else base
+        self.inputs = (replace(sized.input, shape=(entry.batch, *sized.input.shape[1:])),)
+        self.feed = replace(sized.feed, batch=entry.batch)
         changed = entry.layer or entry.head or entry.batch > 1
         self.answer = None if changed else base.answer
 
-    def _base(self) -> Model:
+    def _base(self) -> TowerModel:
         # Not from the registry of all models, which is being made.
-        known = {model.name: model for model in VISION_MODELS}
+        known: dict[str, TowerModel] = {model.name: model for model in (*VISION_MODELS, *TEXT_MODELS)}
         if self._entry.base not in known:
             raise UsageError(f"{self._name} varies '{self._entry.base}': choose one of {', '.join(known)}.")
         return known[self._entry.base]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from pe_validate.inputs.feed import ImageFeed
+    from pe_validate.models.perception_encoder.text.feed import TextFeed
     from pe_validate.models.perception_encoder.vision.deploy import Style
     from pe_validate.models.weights import Sources, Weights
 
@@ -26,6 +28,7 @@ class TowerModel(Model):
     """Base class of towers, which have Meta's parameter names and a rewrite in three styles."""
 
     licence = LICENCE
+    feed: ImageFeed | TextFeed
 
     @abstractmethod
     def sources(self) -> Sources:
@@ -38,6 +41,22 @@ class TowerModel(Model):
     @abstractmethod
     def rewritten(self, module: Any, style: Style) -> nn.Module:
         """Return the rewrite of a tower in a style."""
+
+    def at_size(self, size: int) -> TowerModel:
+        """Return the tower for images of another size.
+
+        Raises:
+            UsageError: it takes no images.
+        """
+        raise UsageError(f"{self.name} takes no images, so it has no 'image_size'.")
+
+    def up_to(self, module: Any, layer: int) -> nn.Module:
+        """Return the tower up to one of its blocks, the first of which is 1; it gives every token.
+
+        Raises:
+            UsageError: there is no such block, or it gives no tokens.
+        """
+        raise UsageError(f"{self.name} gives no tokens of a 'layer'.")
 
     def untrained(self, trained: str) -> UsageError:
         """Return the refusal of trained weights, which come for the tower named ``trained`` alone."""

@@ -103,8 +103,11 @@ class CoreMLTarget(CoreMLBase):
         "int4": Recipe(FUSED, _compressed("int4-weights")),
     }
     recommended = ("fp16", "fp32")
-    preload = ("pe_validate.targets.coreml.runtime",)
-    writers = ("pe_validate.targets.coreml.write", "coremltools")
+    preload = (
+        "torch",
+        "pe_validate.targets.coreml.runtime",
+    )
+    writers = ("torch", "pe_validate.targets.coreml.write", "coremltools")
     tools = ("torch", "coremltools")
     storage = STORAGE
 

@@ -30,7 +30,7 @@ class OnnxTarget(Target):
     title = "ONNX"
     precisions: ClassVar[Mapping[str, Recipe]] = {"fp32": Recipe(FUSED)}
     recommended = ("fp32",)
-    writers = ("pe_validate.targets.onnx.write", "onnxscript")
+    writers = ("torch", "pe_validate.targets.onnx.write", "onnxscript")
     tools = ("torch", "onnx", "onnx-ir", "onnxscript")
     replayed = True
     timed = True

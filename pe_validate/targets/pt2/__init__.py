@@ -27,8 +27,14 @@ class Pt2Target(Target):
     precisions: ClassVar[Mapping[str, Recipe]] = {"fp32": Recipe(FUSED)}
     any_length = True
     keeps_names = False
-    preload = ("pe_validate.targets.pt2.program",)
-    writers = ("pe_validate.targets.pt2.program",)
+    preload = (
+        "torch",
+        "pe_validate.targets.pt2.program",
+    )
+    writers = (
+        "torch",
+        "pe_validate.targets.pt2.program",
+    )
 
     def write(self, module: nn.Module, example: Example, path: Path, metadata: dict[str, str], precision: str) -> None:
         """See :func:`~pe_validate.targets.pt2.program.write_pt2`."""

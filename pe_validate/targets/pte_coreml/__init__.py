@@ -31,8 +31,11 @@ class PteCoreMLTarget(CoreMLBase):
     title = "ExecuTorch with Core ML"
     precisions: ClassVar[Mapping[str, Recipe]] = {"fp16": Recipe(FUSED, ROUNDED), "fp32": Recipe(FUSED)}
     recommended = ("fp16",)
-    preload = ("pe_validate.targets.pte_coreml.runtime",)
-    writers = ("pe_validate.targets.pte_coreml.write", "executorch.exir", "coremltools")
+    preload = (
+        "torch",
+        "pe_validate.targets.pte_coreml.runtime",
+    )
+    writers = ("torch", "pe_validate.targets.pte_coreml.write", "executorch.exir", "coremltools")
     tools = ("torch", "executorch", "coremltools")
     modules = (
         "pe_validate.targets.xnnpack.delegation",

@@ -74,7 +74,7 @@ class XnnpackTarget(Target):
     }
     recommended = ("fp32", "int8")
     preload = READERS
-    writers = ("pe_validate.targets.xnnpack.write", "executorch.exir")
+    writers = ("torch", "pe_validate.targets.xnnpack.write", "executorch.exir")
     tools = ("torch", "executorch", "torchao")
     on_phones = True
     replayed = True

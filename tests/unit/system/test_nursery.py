@@ -208,6 +208,16 @@ def test_other_modules_ask_for_another_nursery(child: Child) -> None:
     assert "fractions" not in child.call(errands.modules, PATIENCE)
 
 
+def test_nurseries_that_begin_with_the_same_module_share_its_import(module: Path) -> None:
+    (module / "counted.py").write_text(f"open({str(module / 'imports')!r}, 'a').write('.')\n")
+    with Child(preload=("counted", "decimal")) as one, Child(preload=("counted", "fractions")) as other:
+        assert is_forked(one)
+        assert is_forked(other)
+        assert "decimal" in one.call(errands.modules, PATIENCE)
+        assert "fractions" in other.call(errands.modules, PATIENCE)
+    assert (module / "imports").read_text() == "."
+
+
 def test_numpy_starts_no_threads_in_a_nursery_and_is_left_as_many_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
     with Child(preload=("numpy",)) as child:

@@ -100,7 +100,7 @@ class VisionModel(TowerModel):
         return deploy(module, style=style)
 
     def up_to(self, module: Any, layer: int) -> nn.Module:
-        """Return the tower up to one of its blocks, the first of which is 1; it gives every token."""
+        """See :meth:`TowerModel.up_to`."""
         if not 1 <= layer <= self.config.layers:
             raise UsageError(f"{self.name} has layers 1 to {self.config.layers}, and no layer {layer}.")
         shorter: nn.Module = module.up_to(layer)

@@ -43,9 +43,9 @@ class Two(nn.Module):
         return torch.cat([left, self.right(image[..., ::2, ::2])], dim=-1)
 
 
-def variation(folder: Path, text: str) -> Model:
+def variation(folder: Path, text: str, base: str = "PE-Nano") -> Model:
     file = folder / "pe-validate.toml"
-    file.write_text(f'[models.mine]\nbase = "PE-Nano"\n{text}\n')
+    file.write_text(f'[models.mine]\nbase = "{base}"\n{text}\n')
     return models_of(file, read_configuration(file))["mine"]
 
 
@@ -93,6 +93,28 @@ def test_another_image_size_and_batch_are_those_of_the_tower_itself(tmp_path: Pa
     assert image.shape == model.inputs[0].shape == (2, 3, 96, 96)
     expected = nn.functional.normalize(load_model("PE-Nano")(image), dim=-1)
     torch.testing.assert_close(module(image), expected)
+
+
+def test_a_batch_of_texts_of_different_lengths_is_rewritten_exactly(tmp_path: Path) -> None:
+    model = variation(tmp_path, "batch = 3\nnormalise = true", base="PE-Nano-text")
+    module = model.load(model.load_weights("seed:7"))
+    tokens = torch.from_numpy(model.feed.samples()[0].values[0])
+    assert tokens.shape == model.inputs[0].shape == (3, 32)
+    assert len({int((row > 0).sum()) for row in tokens}) > 1, "texts of one length"
+    single = load_model("PE-Nano-text")
+    expected = nn.functional.normalize(torch.cat([single(row[None]) for row in tokens]), dim=-1)
+    torch.testing.assert_close(module(tokens), expected)
+    for form in (FUSED, LINEAR):
+        found = with_parts_deployed(module, form, (tokens,))
+        assert found is not None
+        assert not any(isinstance(part, nn.LayerNorm) for part in found.modules())
+        torch.testing.assert_close(found(tokens), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("text", ["image_size = 96", "layer = 2"])
+def test_a_text_tower_has_no_image_size_and_no_tokens_of_a_layer(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError, match=f"PE-Nano-text .* '{text.split()[0]}'"):
+        variation(tmp_path, text, base="PE-Nano-text").load_weights("seed:7")
 
 
 def test_positions_of_a_checkpoint_of_that_image_size_are_taken_as_they_are(tmp_path: Path) -> None:
