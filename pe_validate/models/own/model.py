@@ -86,9 +86,11 @@ class OwnModel(Model):
         return row.row if row else None
 
     def pieces(self, kind: str) -> Pieces | None:
-        """Return the accepted delegation of ``TARGET/PRECISION``."""
+        """Return the accepted delegation of ``TARGET/PRECISION``, or that of the model which it varies."""
         found = self._entry.delegation.get(kind)
-        return found.pieces if found else None
+        if found:
+            return found.pieces
+        return self._varied.pieces(kind) if self._varied else None
 
     def load_weights(self, spec: str) -> Weights:
         """Build the module, with random numbers from ``seed:N`` or weights from ``file:PATH``, and capture it.

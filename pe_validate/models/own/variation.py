@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,9 +22,8 @@ class Variation:
     def __init__(self, name: str, entry: Entry, folder: Path) -> None:
         self._name, self._entry, self._folder = name, entry, folder
         base = self._base()
-        sized = base.at_size(entry.image_size) if entry.image_size else base
-        self.inputs = (replace(sized.input, shape=(entry.batch, *sized.input.shape[1:])),)
-        self.feed = replace(sized.feed, batch=entry.batch)
+        shown = (base.at_size(entry.image_size) if entry.image_size else base).of_batch(entry.batch)
+        self.inputs, self.feed, self.pieces = shown.inputs, shown.feed, shown.pieces
         changed = entry.layer or entry.head or entry.batch > 1
         self.answer = None if changed else base.answer
 

@@ -50,6 +50,10 @@ class TowerModel(Model):
         """
         raise UsageError(f"{self.name} takes no images, so it has no 'image_size'.")
 
+    @abstractmethod
+    def of_batch(self, batch: int) -> TowerModel:
+        """Return the tower that takes so many images or texts at once."""
+
     def up_to(self, module: Any, layer: int) -> nn.Module:
         """Return the tower up to one of its blocks, the first of which is 1; it gives every token.
 

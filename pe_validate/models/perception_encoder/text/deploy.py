@@ -30,10 +30,12 @@ HIDDEN: Final = -1e4
 """What the mask adds to the score of a token that is not seen: float16 holds it, and its exponential is 0 there."""
 
 
-def deploy(tower: TextTower, *, style: Style) -> DeployableText:
-    """Rewrite ``tower`` for one text, ids ``[1, context]``, in the tower's own dtype."""
+def deploy(tower: TextTower, *, style: Style, batch: int = 1) -> nn.Module:
+    """Rewrite ``tower`` for so many texts, ids ``[batch, context]``, in the tower's own dtype."""
     with torch.no_grad():
-        return DeployableText(tower, style).to(tower.positional_embedding.dtype).eval().requires_grad_(False)
+        single = DeployableText(tower, style)
+        found = EachText(single, batch) if batch > 1 else single
+        return found.to(tower.positional_embedding.dtype).eval().requires_grad_(False)
 
 
 class MaskedAttention(nn.Module):
@@ -114,5 +116,23 @@ class DeployableText(nn.Module):
         return features
 
     def place(self, tokens: Tensor) -> Tensor:
-        """Return the position of the text's end, ``[1]``."""
+        """Return the position of each text's end, ``[batch]``."""
         return tokens.argmax(dim=-1)
+
+
+class EachText(nn.Module):
+    """The rewrite for a batch: one look-up and one choice for all texts, and between them one after the other."""
+
+    starts: Tensor
+
+    def __init__(self, single: DeployableText, batch: int) -> None:
+        super().__init__()
+        self.single, self.context = single, single.config.context
+        self.register_buffer("starts", torch.arange(batch) * self.context)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = (self.single.embedding(tokens) + self.single.positions).flatten(0, 1)
+        starts = range(0, tokens.numel(), self.context)
+        # XNNPACK takes slices, and leaves split outside (ExecuTorch 1.4.1).
+        features = torch.cat([self.single.encoder(x[start : start + self.context]) for start in starts])
+        return features.index_select(0, self.single.place(tokens) + self.starts)

@@ -40,18 +40,21 @@ _MODULES: Final = (
 OUTSIDE: Final = ("aten::embedding.out", "aten::argmax.out", "aten::index_select.out")
 """Operators on ids, which a delegate for floats does not take."""
 
+STARTS: Final = "aten::add.out"
+"""What counts the tokens of a batch from the first text on, which are ids, too."""
+
 
 class TextModel(TowerModel):
     """One Perception Encoder text tower."""
 
     modules = (*READERS, *_MODULES)
 
-    def __init__(self, config: TextConfig) -> None:
+    def __init__(self, config: TextConfig, batch: int = 1) -> None:
         self.config = config
         self.name = config.name
-        self.inputs = (TensorSpec(TOKENS, (1, config.context), "int32"),)
-        self.outputs = (TensorSpec(OUTPUT_NAME, (1, config.output_dim), "float32"),)
-        self.feed = TextFeed(config.context)
+        self.inputs = (TensorSpec(TOKENS, (batch, config.context), "int32"),)
+        self.outputs = (TensorSpec(OUTPUT_NAME, (batch, config.output_dim), "float32"),)
+        self.feed = TextFeed(config.context, batch)
         self.answer = ONE_EMBEDDING
         self.macs = config.macs
 
@@ -83,6 +86,10 @@ class TextModel(TowerModel):
         from pe_validate.models.perception_encoder.text.synthetic import seeded
 
         return seeded(self.config, seed)
+
+    def of_batch(self, batch: int) -> TextModel:
+        """Return the tower that takes so many texts at once."""
+        return TextModel(self.config, batch)
 
     def empty(self) -> TextTower:
         """Return the tower without values."""
@@ -116,8 +123,9 @@ class TextModel(TowerModel):
 
     def pieces(self, kind: str) -> Pieces:
         """Return the pieces that programs fall into: what handles ids, and one delegate call."""
+        outside = OUTSIDE if self.feed.batch == 1 else (*OUTSIDE, STARTS)
         return Pieces(
-            1, OUTSIDE, "A look-up of embeddings and the choice of the last token work on ids, not on floats."
+            1, outside, "A look-up of embeddings and the choice of the last token work on ids, not on floats."
         )
 
 

@@ -90,13 +90,12 @@ class TextTower(nn.Module):
     def deployed(self, form: str, tokens: Tensor) -> nn.Module:
         """Return the rewrite in ``form`` for as many texts as ``tokens`` has, with exact GELU."""
         from pe_validate.models.perception_encoder.text.deploy import deploy
-        from pe_validate.models.perception_encoder.vision.deploy import STYLES, OneByOne, with_erf
+        from pe_validate.models.perception_encoder.vision.deploy import STYLES, with_erf
 
         style = next((style for style in STYLES if style == form), None)
         if style is None or tokens.shape[-1] != self.config.context:
             return self
-        single = with_erf(deploy(self, style=style))
-        return OneByOne(single, len(tokens)) if len(tokens) > 1 else single
+        return with_erf(deploy(self, style=style, batch=len(tokens)))
 
 
 def empty_text_tower(config: TextConfig) -> TextTower:

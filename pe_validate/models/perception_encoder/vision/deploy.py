@@ -309,15 +309,15 @@ class Deployable(nn.Module):
         return features if self.config.pool_heads else features.view(self.shape)
 
 
-class OneByOne(nn.Module):
-    """The rewrite for a batch: one image or text after the other, since the rewrite has no axis for them."""
+class EachImage(nn.Module):
+    """The rewrite for a batch: one image after the other, since the rewrite has no axis for them."""
 
     def __init__(self, single: nn.Module, batch: int) -> None:
         super().__init__()
         self.single, self.batch = single, batch
 
-    def forward(self, items: Tensor) -> Tensor:
-        return torch.cat([self.single(items[i : i + 1]) for i in range(self.batch)])
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.cat([self.single(images[i : i + 1]) for i in range(self.batch)])
 
 
 def _head(tower: VisionTower, style: Style, centred: bool) -> dict[str, nn.Module]:

@@ -36,12 +36,12 @@ class VisionModel(TowerModel):
 
     modules = (*READERS, *_MODULES)
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, batch: int = 1) -> None:
         self.config = config
         self.name = config.name
-        self.inputs = (TensorSpec(INPUT_NAME, config.input_shape, "float32"),)
-        self.outputs = (TensorSpec(OUTPUT_NAME, config.output_shape, "float32"),)
-        self.feed = ImageFeed(config.image_size)
+        self.inputs = (TensorSpec(INPUT_NAME, (batch, *config.input_shape[1:]), "float32"),)
+        self.outputs = (TensorSpec(OUTPUT_NAME, (batch, *config.output_shape[1:]), "float32"),)
+        self.feed = ImageFeed(config.image_size, batch=batch)
         self.answer = ONE_EMBEDDING if config.pool_heads else tokens(int(config.class_token))
         self.macs = config.macs
         self.imagenet = IMAGENET.get(config.name)
@@ -68,6 +68,10 @@ class VisionModel(TowerModel):
     def at_size(self, size: int) -> VisionModel:
         """Return the tower for images of another size, with as many positions in its checkpoints."""
         return VisionModel(replace(self.config, image_size=size))
+
+    def of_batch(self, batch: int) -> VisionModel:
+        """Return the tower that takes so many images at once."""
+        return VisionModel(self.config, batch)
 
     def _seeded(self, seed: int, family: str) -> dict[str, Tensor]:
         from pe_validate.models.perception_encoder.vision.outliers import add_outliers

@@ -171,13 +171,13 @@ class VisionTower(nn.Module):
 
     def deployed(self, form: str, image: Tensor) -> nn.Module:
         """Return the rewrite in ``form`` for as many square images of the size of ``image``, with exact GELU."""
-        from pe_validate.models.perception_encoder.vision.deploy import STYLES, OneByOne, deploy, with_erf
+        from pe_validate.models.perception_encoder.vision.deploy import STYLES, EachImage, deploy, with_erf
 
         style = next((style for style in STYLES if style == form), None)
         if style is None or image.shape[-1] != image.shape[-2]:
             return self
         single = with_erf(deploy(self, style=style, image_size=image.shape[-1]))
-        return OneByOne(single, len(image)) if len(image) > 1 else single
+        return EachImage(single, len(image)) if len(image) > 1 else single
 
     def up_to(self, layer: int) -> VisionTower:
         """Return a tower that ends after ``layer`` blocks and gives every token as it is there."""

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from pe_validate.case import select
 from pe_validate.data.recipe import FUSED, HALF, LINEAR
 from pe_validate.models.base import DEFAULT_WEIGHTS, Model
 from pe_validate.models.own.config import VARIABLE, read_configuration
@@ -109,6 +110,16 @@ def test_a_batch_of_texts_of_different_lengths_is_rewritten_exactly(tmp_path: Pa
         assert found is not None
         assert not any(isinstance(part, nn.LayerNorm) for part in found.modules())
         torch.testing.assert_close(found(tokens), expected, atol=1e-5, rtol=0)
+
+
+def test_a_batch_of_texts_is_one_delegate_call_under_xnnpack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    variation(tmp_path, 'batch = 2\ntargets = ["pte/fp32"]', base="PE-Nano-text")
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "pe-validate.toml"))
+    result = validate(select(["mine/pte/fp32"])[0])
+    assert result.status == "pass", [verdict.sentence for verdict in result.verdicts if verdict.status != "pass"]
+    assert result.artifact
+    assert result.artifact.delegation
+    assert result.artifact.delegation.delegate_calls == 1
 
 
 @pytest.mark.parametrize("text", ["image_size = 96", "layer = 2"])
