@@ -21,7 +21,7 @@ from pe_validate.models.perception_encoder.text.published import imagenet_labels
 from pe_validate.models.perception_encoder.text.tokenizer import tokenized
 
 TEST = "TokenTests.testIdsAreThoseOfMetaAndOfPython"
-CONTEXT = 32
+CONTEXT = 400
 RANDOM = 4000
 SYLLABLES = (
     "&amp;",
@@ -46,8 +46,10 @@ SYLLABLES = (
 
 
 @pytest.fixture(scope="module")
-def built(swift: Swift) -> Swift:
-    swift.run("swift", "build", "--build-tests", *_options(swift), PE_VALIDATE_ONNXRUNTIME="1")
+def built(swift: Swift, bundled: Callable[..., Path]) -> Swift:
+    """The package, built as ``test_swift_package`` builds it, so that nothing is built twice."""
+    log = swift.run(*_command(swift, "-Xswiftc", "-warnings-as-errors"), **_environment(bundled("PE-Nano/onnx")))
+    assert outcomes(log) == {TEST: "passed"}, messages(log)
     return swift
 
 
@@ -161,14 +163,18 @@ def _rewrite(resources: Path, tokenizer: bytes) -> None:
     (resources / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
 
 
-def _options(swift: Swift) -> tuple[str, ...]:
-    """As the tests of a release have them, so that nothing is built twice."""
-    build = ("--configuration", "release", "--scratch-path", str(swift.builds / "release"))
-    return (*build, "-Xswiftc", "-warnings-as-errors")
-
-
 def _tokens(swift: Swift, folder: Path, **environment: str) -> str:
-    """The log of the test of tokens alone."""
-    command = ["swift", "test", "--skip-build", *_options(swift), "--disable-swift-testing", "--filter", "TokenTests"]
-    environment |= {"CI": "1", "PE_VALIDATE_ONNXRUNTIME": "1", "PE_VALIDATE_RESOURCES": str(folder)}
-    return swift.toolchain.run(command, PACKAGE, environment, (PACKAGE.parent, swift.builds)).stdout
+    """The log of the test of tokens alone, with what was built before."""
+    variables = _environment(folder) | environment
+    return swift.toolchain.run(
+        _command(swift, "--skip-build"), PACKAGE, variables, (PACKAGE.parent, swift.builds)
+    ).stdout
+
+
+def _command(swift: Swift, *options: str) -> tuple[str, ...]:
+    where = ("--configuration", "release", "--scratch-path", str(swift.builds / "release"))
+    return ("swift", "test", *where, *options, "--disable-swift-testing", "--filter", "TokenTests")
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    return {"CI": "1", "PE_VALIDATE_ONNXRUNTIME": "1", "PE_VALIDATE_RESOURCES": str(folder)}
