@@ -11,6 +11,7 @@ import importlib
 import re
 import unicodedata
 from collections.abc import Iterable
+from html.entities import html5
 from importlib.metadata import version
 from itertools import chain, product
 from typing import Any, Final
@@ -59,8 +60,8 @@ def entities() -> dict[str, object]:
         return html.unescape("".join(f"&#{ord(each)};" for each in text))
 
     return {
-        "named": html.entities.html5,
-        "capitals": {name: text for name, text in names.items() if name not in html.entities.html5},
+        "named": html5,
+        "capitals": {name: text for name, text in names.items() if name not in html5},
         "references": changed(referred),
     }
 

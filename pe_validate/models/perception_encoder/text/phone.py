@@ -38,7 +38,7 @@ def tokenizer_files() -> dict[str, bytes]:
         SetupError: the vocabulary cannot be had, or a library gives the reference lines other ids than Meta's.
     """
     check_tokenizer()
-    return {TOKENIZER: tokenizer_file(), LICENCE: _licences()}
+    return {LICENCE: _licences(), TOKENIZER: tokenizer_file()}
 
 
 def tokenizer_file() -> bytes:
