@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ from pe_validate.models.perception_encoder.text.phone import TOKENIZER
 from pe_validate.models.perception_encoder.text.published import imagenet_labels, templates
 from pe_validate.models.perception_encoder.text.tokenizer import tokenized
 
-TEST = "TokenTests.testIdsAreThoseOfMetaAndOfPython"
+TEST = "TokenizerTests.testIdsAreThoseOfMetaAndOfPython"
 CONTEXT = 400
 RANDOM = 4000
 SYLLABLES = (
@@ -54,8 +55,8 @@ def built(swift: Swift, bundled: Callable[..., Path]) -> Swift:
 
 
 @pytest.fixture
-def resources(built: Swift, bundled: Callable[..., Path]) -> Path:
-    return bundled("PE-Nano/onnx")
+def resources(bundled: Callable[..., Path], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(bundled("PE-Nano/onnx"), tmp_path / "Resources"))
 
 
 def labels() -> list[str]:
@@ -166,14 +167,13 @@ def _rewrite(resources: Path, tokenizer: bytes) -> None:
 def _tokens(swift: Swift, folder: Path, **environment: str) -> str:
     """The log of the test of tokens alone, with what was built before."""
     variables = _environment(folder) | environment
-    return swift.toolchain.run(
-        _command(swift, "--skip-build"), PACKAGE, variables, (PACKAGE.parent, swift.builds)
-    ).stdout
+    folders = (PACKAGE.parent, swift.builds, folder)
+    return swift.toolchain.run(_command(swift, "--skip-build"), PACKAGE, variables, folders).stdout
 
 
 def _command(swift: Swift, *options: str) -> tuple[str, ...]:
     where = ("--configuration", "release", "--scratch-path", str(swift.builds / "release"))
-    return ("swift", "test", *where, *options, "--disable-swift-testing", "--filter", "TokenTests")
+    return ("swift", "test", *where, *options, "--disable-swift-testing", "--filter", "TokenizerTests")
 
 
 def _environment(folder: Path) -> dict[str, str]:

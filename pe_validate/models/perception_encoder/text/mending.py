@@ -9,7 +9,6 @@ from __future__ import annotations
 import html
 import importlib
 import re
-import unicodedata
 from collections.abc import Iterable
 from html.entities import html5
 from importlib.metadata import version
@@ -146,8 +145,3 @@ def _members(items: Iterable[tuple[object, Any]]) -> Ranges:
             case "NEGATE":
                 negated = True
     return complement(ranges(codes)) if negated else ranges(codes)
-
-
-def unicode_version() -> str:
-    """Return the version of Unicode that this Python knows."""
-    return unicodedata.unidata_version

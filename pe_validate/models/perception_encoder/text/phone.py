@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from importlib.metadata import distribution, version
 from typing import Final
 
 from pe_validate.models.perception_encoder.text.characters import cases, matched, matched_by_tokenizers, normal_form
 from pe_validate.models.perception_encoder.text.config import END_OF_TEXT, START_OF_TEXT
-from pe_validate.models.perception_encoder.text.mending import (
-    entities,
-    mended_characters,
-    mojibake,
-    unicode_version,
-)
+from pe_validate.models.perception_encoder.text.mending import entities, mended_characters, mojibake
 from pe_validate.models.perception_encoder.text.published import WHEEL, licence, merges
 from pe_validate.models.perception_encoder.text.tokenizer import (
     END_OF_WORD,
@@ -52,7 +48,8 @@ def tokenizer_file() -> bytes:
     *fixed, many_letters, one_number, _ = WORDS.split("|")
     made = {
         "format": FORMAT,
-        "made_with": {name: version(name) for name in ("ftfy", "tokenizers")} | {"unicode": unicode_version()},
+        "made_with": {name: version(name) for name in ("ftfy", "tokenizers")}
+        | {"unicode": unicodedata.unidata_version},
         "start": START_OF_TEXT,
         "end": END_OF_TEXT,
         "bytes": [ids[letters[byte]] for byte in range(256)],

@@ -3,7 +3,7 @@ import PEValidateCore
 import XCTest
 
 /// The bundled tokenizer gives the ids that Meta's own and Python's give.
-final class TokenTests: XCTestCase {
+final class TokenizerTests: XCTestCase {
     private struct Examples: Decodable {
         struct Vector: Decodable {
             let text: String

@@ -3,7 +3,7 @@ import PEValidateCore
 import XCTest
 
 /// The tokenizer with a vocabulary of two merges, and tables that hold what these tests need.
-final class TokenizerTests: XCTestCase {
+final class TokenizerTableTests: XCTestCase {
     private var folder = URL(fileURLWithPath: "/")
     private var file: URL { folder.appendingPathComponent("tokenizer.json") }
 
