@@ -2,6 +2,7 @@
 
 ``comparison_vectors.json``: pairs of tensors and what ``pe_validate.data.comparison`` says of them.
 ``preprocessing/``: RGBA bytes and what ``pe_validate.inputs.images`` makes of them for a model.
+``tokenizer_vectors.json``: texts, those of ``tokenizer_texts.json`` among them, and their ids.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.numpy import save
+from tokenizer_vectors import tokenizer_vectors
 
 from pe_validate.data.compare import compare
 from pe_validate.inputs.images import normalize, open_photograph, photographs, squash
@@ -202,9 +204,10 @@ def write_preprocessing(folder: Path) -> None:
 
 
 def main(folder: Path) -> None:
-    """Write both below ``folder``."""
+    """Write all below ``folder``."""
     replace_file(folder / "comparison_vectors.json", comparison_vectors())
     write_preprocessing(folder / "preprocessing")
+    replace_file(folder / "tokenizer_vectors.json", tokenizer_vectors())
 
 
 if __name__ == "__main__":

@@ -51,6 +51,9 @@ def bundle(
         list[str] | None,
         typer.Option(metavar="MODEL=FILE", help="Class embeddings (.safetensors) with which the app names images."),
     ] = None,
+    tokenizer: Annotated[
+        bool, typer.Option("--tokenizer", help="Add CLIP's tokenizer, so that the app can take texts that are typed.")
+    ] = False,
     calibration: Calibration = None,
     cache_dir: CacheDir = None,
     jobs: Jobs = 2,
@@ -62,6 +65,7 @@ def bundle(
 
     from pe_validate.goldens.bundle import Bundle
     from pe_validate.goldens.bundle import bundle as put_together
+    from pe_validate.models.perception_encoder.text.phone import TOKENIZER
     from pe_validate.report.progress import show
     from pe_validate.walk.files import chosen
 
@@ -74,6 +78,7 @@ def bundle(
             goldens,
             weights,
             classes=_tables(classes or []),
+            tokenizer=tokenizer,
             calibration=calibration,
             cache_dir=cache_dir,
             progress=progress,
@@ -86,6 +91,8 @@ def bundle(
         return
     for artifact in made.artifacts:
         print(f"{out / artifact.file}  {artifact.bytes / 1e6:.1f} MB  sha256 {artifact.sha256}")
+    if made.tokenizer:
+        print(f"{out / TOKENIZER}  sha256 {made.tokenizer}")
     print(f"{out}  {total / 1e6:.1f} MB with goldens and manifest")
 
 

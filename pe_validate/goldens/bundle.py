@@ -25,6 +25,7 @@ from pe_validate.goldens import golden
 from pe_validate.goldens.seals import COSTS
 from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.models.classes import check_classes
+from pe_validate.models.perception_encoder.text.phone import LICENCE, TOKENIZER, tokenizer_files
 from pe_validate.models.registry import load_weights
 from pe_validate.system.errors import ExportError, GoldenError, UsageError
 from pe_validate.system.files import exchange, replace_file
@@ -55,11 +56,15 @@ class BundledArtifact:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """The contents of a bundle; ``classes`` is the sha256 of each model's table of class embeddings."""
+    """The contents of a bundle.
+
+    ``classes`` is the sha256 of each model's table of class embeddings, ``tokenizer`` that of CLIP's tokenizer.
+    """
 
     artifacts: tuple[BundledArtifact, ...]
     classes: dict[str, str]
     tool_versions: dict[str, str]
+    tokenizer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,7 @@ def bundle(
     weights: str = DEFAULT_WEIGHTS,
     *,
     classes: Mapping[str, Path] | None = None,
+    tokenizer: bool = False,
     calibration: Path | None = None,
     cache_dir: Path | None = None,
     progress: Progress = quiet,
@@ -89,33 +95,37 @@ def bundle(
 ) -> Bundle:
     """Export ``cases`` and write them to ``out`` with their goldens; an older bundle stays until this is complete.
 
-    ``classes`` maps models to files of class embeddings. ``files`` are artifacts that someone else made.
+    ``classes`` maps models to files of class embeddings; with ``tokenizer`` CLIP's comes too. ``files`` are artifacts
+    that someone else made.
 
     Raises:
         UsageError: ``out`` is not a bundle or holds foreign files, or a table is for a model that is not bundled.
         GoldenError: a golden is missing or altered, or was made with other limits, fixtures or weights.
         LoadError, ExportError: weights or a table cannot be loaded, an export failed, or ``out`` cannot be written.
+        SetupError: the tokenizer's vocabulary cannot be had, or a library cleans text in another way.
     """
     _check_replaceable(out)
     models = tuple(dict.fromkeys(case.model for case in cases))
     tables = {model: check_classes(path, model) for model, path in (classes or {}).items()}
     if tables.keys() - set(models):
         raise UsageError(f"Class embeddings are of {min(tables.keys() - set(models))}, which is not bundled.")
+    texts = tokenizer_files() if tokenizer else {}
     entries = {model: _golden(goldens, model, weights) for model in models}
     stored = replace(golden.read_manifest(goldens), goldens=entries)
     artifacts = export_all(
         cases, weights, calibration=calibration, cache_dir=cache_dir, progress=progress, jobs=jobs, files=files
     ).values()
-    listed = {model: hashlib.sha256(table).hexdigest() for model, table in tables.items()}
-    made = Bundle(tuple(map(_bundled, artifacts)), listed, _tools(artifacts))
+    sha256 = {name: hashlib.sha256(content).hexdigest() for name, content in (*tables.items(), *texts.items())}
+    listed = {model: sha256[model] for model in tables}
+    made = Bundle(tuple(map(_bundled, artifacts)), listed, _tools(artifacts), sha256.get(TOKENIZER))
     with writable(out.parent), tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
         staged = Path(scratch) / out.name
         for artifact in artifacts:
             place(artifact, staged)
         for entry in entries.values():
             replace_file(staged / entry.file, (goldens / entry.file).read_bytes())
-        for model, table in tables.items():
-            replace_file(staged / model / CLASSES, table)
+        for name, content in ({f"{model}/{CLASSES}": table for model, table in tables.items()} | texts).items():
+            replace_file(staged / name, content)
         replace_file(staged / golden.MANIFEST, _manifest(stored, made))
         for model in models:
             golden.read(staged, model)  # the goldens may have changed during the export
@@ -159,6 +169,7 @@ def _listed(out: Path) -> Iterator[str]:
     yield from (entry.file for entry in entries)
     yield from (artifact.file for artifact in made.artifacts)
     yield from (f"{model}/{CLASSES}" for model in made.classes)
+    yield from (TOKENIZER, LICENCE) if made.tokenizer else ()
 
 
 def _golden(goldens: Path, model: str, weights: str) -> golden.Entry:

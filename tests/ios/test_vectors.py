@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import unicodedata
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,13 @@ from safetensors.numpy import load_file
 
 from pe_validate.data.compare import compare
 from pe_validate.data.comparison import Comparison
+from pe_validate.models.perception_encoder.text.feed import reference_lines
+from pe_validate.models.perception_encoder.text.tokenizer import tokenized
 
 VECTORS = ROOT / "ios_xctest" / "Vectors"
 COMPARISONS = json.loads((VECTORS / "comparison_vectors.json").read_text())
 PICTURES = json.loads((VECTORS / "preprocessing" / "manifest.json").read_text())
+TOKENS = json.loads((VECTORS / "tokenizer_vectors.json").read_text())
 RELATIVE = ("max_abs", "max_rel")
 
 every_vector = pytest.mark.parametrize("vector", COMPARISONS["vectors"], ids=lambda vector: vector["name"])
@@ -121,3 +125,32 @@ def test_the_pictures_scale_up_down_and_out_of_shape_and_stay_small() -> None:
     folder = VECTORS / "preprocessing"
     assert {path.name for path in folder.iterdir()} == {"manifest.json", *(c["file"] for c in PICTURES["cases"])}
     assert sum(path.stat().st_size for path in folder.iterdir()) < 1_000_000
+
+
+def test_the_ids_of_the_reference_lines_are_metas() -> None:
+    padded = {each["text"]: each["ids"] + [0] * (each["context"] - len(each["ids"])) for each in TOKENS["reference"]}
+    assert padded == reference_lines()
+
+
+@pytest.mark.parametrize("kind", ["reference", "python"])
+def test_python_gives_the_texts_their_ids(kind: str) -> None:
+    for vector in TOKENS[kind]:
+        (ids,) = tokenized([vector["text"]], vector["context"])
+        assert ids.tolist() == vector["ids"] + [0] * (vector["context"] - len(vector["ids"])), vector
+
+
+def test_the_texts_are_those_of_their_script(made: Path) -> None:
+    assert (made / "tokenizer_vectors.json").read_text() == (VECTORS / "tokenizer_vectors.json").read_text()
+
+
+def test_the_texts_reach_every_corner() -> None:
+    texts = [vector["text"] for vector in TOKENS["python"]]
+    signs = set("".join(texts))
+    assert len(texts) > 300
+    assert {unicodedata.category(sign) for sign in signs} >= {
+        *("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po"),
+        *("Sm", "Sc", "Sk", "So", "Zs", "Zl", "Zp", "Cc", "Cf"),
+    }
+    assert set("ſİßΣﬁ\uff21\uff76\uff9e\u2018\u2019\u201c\u201d\u200d\x1b\ufeff\ufffd\u0301\u1161") <= signs
+    assert any(len(vector["ids"]) == vector["context"] == 32 for vector in TOKENS["python"])
+    assert {1, 2, 77, 512} <= {vector["context"] for vector in TOKENS["python"]}

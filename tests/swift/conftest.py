@@ -49,11 +49,11 @@ def swift(made_toolchain: Toolchain) -> Swift:
 
 @pytest.fixture(scope="session")
 def bundled(swift: Swift) -> Callable[..., Path]:
-    """Cases as a phone would be given them."""
+    """Cases as a phone would be given them, with the tokenizer."""
 
     def make(*cases: str) -> Path:
         out = swift.builds / "Resources"
-        bundle.bundle(select(cases), out, GOLDENS)
+        bundle.bundle(select(cases), out, GOLDENS, tokenizer=True)
         return out
 
     return make

@@ -20,6 +20,7 @@ from pe_validate.goldens import bundle as bundling
 from pe_validate.goldens import golden
 from pe_validate.goldens.bundle import CLASSES, bundle
 from pe_validate.inputs.cache import default_cache_dir
+from pe_validate.models.perception_encoder.text.phone import LICENCE, TOKENIZER
 from pe_validate.models.registry import model_named
 from pe_validate.system.errors import ExportError, GoldenError, LoadError, PEValidateError, UsageError
 from pe_validate.system.files import digest, size
@@ -280,6 +281,18 @@ def test_class_embeddings_are_bundled_beside_their_models_goldens(out: Path, tmp
     assert (out / MODEL / CLASSES).read_bytes() == path.read_bytes()
 
 
+def test_the_tokenizer_is_bundled_with_its_licences_and_replaced_like_the_rest(out: Path) -> None:
+    assert "tokenizer" not in manifest_of(out)["bundle"]
+    for _ in range(2):
+        made = bundle(CASES[:1], out, GOLDENS, tokenizer=True, cache_dir=default_cache_dir())
+    assert made.tokenizer == manifest_of(out)["bundle"]["tokenizer"] == digest(out / TOKENIZER)
+    licences = (out / LICENCE).read_text(encoding="utf-8")
+    assert "Gabriel Ilharco" in licences
+    assert "Robyn Speer" in licences
+    bundle(CASES[:1], out, GOLDENS, cache_dir=default_cache_dir())
+    assert not {TOKENIZER, LICENCE} & {path.name for path in out.iterdir()}
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -328,6 +341,15 @@ def test_the_command_prints_files_with_their_sizes(ios_bundle: Callable[..., Don
     assert first.split()[2:4] == ["MB", "sha256"]
     assert first.endswith(digest(tmp_path / "out" / file_name(CASES[0])))
     assert last.startswith("out  ")
+
+
+def test_the_command_names_the_tokenizer(ios_bundle: Callable[..., Done], tmp_path: Path) -> None:
+    arguments = (CASES[0], "--goldens", GOLDENS, "--out", "out", "--tokenizer")
+    done = ios_bundle(*arguments)
+    assert done.returncode == 0, done.stderr
+    sha256 = digest(tmp_path / "out" / TOKENIZER)
+    assert done.stdout.splitlines()[1] == f"out/{TOKENIZER}  sha256 {sha256}"
+    assert json.loads(ios_bundle(*arguments, "--json").stdout)["tokenizer"] == sha256
 
 
 def test_the_command_prints_what_the_manifest_says_as_json(ios_bundle: Callable[..., Done], tmp_path: Path) -> None:

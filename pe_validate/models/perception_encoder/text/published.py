@@ -26,9 +26,11 @@ WHEEL_SHA256: Final = "c549ad5ed6bfc119cc11105033c0a2b9d7a2a4afeb40a58a09aab3da1
 
 VOCABULARY: Final = "open_clip/bpe_simple_vocab_16e6.txt.gz"
 PROMPTS: Final = "open_clip/zero_shot_metadata.py"
+LICENCE: Final = "open_clip_torch-3.3.0.dist-info/licenses/LICENSE"
 MEMBERS: Final = {
     VOCABULARY: "924691ac288e54409236115652ad4aa250f48203de50a9e4722a6ecd48d6804a",
     PROMPTS: "3bd8adb168bdf80fd681a71258e67f2c4d0f8ed73eae9b504ed5063e1726bbe9",
+    LICENCE: "4a5b4f13ea4792a8211a69f32d2b460b6d520e57cd23c6301e707c76a6e97a55",
 }
 """Files of the wheel (MIT licence), and their sha256."""
 
@@ -72,6 +74,15 @@ def imagenet_labels() -> tuple[str, ...]:
         SetupError: they cannot be had.
     """
     return tuple(map(str, ast.literal_eval(_assigned(LABELS))))
+
+
+def licence() -> str:
+    """Return the licence under which the vocabulary is passed on.
+
+    Raises:
+        SetupError: it cannot be had.
+    """
+    return _member(LICENCE).decode()
 
 
 def _assigned(name: str) -> ast.expr:
