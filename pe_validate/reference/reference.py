@@ -97,13 +97,17 @@ class Reference:
 
     def rewritten(self, case: Case, *, exact: bool = True) -> Outputs:
         """Return the outputs of :meth:`rewrite` for the inputs."""
-        made_of = recipe(case)
-        if not made_of.scheme.rounds:  # what is lowered is the rewrite
-            answers = self.lowered(case)
-        else:
-            question = self._question(f"{made_of.form}, exact {exact}", self.inputs, case)
-            answers = self._answer(question, lambda: self.rewrite(case, exact=exact))
-        return replace(answers, producer=f"{answers.producer}, {made_of.form} rewrite")
+        answers = self._of_form(case, exact=exact)
+        return replace(answers, producer=f"{answers.producer}, {recipe(case).form} rewrite")
+
+    def _of_form(self, case: Case, *, exact: bool) -> Outputs:
+        """Return the outputs of :meth:`rewrite`, which are computed once for all targets that take the form."""
+        form, rounds = recipe(case).form, recipe(case).scheme.rounds
+        approximates = self.model.approximates(form)
+        question = self._question(f"exact {exact or not approximates}", self.inputs, form=form)
+        if rounds or approximates:
+            return self._answer(question, lambda: self.rewrite(case, exact=exact))
+        return self._answer(question, lambda: self.graph(case))  # which is the rewrite, and is there already
 
     def graph(self, case: Case) -> EagerRuntime:
         """Return the lowered graph of ``case``, which its exporter is given."""
@@ -118,6 +122,8 @@ class Reference:
 
     def lowered(self, case: Case) -> Outputs:
         """Return the outputs of :meth:`graph` for the inputs."""
+        if not recipe(case).scheme.rounds:  # it is the rewrite
+            return self._of_form(case, exact=False)
         question = self._question("lowered", self.inputs, case)
         return self._answer(question, lambda: self.graph(case))
 
@@ -152,9 +158,9 @@ class Reference:
                 self._answers[question] = found
             return self._answers[question]
 
-    def _question(self, asked: str, inputs: tuple[Sample, ...], case: Case | None = None) -> Question:
-        """Return the key of stored outputs; ``case`` is None for the model itself."""
-        made_of, code = "", self.model.modules
+    def _question(self, asked: str, inputs: tuple[Sample, ...], case: Case | None = None, form: str = "") -> Question:
+        """Return the key of stored outputs: of a case's graph, of a form of the model, or of the model itself."""
+        made_of, code = form, (*self.model.modules, *(SHARED_MODULES if form else ()))
         tools: tuple[str, ...] = ("torch",)
         if case:
             target, made_of = target_of(case), f"{recipe(case).form}, {recipe(case).scheme.name}"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Thread
+from threading import Condition, Thread
+from typing import TypeVar
 
 from pe_validate.system.process import end_children
+
+Item = TypeVar("Item", bound=Hashable)
+Done = TypeVar("Done")
 
 
 def sleep_while_waiting() -> None:
@@ -38,3 +42,35 @@ def side_by_side(jobs: int) -> Iterator[ThreadPoolExecutor]:
         raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def in_turns(
+    pool: ThreadPoolExecutor,
+    items: Sequence[Item],
+    after: Mapping[Item, Collection[Item]],
+    work: Callable[[Item], Done],
+) -> dict[Item, Done]:
+    """Return what ``work`` makes of each item; whenever a thread is free, it takes the first item that may begin.
+
+    An item may begin when those that it comes ``after`` have ended, which have to be among the items.
+    """
+    waiting, ended, changed = list(items), set[Item](), Condition()
+
+    def ready() -> Item | None:
+        return next((item for item in waiting if ended.issuperset(after[item])), None)
+
+    def one() -> tuple[Item, Done]:
+        with changed:
+            changed.wait_for(lambda: ready() is not None)
+            item = ready()
+            assert item is not None
+            waiting.remove(item)
+        try:
+            return item, work(item)
+        finally:
+            with changed:
+                ended.add(item)
+                changed.notify_all()
+
+    turns = [pool.submit(one) for _ in items]
+    return dict(turn.result() for turn in turns)

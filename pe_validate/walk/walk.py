@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,7 +35,7 @@ from pe_validate.reference.reference import Reference, reference
 from pe_validate.reference.store import AnswerStore
 from pe_validate.system.errors import ExplainError, PEValidateError
 from pe_validate.system.nursery import prepare
-from pe_validate.system.threads import side_by_side
+from pe_validate.system.threads import in_turns, side_by_side
 from pe_validate.targets.export import export
 from pe_validate.targets.registry import target_of
 from pe_validate.walk.again import command
@@ -171,11 +171,7 @@ def validate_all(
         chosen = [case for case in cases if case.model == model]
         with side_by_side(jobs) as pool:
             exports = {case: pool.submit(walker.exported, case) for case in chosen}  # all before the first run
-            ends: dict[Case, Future[Result]] = {}
-            for case in partners_first(chosen):
-                partners = [end for other, end in ends.items() if other.target in target_of(case).partners]
-                ends[case] = pool.submit(walker.finished, case, exports[case], partners)
-            results |= {case: end.result() for case, end in ends.items()}
+            results |= _finish(walker, exports, pool)
     return tuple(results[case] for case in cases)
 
 
@@ -214,15 +210,12 @@ def export_all(
         return dict(zip(cases, pool.map(one, cases), strict=True))
 
 
-def partners_first(cases: Sequence[Case]) -> list[Case]:
-    """Return the cases in an order in which the partners of a case, whose outputs it is compared with, stand before it.
-
-    Those cases, which wait for others, come before what waits for nobody, which fills the cores at the end.
-    """
-    held = [case for case in cases if target_of(case).partners]
-    names = {name for case in held for name in target_of(case).partners}
-    partners = [case for case in cases if case.target in names]
-    return [*partners, *held, *(case for case in cases if case not in (*partners, *held))]
+def _finish(walker: Walker, exports: Mapping[Case, Future[Artifact]], pool: ThreadPoolExecutor) -> dict[Case, Result]:
+    """Run and judge: partners first, then what is compared with them, then what waits for nobody."""
+    held = {case: [other for other in exports if other.target in target_of(case).partners] for case in exports}
+    partners = {other for found in held.values() for other in found}
+    order = sorted(exports, key=lambda case: (case not in partners, not held[case]))
+    return in_turns(pool, order, held, lambda case: walker.finished(case, exports[case]))
 
 
 @dataclass
@@ -270,10 +263,9 @@ class Walker:
                 self._answers[case] = evidence.answers("model")
         return replace(result, seconds=self._seconds[case])
 
-    def finished(self, case: Case, exported: Future[Artifact], partners: Sequence[Future[Result]]) -> Result:
-        """Wait for the export and the partners, then run and judge; keep the error of a stage in the result."""
+    def finished(self, case: Case, exported: Future[Artifact]) -> Result:
+        """Wait for the export, then run and judge it; keep the error of a stage in the result."""
         artifact = None
-        wait(partners)
         try:
             artifact = exported.result()
             return self.judged(case, artifact)
