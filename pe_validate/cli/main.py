@@ -36,7 +36,7 @@ from pe_validate.cli.options import (
 from pe_validate.cli.printing import Unread, finish, plain, print_json, print_report, print_table
 from pe_validate.data.case import itself
 from pe_validate.models.base import DEFAULT_WEIGHTS
-from pe_validate.models.registry import BUILT_IN, model_named
+from pe_validate.models.registry import WITH_GOLDENS, model_named
 from pe_validate.system.errors import PEValidateError, UsageError, refused
 from pe_validate.system.legible import printable
 from pe_validate.system.threads import sleep_while_waiting
@@ -282,7 +282,8 @@ def golden(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[MODEL|FILE]…", help="Models, all by default; or files of --model to replay goldens with."
+            metavar="[MODEL|FILE]…",
+            help="Models, by default all with a golden; or files of --model to replay goldens with.",
         ),
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Compare today's model with the goldens (default).")] = False,
@@ -307,7 +308,7 @@ def golden(
     files = claims([word for word in models or () if is_file(word)], model)
     if files and update:
         raise UsageError("Goldens are made of models, never of files: leave out --update.")
-    names = [model_named(word).name for word in models or BUILT_IN if not is_file(word)]
+    names = [model_named(word).name for word in models or WITH_GOLDENS if not is_file(word)]
     verdicts: list[Verdict] = []
     with show(plain=quiet) as progress:
         if update:

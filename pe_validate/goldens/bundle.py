@@ -212,6 +212,6 @@ def _manifest(goldens: golden.Manifest, made: Bundle) -> bytes:
     models = goldens.goldens
     sealed = {name: sha256 for name, sha256 in goldens.sealed.items() if name != COSTS}  # no phone is emulated
     held = replace(goldens, sealed=sealed, budgets={model: goldens.budgets[model] for model in models})
-    plain = TypeAdapter(golden.Manifest).dump_python(held, mode="json")
+    plain = TypeAdapter(golden.Manifest).dump_python(held, mode="json", exclude_none=True)
     plain |= _SECTION.dump_python(_Section(made), mode="json", exclude_defaults=True)
     return json.dumps(plain, indent=1).encode() + b"\n"

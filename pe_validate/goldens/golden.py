@@ -1,9 +1,9 @@
 """Goldens: the stored outputs of the float32 model, with which any later machine or phone is compared.
 
 ``golden/manifest.json`` lists every file with its sha256 and how it was made, and carries the limits that a phone
-judges by. ``golden/<model>/`` holds the inputs, as uint8 images, and the features of the float32 model, in a file named
-by a digest of its content. The manifest is replaced last, so it always names files that exist, even after a crash.
-Only ``--update`` writes here.
+judges by. ``golden/<model>/`` holds the inputs, as uint8 images or int32 ids, and the features of the float32 model, in
+a file named by a digest of its content. The manifest is replaced last, so it always names files that exist, even after
+a crash. Only ``--update`` writes here.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from pe_validate.data.verdict import Verdict
 from pe_validate.gates.limits import MODEL_ITSELF, form_row
 from pe_validate.gates.loss import LOSS
 from pe_validate.gates.numbers import judge_numbers
+from pe_validate.goldens.inputs import Array, StoredInputs, stored_inputs
 from pe_validate.goldens.seals import absent, sealed
-from pe_validate.inputs.feed import ImageFeed
-from pe_validate.inputs.images import Pixels, samples
+from pe_validate.inputs.images import Sample
 from pe_validate.measure.budget import PhoneBudget, phone_budgets, table
 from pe_validate.models.base import DEFAULT_WEIGHTS, TRAINED, Model
-from pe_validate.models.registry import BUILT_IN, load_model, load_weights, model_named
+from pe_validate.models.registry import WITH_GOLDENS, load_model, load_weights, model_named
 from pe_validate.models.registry import models as known_models
 from pe_validate.system.errors import GoldenError
 from pe_validate.system.files import plain_file, replace_file
@@ -47,32 +47,37 @@ if TYPE_CHECKING:
     from pe_validate.models.weights import Weights
 
 MANIFEST: Final = "manifest.json"
-STORED: Final = ("china", "hot-pixel")
-"""The inputs of ``pe-validate run`` that are stored: a photograph, and the image that is least like one."""
-
-PIXEL_TOLERANCE: Final = 1
-"""Permitted difference of a pixel, in levels of 255: another release of Pillow may round the other way."""
 
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """One model's stored inputs and outputs."""
+    """One model's stored inputs, of the kind ``kind``, and its outputs."""
 
-    pixels: dict[str, Pixels]
+    kind: StoredInputs
+    inputs: Mapping[str, Array]
     outputs: Outputs
 
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """What the model was given."""
+        return _samples(self.kind, self.inputs)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """The entry of one model's golden in the manifest."""
+    """The entry of one model's golden in the manifest.
+
+    ``image_size`` is there if inputs are images, and ``texts`` has what they say if they are texts.
+    """
 
     file: str
     sha256: str
     weights: str
     weights_sha256: str
-    image_size: int
+    image_size: int | None = None
     output_shape: tuple[int, ...]
     inputs: tuple[str, ...]
+    texts: tuple[str, ...] | None = None
     tolerances: dict[str, Limits]
     """Limits on an artifact's loss, by ``target/precision``."""
     tools: dict[str, str]
@@ -100,7 +105,7 @@ _LARGEST_GOLDEN: Final = 2**26
 
 def update(
     folder: Path,
-    models: Sequence[str] = BUILT_IN,
+    models: Sequence[str] = WITH_GOLDENS,
     tell: Callable[[str], None] = lambda model: None,
     weights: str = DEFAULT_WEIGHTS,
 ) -> None:
@@ -123,7 +128,7 @@ def update(
             entries[model] = _store(folder, model, load_weights(model, weights), entries.get(model))
         ordered = {model: entries[model] for model in known_models() if model in entries}
         manifest = Manifest(ordered, sealed(folder) | absent(before.sealed), _budgets(ordered))
-        replace_file(folder / MANIFEST, _MANIFEST.dump_json(manifest, indent=1) + b"\n")
+        replace_file(folder / MANIFEST, _MANIFEST.dump_json(manifest, indent=1, exclude_none=True) + b"\n")
         named = {folder / entry.file for entry in ordered.values()}
         for stale in set(folder.glob("*/*.safetensors")) - named:
             if stale.parent.name in known_models() and _GOLDEN_STEM.fullmatch(stale.stem):
@@ -167,7 +172,7 @@ def check_seals(folder: Path) -> None:
         )
 
 
-def check(folder: Path, models: Sequence[str] = BUILT_IN, weights: str | None = None) -> Iterator[Verdict]:
+def check(folder: Path, models: Sequence[str] = WITH_GOLDENS, weights: str | None = None) -> Iterator[Verdict]:
     """Check that goldens are unaltered and carry today's limits, and judge today's model by them.
 
     ``weights`` is the spec of the weights that the goldens were made with. By default it is the manifest's, which may
@@ -182,8 +187,8 @@ def check(folder: Path, models: Sequence[str] = BUILT_IN, weights: str | None = 
         loaded = load_weights(model, weights or _safe_spec(model, entry.weights))
         if loaded.sha256 != entry.weights_sha256:
             raise GoldenError(f"The golden of {model} was made with other weights than '{loaded.spec}' is today.")
-        _check_pixels(model, stored.pixels)
-        yield judge_model(model, stored.outputs, _answer(model, loaded, stored.pixels))
+        _check_inputs(model, stored)
+        yield judge_model(model, stored.outputs, _answer(model, loaded, stored.samples))
 
 
 def judge_model(model: str, stored: Outputs, today: Outputs) -> Verdict:
@@ -224,20 +229,15 @@ def unaltered(folder: Path, model: str) -> tuple[Entry, Golden]:
     return entry, read(folder, model)
 
 
-def _check_pixels(model: str, stored: dict[str, Pixels]) -> None:
-    today = _feed(model_named(model)).pixels()
-    for name, pixels in stored.items():
+def _check_inputs(model: str, stored: Golden) -> None:
+    today = stored.kind.today()
+    for name, array in stored.inputs.items():
         if name not in today:
             raise GoldenError(
-                f"The golden of {model} is of an image '{name}', which is none of today's inputs: "
+                f"The golden of {model} is of an input '{name}', which is none of today's: "
                 f"run 'pe-validate golden --update {model}'."
             )
-        off = int(np.abs(pixels.astype(int) - today[name]).max())
-        if off > PIXEL_TOLERANCE:
-            raise GoldenError(
-                f"Preprocessing makes another image of '{name}' than the golden of {model} was made of, a pixel "
-                f"differs by {off} of 255: every artifact would be fed what the model was not trained on."
-            )
+        stored.kind.check(model, name, array, today[name])
 
 
 def read(folder: Path, model: str) -> Golden:
@@ -261,32 +261,18 @@ def read(folder: Path, model: str) -> Golden:
             f"Golden '{path}' was altered, its sha256 is not the manifest's: restore it from version control."
         )
     try:
-        tensors = load(content)
-        _check_shapes(tensors, model_named(model), len(entry.inputs))
-        pixels = dict(zip(entry.inputs, tensors["images"], strict=True))
+        kind, tensors = stored_inputs(model_named(model)), load(content)
+        _check_shapes(tensors, kind, model_named(model), len(entry.inputs))
+        inputs = dict(zip(entry.inputs, tensors[kind.name], strict=True))
         features = dict(zip(entry.inputs, np.split(tensors["features"], len(entry.inputs)), strict=True))
     except (SafetensorError, KeyError, ValueError) as error:
         raise GoldenError(f"Golden '{path}' does not hold the inputs of its manifest: {error}.") from error
-    return Golden(pixels, Outputs(f"golden {entry.sha256[:12]}", features))
+    return Golden(kind, inputs, Outputs(f"golden {entry.sha256[:12]}", features))
 
 
-def _feed(model: Model) -> ImageFeed:
-    """Return the feed of a model whose inputs a phone can make of stored pixels.
-
-    Raises:
-        GoldenError: it takes something else.
-    """
-    if isinstance(model.feed, ImageFeed) and model.feed == ImageFeed(model.feed.size):
-        return model.feed
-    raise GoldenError(
-        f"{model.name} takes {model.input}: goldens hold square photographs, one by one, with values in [-1, 1]."
-    )
-
-
-def _check_shapes(tensors: Mapping[str, NDArray[np.generic]], model: Model, count: int) -> None:
-    size = _feed(model).size
+def _check_shapes(tensors: Mapping[str, NDArray[np.generic]], kind: StoredInputs, model: Model, count: int) -> None:
     wanted = {
-        "images": (np.uint8, (count, size, size, 3)),
+        kind.name: (kind.dtype, (count, *kind.shape)),
         "features": (np.float32, (count, *model.output.shape[1:])),
     }
     for name, (dtype, shape) in wanted.items():
@@ -343,20 +329,25 @@ def _budgets(models: Iterable[str]) -> dict[str, tuple[PhoneBudget, ...]]:
     return {model: found[model] for model in models}
 
 
-def _answer(model: str, weights: Weights, pixels: dict[str, Pixels]) -> Outputs:
-    return run(EagerRuntime(load_model(model, weights), model_named(model)), samples(pixels))
+def _samples(kind: StoredInputs, inputs: Mapping[str, Array]) -> tuple[Sample, ...]:
+    return tuple(kind.sample(name, array) for name, array in inputs.items())
+
+
+def _answer(model: str, weights: Weights, samples: tuple[Sample, ...]) -> Outputs:
+    return run(EagerRuntime(load_model(model, weights), model_named(model)), samples)
 
 
 def _store(folder: Path, model: str, weights: Weights, before: Entry | None) -> Entry:
     value = model_named(model)
-    available = _feed(value).pixels()
-    pixels = {name: available[name] for name in STORED}
-    outputs = _answer(model, weights, pixels)
-    if before and before.weights_sha256 == weights.sha256 and _is_current(folder, model, pixels, outputs):
+    kind = stored_inputs(value)
+    available = kind.today()
+    inputs = {name: available[name] for name in kind.chosen()}
+    outputs = _answer(model, weights, _samples(kind, inputs))
+    if before and before.weights_sha256 == weights.sha256 and _is_current(folder, model, inputs, outputs):
         return replace(before, weights=weights.spec, tolerances=_tolerances(model))
     content = save(
         {
-            "images": np.stack(list(pixels.values())),
+            kind.name: np.stack(list(inputs.values())),
             "features": np.concatenate(list(outputs.features.values())),
         }
     )
@@ -368,21 +359,22 @@ def _store(folder: Path, model: str, weights: Weights, before: Entry | None) -> 
         sha256=sha256,
         weights=weights.spec,
         weights_sha256=weights.sha256,
-        image_size=_feed(value).size,
+        image_size=kind.image_size,
         output_shape=value.output.shape,
-        inputs=tuple(pixels),
+        inputs=tuple(inputs),
+        texts=kind.texts(tuple(inputs)),
         tolerances=_tolerances(model),
-        tools={name: version(name) for name in ("pe-validate", "torch", "numpy", "pillow")},
+        tools={name: version(name) for name in ("pe-validate", "torch", "numpy", *kind.tools)},
     )
 
 
-def _is_current(folder: Path, model: str, pixels: dict[str, Pixels], outputs: Outputs) -> bool:
-    """Return whether the stored golden has these images, and agrees with the model's outputs today."""
+def _is_current(folder: Path, model: str, inputs: Mapping[str, Array], outputs: Outputs) -> bool:
+    """Return whether the stored golden has these inputs, and agrees with the model's outputs today."""
     try:
         stored = read(folder, model)
     except GoldenError:  # missing or altered; the update replaces it
         return False
-    same = stored.pixels.keys() == pixels.keys() and all(
-        np.array_equal(stored.pixels[name], image) for name, image in pixels.items()
+    same = stored.inputs.keys() == inputs.keys() and all(
+        np.array_equal(stored.inputs[name], array) for name, array in inputs.items()
     )
     return same and judge_model(model, stored.outputs, outputs).status == "pass"

@@ -1,4 +1,4 @@
-"""Replay a golden with a file, as a phone does: the file's answers to stored pixels against stored answers."""
+"""Replay a golden with a file, as a phone does: the file's answers to stored inputs against stored answers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pe_validate.data.verdict import Verdict
 from pe_validate.gates.loss import LOSS
 from pe_validate.gates.numbers import judge_numbers
 from pe_validate.goldens.golden import unaltered
-from pe_validate.inputs.images import samples
 from pe_validate.machines.isolation import opened
 from pe_validate.models.registry import model_named
 from pe_validate.targets.open import run
@@ -25,5 +24,5 @@ def replay(folder: Path, claim: Claim) -> Verdict:
     case = claim.case
     _, stored = unaltered(folder, case.model)
     with opened(case, claim.path, model_named(case.model).interface) as runtime:
-        answers = run(runtime, samples(stored.pixels))
+        answers = run(runtime, stored.samples)
     return judge_numbers(case, LOSS.name, stored.outputs, answers, LOSS.tolerance(case))

@@ -52,6 +52,10 @@ class Feed(ABC):
     def extremes(self) -> tuple[Sample, ...]:
         """Return the inputs with the smallest and the largest values."""
 
+    def texts(self) -> Mapping[str, str]:
+        """Return the texts that :meth:`samples` are made of, by the samples' names; none if they are not of texts."""
+        return {}
+
     def of(self, content: bytes, name: str) -> tuple[NDArray[np.generic], ...]:
         """Return the values that are made of one item of a dataset: an encoded image, or a text in UTF-8.
 

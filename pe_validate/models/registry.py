@@ -27,6 +27,12 @@ GROUP: Final = "pe_validate.models"
 BUILT_IN: Final = tuple(model.name for model in VISION_MODELS)
 """Names of this project's own models of images."""
 
+WITH_GOLDENS: Final = (*BUILT_IN, "PE-Core-S16-384-text", "PE-Nano-text")
+"""The models whose answers are in ``golden/``.
+
+T16's text tower has the form of S16's, and those of B16 and L14 have 1.4 GB of weights each.
+"""
+
 
 def models() -> Mapping[str, Model]:
     """Return every model, in the order of the matrix: the user's own ones are last.

@@ -7,7 +7,6 @@ from pe_validate.case import Case
 from pe_validate.gates.numbers import judge_numbers
 from pe_validate.gates.registry import tolerance
 from pe_validate.goldens import golden
-from pe_validate.inputs.images import samples
 from pe_validate.targets.open import Runtime, run
 
 
@@ -15,6 +14,6 @@ def test_replays_its_golden(pe_case: Case, pe_runtime: Runtime, request: pytest.
     entry, stored = golden.unaltered(GOLDENS, pe_case.model)
     if request.config.getoption("--pe-weights") != entry.weights:
         pytest.skip(f"goldens are of {entry.weights}; these weights have none")
-    actual = run(pe_runtime, samples(stored.pixels))
+    actual = run(pe_runtime, stored.samples)
     verdict = judge_numbers(pe_case, "loss", stored.outputs, actual, tolerance(pe_case, "loss"))
     assert verdict.status == "pass", verdict.sentence

@@ -21,6 +21,7 @@ from pe_validate.case import Case
 from pe_validate.data.structure import Structure
 from pe_validate.data.verdict import Verdict
 from pe_validate.goldens import golden
+from pe_validate.goldens.inputs import PIXEL_TOLERANCE
 from pe_validate.models.perception_encoder.text.tokenizer import check_tokenizer
 from pe_validate.system.errors import GoldenError, RunError, SetupError
 from pe_validate.walk.check import Claim, check
@@ -85,7 +86,7 @@ def test_a_fault_of_preprocessing_is_caught_by_the_goldens(
             killed = {"golden": margin(verdict)} if verdict.status == "fail" else {}
         except GoldenError as error:
             (levels,) = re.findall(r"differs by (\d+) of 255", str(error))
-            killed = {"golden": int(levels) / golden.PIXEL_TOLERANCE}
+            killed = {"golden": int(levels) / PIXEL_TOLERANCE}
     record_property("cell", json.dumps(asdict(Cell(name, str(case), killed))))
     assert killed, FAULTS[name].story
 

@@ -16,6 +16,7 @@ from safetensors.numpy import load_file, save
 
 from pe_validate.gates import limits
 from pe_validate.goldens import golden, seals
+from pe_validate.goldens.inputs import STORED
 from pe_validate.inputs import images
 from pe_validate.measure import budget
 from pe_validate.models.perception_encoder.vision.config import MODELS
@@ -54,7 +55,7 @@ def test_update_is_reproducible(made: Path, tmp_path: Path) -> None:
 
 
 def test_the_committed_goldens_are_those_of_today(made: Path) -> None:
-    assert golden.read(COMMITTED, MODEL).pixels.keys() == golden.read(made, MODEL).pixels.keys()
+    assert golden.read(COMMITTED, MODEL).inputs.keys() == golden.read(made, MODEL).inputs.keys()
     assert [verdict.status for verdict in golden.check(COMMITTED, [MODEL])] == ["pass"]
 
 
@@ -80,7 +81,7 @@ def test_a_model_that_the_manifest_forgot_is_noticed(folder: Path) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_every_committed_golden_is_whole(model: str) -> None:
-    assert golden.read(COMMITTED, model).pixels.keys() == set(golden.STORED)
+    assert golden.read(COMMITTED, model).inputs.keys() == set(STORED)
 
 
 def test_every_limit_and_every_fixture_is_sealed() -> None:

@@ -38,6 +38,10 @@ class TextFeed(Feed):
         """Return the lines: short and long ones, an empty one, one that is cut, other scripts."""
         return self._inputs({_named(line): ids for line, ids in reference_lines().items()})
 
+    def texts(self) -> Mapping[str, str]:
+        """Return the lines; a name has only the beginning of a long one."""
+        return {_named(line): line for line in reference_lines()}
+
     def crops(self, count: int, seed: int, photographs: Path | None = None) -> tuple[Sample, ...]:
         """Return ``count`` random texts of one word or more (NumPy's RandomState, whose stream is frozen)."""
         import numpy as np
