@@ -136,10 +136,10 @@ class StoredTokens(StoredInputs):
         return {sample.name: sample.values[0][0] for sample in self.model.feed.samples()}
 
     def chosen(self) -> tuple[str, ...]:
-        """Return the first input, and the one with the least padding, which is 0."""
+        """Return the first input, and of the others the one with the least padding, which is 0."""
         ids = self.today()
-        first, fullest = next(iter(ids)), max(ids, key=lambda name: np.count_nonzero(ids[name]))
-        return tuple(dict.fromkeys((first, fullest)))
+        first, *others = ids
+        return first, *sorted(others, key=lambda name: -np.count_nonzero(ids[name]))[:1]
 
     def texts(self, names: tuple[str, ...]) -> tuple[str, ...] | None:
         """Return the texts that ids stand for, or None if the integers are no ids."""

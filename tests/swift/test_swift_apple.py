@@ -16,6 +16,8 @@ CHANGES = {
     "a method has another name": ("ExecuTorch", "PEValidateRuntimes", "func forward<", "func infer<"),
     "an argument has another label": ("ExecuTorch", "PEValidateRuntimes", "filePath: String", "path: String"),
     "an argument has another type": ("CoreML", "PEValidateRuntimes", "S, shape: [Int]", "S, shape: [NSNumber]"),
+    "an array has no such numbers": ("CoreML", "PEValidateRuntimes", "extension Int32: MLS", "extension Int64: MLS"),
+    "a tensor has no such numbers": ("ExecuTorch", "PEValidateRuntimes", "extension Int32: S", "extension Int64: S"),
     "a function is asynchronous": ("CoreML", "PEValidateRuntimes", "throws -> URL", "async throws -> URL"),
     "an enumeration has no such case": ("UIKit", "PEValidateCore", "nominal, fair", "nominal, warm"),
     "a constant has another type": ("Darwin", "PEValidateCore", "KERN_SUCCESS 0", 'KERN_SUCCESS "0"'),

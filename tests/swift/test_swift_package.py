@@ -12,9 +12,11 @@ from swift_log import messages, outcomes
 from swift_package import PACKAGE, Swift
 
 LINT = ("swift", "format", "lint", "--strict", "--recursive", "--parallel")
-CASES = ("PE-Core-T16-384/onnx/fp32", "PE-Nano/onnx/fp32")
+TEXT = "PE-Nano-text/onnx/fp32"
+CASES = ("PE-Core-T16-384/onnx/fp32", "PE-Nano/onnx/fp32", TEXT)
 STRICT = ("-Xswiftc", "-warnings-as-errors", "--disable-swift-testing")
 JUDGED = ("loss", "determinism", "memory")
+TYPED = "EmbeddingTests.testATextThatIsTypedGetsTheFeaturesOfTheGolden"
 MEASURED = ("latency", "sustained latency, 2 s", "cold start")
 
 
@@ -38,7 +40,7 @@ def test_tests_pass_under_the_address_sanitizer(swift: Swift, bundled: Callable[
         ASAN_OPTIONS="detect_leaks=0",  # XCTest keeps its cases
         CI="1",
         PE_VALIDATE_ONNXRUNTIME="1",
-        PE_VALIDATE_RESOURCES=str(bundled("PE-Nano/onnx")),
+        PE_VALIDATE_RESOURCES=str(bundled("PE-Nano/onnx", TEXT)),
     )
     assert set(outcomes(log).values()) == {"passed"}, messages(log)
 
@@ -90,6 +92,33 @@ def test_an_altered_artifact_fails_the_device_suite(swift: Swift, bundled: Calla
     assert "PE-Nano-fp32.onnx' was altered" in log
 
 
+def test_a_typed_text_that_is_not_the_goldens_fails_the_device_suite(
+    swift: Swift, bundled: Callable[..., Path]
+) -> None:
+    manifest = bundled(TEXT) / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"a photo of a cat"', '"a photo of a dog"'), encoding="utf-8")
+    log = _suite(swift, manifest.parent, "EmbeddingTests")
+    assert outcomes(log) == {TYPED: "failed"}, messages(log)
+    assert 'the ids of "a photo of a dog"' in log
+    assert "PE-Nano-text/onnx/fp32 fails loss on" in log
+
+
+@pytest.mark.parametrize(
+    ("case", "absent", "said"),
+    [("PE-Nano/onnx", "artifact", "has no text tower"), (TEXT, "tokenizer", "has no tokenizer")],
+)
+def test_a_bundle_in_which_no_text_can_be_typed_skips_the_test_and_says_so(
+    swift: Swift, bundled: Callable[..., Path], case: str, absent: str, said: str
+) -> None:
+    manifest = bundled(case) / "manifest.json"
+    content = json.loads(manifest.read_text(encoding="utf-8"))
+    content["bundle"].pop(absent, None)
+    manifest.write_text(json.dumps(content), encoding="utf-8")
+    log = _suite(swift, manifest.parent, "EmbeddingTests")
+    assert outcomes(log) == {TYPED: "skipped"}, messages(log)
+    assert said in log
+
+
 def test_missing_fixtures_fail_on_a_ci_and_skip_on_a_desk(swift: Swift, tmp_path: Path) -> None:
     name = "ConversionTests.testEveryArtifactAnswersEveryGoldenInput"
     assert outcomes(_goldens(swift, tmp_path, ci="1"))[name] == "failed"
@@ -98,7 +127,11 @@ def test_missing_fixtures_fail_on_a_ci_and_skip_on_a_desk(swift: Swift, tmp_path
 
 def _goldens(swift: Swift, folder: Path, ci: str = "1") -> str:
     """The log of the golden tests alone, with what was built before."""
+    return _suite(swift, folder, "ConversionTests", ci)
+
+
+def _suite(swift: Swift, folder: Path, name: str, ci: str = "1") -> str:
     command = ["swift", "test", "--skip-build", "--configuration", "release", "--disable-swift-testing"]
-    command += ["--scratch-path", str(swift.builds / "release"), "--filter", "ConversionTests.ConversionTests"]
+    command += ["--scratch-path", str(swift.builds / "release"), "--filter", f"ConversionTests.{name}"]
     environment = {"CI": ci, "PE_VALIDATE_ONNXRUNTIME": "1", "PE_VALIDATE_RESOURCES": str(folder)}
     return swift.toolchain.run(command, PACKAGE, environment, (PACKAGE.parent, swift.builds)).stdout

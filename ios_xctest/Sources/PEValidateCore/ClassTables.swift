@@ -8,7 +8,12 @@ extension ResourceFolder {
 
     /// Artifacts that give one feature for an image, which can be compared with classes.
     public var classifying: [Artifact] {
-        artifacts.filter { $0.output.shape.count == 2 }
+        artifacts.filter { $0.output.shape.count == 2 && $0.input.shape.count == 4 }
+    }
+
+    /// Artifacts that give one feature for the ids of a text.
+    public var embeddingTexts: [Artifact] {
+        artifacts.filter { $0.output.shape.count == 2 && $0.input.dtype == TensorSpec.integers }
     }
 
     /// The table of classes that was bundled for an artifact's model, or nil.

@@ -3,43 +3,65 @@ import Foundation
 /// One model's stored inputs and what the float32 model answered to each.
 public struct Golden: Sendable {
     public let model: String
-    public let imageSize: Int
     /// Of one answer, `[1, …, dim]`.
     public let outputShape: [Int]
     public let inputs: [Input]
 
     public struct Input: Sendable {
         public let name: String
-        /// RGB, `[size, size, 3]`.
-        public let pixels: [UInt8]
+        public let content: Content
         /// Of the float32 model, in `outputShape`.
         public let features: [Float]
+
+        /// What a runtime is given.
+        public var values: TensorValues {
+            switch content {
+            case .image(let rgb, _): .floats(ImagePreprocessor.normalize(rgb: rgb))
+            case .tokens(let ids, _): .integers(ids)
+            }
+        }
+    }
+
+    public enum Content: Equatable, Sendable {
+        /// RGB, `[size, size, 3]`.
+        case image(rgb: [UInt8], size: Int)
+        /// Ids, or other integers; with the text that they stand for, if they do.
+        case tokens([Int32], text: String?)
     }
 
     /// - Throws: `PEValidateError` when the tensors are not those that `entry` describes.
     init(model: String, entry: Manifest.GoldenEntry, file: TensorFile) throws {
-        let pixels = try file.bytes("images")
-        let features = try file.floats("features")
-        let size = 3 * entry.imageSize * entry.imageSize
-        let width = entry.outputShape.reduce(1, *)
-        guard !entry.inputs.isEmpty, pixels.count == size * entry.inputs.count,
-            features.count == width * entry.inputs.count
+        let count = entry.inputs.count
+        guard let contents = try Self.contents(entry, file),
+            let features = rows(of: try file.floats("features"), count),
+            features[0].count == entry.outputShape.reduce(1, *)
         else {
-            throw PEValidateError(
-                "the golden of \(model) does not hold the \(entry.inputs.count) inputs of its manifest"
-            )
+            throw PEValidateError("the golden of \(model) does not hold the \(count) inputs of its manifest")
         }
         self.model = model
-        self.imageSize = entry.imageSize
         self.outputShape = entry.outputShape
-        self.inputs = entry.inputs.enumerated().map { i, name in
-            Input(
-                name: name,
-                pixels: Array(pixels[i * size..<(i + 1) * size]),
-                features: Array(features[i * width..<(i + 1) * width])
-            )
-        }
+        self.inputs = (0..<count).map { Input(name: entry.inputs[$0], content: contents[$0], features: features[$0]) }
     }
+
+    /// What was stored of each input; nil when it is not what `entry` describes.
+    private static func contents(_ entry: Manifest.GoldenEntry, _ file: TensorFile) throws -> [Content]? {
+        let count = entry.inputs.count
+        if let size = entry.imageSize {
+            let images = rows(of: try file.bytes("images"), count)
+            guard let images, images[0].count == 3 * size * size else { return nil }
+            return images.map { .image(rgb: $0, size: size) }
+        }
+        let texts = entry.texts ?? [String?](repeating: nil, count: count)
+        guard let ids = rows(of: try file.integers("tokens"), count), texts.count == count else { return nil }
+        return zip(ids, texts).map { .tokens($0, text: $1) }
+    }
+}
+
+/// Values in so many parts of the same size; nil when there are none such.
+private func rows<Value>(of values: [Value], _ count: Int) -> [[Value]]? {
+    guard count > 0, !values.isEmpty, values.count.isMultiple(of: count) else { return nil }
+    let width = values.count / count
+    return (0..<count).map { Array(values[$0 * width..<($0 + 1) * width]) }
 }
 
 /// An artifact and what it is held to.

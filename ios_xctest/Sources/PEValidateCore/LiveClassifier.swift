@@ -103,7 +103,7 @@ public final class LiveClassifier: @unchecked Sendable {
         let image = try timed {
             try frame.withBytes { try preprocess($0, bytesPerRow: $1, format: frame.format) }
         }
-        let features = try timed { try runtime.run(image.result) }
+        let features = try timed { try runtime.run(.floats(image.result)) }
         return Reading(
             matches: try classifier?.classify(features.result, count: Self.labels) ?? [],
             preprocessing: image.milliseconds,

@@ -11,9 +11,12 @@ public struct Manifest: Decodable, Sendable {
         public let file: String
         public let sha256: String
         public let weightsSha256: String
-        public let imageSize: Int
+        /// Of images.
+        public let imageSize: Int?
         public let outputShape: [Int]
         public let inputs: [String]
+        /// What the inputs say, when they are texts.
+        public let texts: [String]?
         /// Limits on an artifact's loss, by `target/precision`.
         public let tolerances: [String: Limits]
     }
@@ -60,6 +63,9 @@ public struct TensorSpec: Codable, Equatable, Sendable, CustomStringConvertible 
     public let name: String
     public let shape: [Int]
     public let dtype: String
+
+    /// The dtype of the ids of a text.
+    public static let integers = "int32"
 
     public init(name: String, shape: [Int], dtype: String) {
         (self.name, self.shape, self.dtype) = (name, shape, dtype)

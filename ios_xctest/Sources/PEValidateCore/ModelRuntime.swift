@@ -1,3 +1,18 @@
+/// The values of one input, row-major.
+public enum TensorValues: Equatable, Sendable {
+    /// Of an input in float32, or in float16, to which the runtime rounds.
+    case floats([Float])
+    /// Of an input in int32, such as the ids of a text.
+    case integers([Int32])
+
+    public var count: Int {
+        switch self {
+        case .floats(let values): values.count
+        case .integers(let values): values.count
+        }
+    }
+}
+
 /// Something that runs one artifact.
 ///
 /// One is used from one thread at a time.
@@ -7,10 +22,10 @@ public protocol ModelRuntime: AnyObject {
     var input: TensorSpec { get }
     var output: TensorSpec { get }
 
-    /// - Parameter image: As many values as `input` has, row-major.
+    /// - Parameter values: As many as `input` has, and of its type.
     /// - Returns: As many as `output` has.
     /// - Throws: `PEValidateError` when the artifact cannot be executed.
-    func run(_ image: [Float]) throws -> [Float]
+    func run(_ values: TensorValues) throws -> [Float]
 }
 
 /// What Core ML may compute with.
@@ -22,6 +37,20 @@ public enum ComputeUnits: String, Codable, CaseIterable, Sendable {
 }
 
 extension ModelRuntime {
+    /// Refuse values that are not those of the input.
+    ///
+    /// - Throws: `PEValidateError` when there are fewer or more, or they are of another type.
+    public func check(takes values: TensorValues) throws {
+        let (type, fits) =
+            switch values {
+            case .floats: ("floats", input.dtype != TensorSpec.integers)
+            case .integers: ("integers", input.dtype == TensorSpec.integers)
+            }
+        guard fits, values.count == input.count else {
+            throw PEValidateError("\(values.count) \(type) are not an input \(input).")
+        }
+    }
+
     /// Refuse an artifact that does not declare what the manifest says of it.
     ///
     /// - Throws: `PEValidateError` when it does not.

@@ -78,11 +78,14 @@ public struct TensorFile: Sendable {
     ///
     /// - Throws: `PEValidateError` when there is no such tensor, or it is of another type.
     public func floats(_ name: String) throws -> [Float] {
-        try withBytes(of: name, dtype: "F32") { bytes in
-            (0..<bytes.count / 4).map {
-                Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self)))
-            }
-        }
+        try words(of: name, dtype: "F32").map(Float.init(bitPattern:))
+    }
+
+    /// The values of an int32 tensor.
+    ///
+    /// - Throws: `PEValidateError` when there is no such tensor, or it is of another type.
+    public func integers(_ name: String) throws -> [Int32] {
+        try words(of: name, dtype: "I32").map(Int32.init(bitPattern:))
     }
 
     /// The values of a uint8 tensor.
@@ -90,6 +93,15 @@ public struct TensorFile: Sendable {
     /// - Throws: `PEValidateError` when there is no such tensor, or it is of another type.
     public func bytes(_ name: String) throws -> [UInt8] {
         try withBytes(of: name, dtype: "U8") { Array($0) }
+    }
+
+    /// Four bytes a value.
+    private func words(of name: String, dtype: String) throws -> [UInt32] {
+        try withBytes(of: name, dtype: dtype) { bytes in
+            (0..<bytes.count / 4).map {
+                UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self))
+            }
+        }
     }
 
     private func withBytes<Result>(

@@ -30,11 +30,13 @@
             try? FileManager.default.removeItem(at: compiled)
         }
 
-        public func run(_ image: [Float]) throws -> [Float] {
-            guard image.count == input.count else {
-                throw PEValidateError("\(image.count) values are not an input \(input).")
-            }
-            let array = MLMultiArray(MLShapedArray<Float>(scalars: image, shape: input.shape))
+        public func run(_ values: TensorValues) throws -> [Float] {
+            try check(takes: values)
+            let array =
+                switch values {
+                case .floats(let floats): MLMultiArray(MLShapedArray<Float>(scalars: floats, shape: input.shape))
+                case .integers(let ids): MLMultiArray(MLShapedArray<Int32>(scalars: ids, shape: input.shape))
+                }
             do {
                 let features = try MLDictionaryFeatureProvider(
                     dictionary: [input.name: MLFeatureValue(multiArray: array)])
@@ -60,6 +62,7 @@
             switch constraint.dataType {
             case .float32: dtype = "float32"
             case .float16: dtype = "float16"
+            case .int32: dtype = TensorSpec.integers
             default: dtype = "type \(constraint.dataType.rawValue)"
             }
             return TensorSpec(name: name, shape: constraint.shape.map(\.intValue), dtype: dtype)

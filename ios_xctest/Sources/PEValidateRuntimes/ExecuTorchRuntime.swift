@@ -31,20 +31,28 @@
             }
         }
 
-        public func run(_ image: [Float]) throws -> [Float] {
-            guard image.count == input.count else {
-                throw PEValidateError("\(image.count) values are not an input \(input).")
-            }
+        public func run(_ values: TensorValues) throws -> [Float] {
+            try check(takes: values)
             do {
-                let tensor = Tensor<Float>(image, shape: input.shape)
-                if input.dtype == "float32" {
-                    let features: Tensor<Float> = try module.forward(tensor)
+                let given = tensor(of: values)
+                if output.dtype == "float32" {
+                    let features: Tensor<Float> = try module.forward(given)
                     return features.scalars()
                 }
-                let features: AnyTensor = try module.forward(tensor.anyTensor.copy(to: .half))
+                let features: AnyTensor = try module.forward(given)
                 return Tensor<Float>(features.copy(to: .float)).scalars()
             } catch {
                 throw PEValidateError("ExecuTorch failed: \(error).")
+            }
+        }
+
+        /// Values in the type of the input.
+        private func tensor(of values: TensorValues) -> AnyTensor {
+            switch values {
+            case .floats(let floats):
+                let tensor = Tensor<Float>(floats, shape: input.shape).anyTensor
+                return input.dtype == "float32" ? tensor : tensor.copy(to: .half)
+            case .integers(let ids): return Tensor<Int32>(ids, shape: input.shape).anyTensor
             }
         }
 
@@ -56,6 +64,7 @@
             switch tensor.dataType {
             case .float: dtype = "float32"
             case .half: dtype = "float16"
+            case .int: dtype = TensorSpec.integers
             default: throw PEValidateError("tensors of type \(tensor.dataType.rawValue) are declared")
             }
             return TensorSpec(name: name, shape: tensor.shape, dtype: dtype)

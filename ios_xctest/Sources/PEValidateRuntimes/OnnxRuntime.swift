@@ -37,6 +37,7 @@
             try check(self.api.CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &memory))
             input = try spec(name: self.api.SessionGetInputName, type: self.api.SessionGetInputTypeInfo)
             output = try spec(name: self.api.SessionGetOutputName, type: self.api.SessionGetOutputTypeInfo)
+            guard output.dtype == "float32" else { throw PEValidateError("the model answers \(output), not float32") }
         }
 
         deinit {
@@ -45,14 +46,22 @@
             api.ReleaseEnv(environment)
         }
 
-        public func run(_ image: [Float]) throws -> [Float] {
-            guard image.count == input.count else {
-                throw PEValidateError("\(image.count) values are not an input \(input).")
+        public func run(_ values: TensorValues) throws -> [Float] {
+            try check(takes: values)
+            switch values {
+            case .floats(let floats): return try run(floats, of: ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT)
+            case .integers(let ids): return try run(ids, of: ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32)
             }
-            var image = image
+        }
+
+        private func run<Element: BitwiseCopyable>(
+            _ values: [Element],
+            of type: ONNXTensorElementDataType
+        ) throws -> [Float] {
+            var values = values
             let shape = input.shape.map(Int64.init)
             var result: OpaquePointer?
-            try image.withUnsafeMutableBytes { bytes in
+            try values.withUnsafeMutableBytes { bytes in
                 var value: OpaquePointer?
                 try check(
                     api.CreateTensorWithDataAsOrtValue(
@@ -61,7 +70,7 @@
                         bytes.count,
                         shape,
                         shape.count,
-                        ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT,
+                        type,
                         &value
                     )
                 )
@@ -107,10 +116,16 @@
             try check(api.GetDimensionsCount(tensor, &rank))
             var shape = [Int64](repeating: 0, count: rank)
             try check(api.GetDimensions(tensor, &shape, rank))
-            guard element == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, shape.allSatisfy({ $0 > 0 }) else {
-                throw PEValidateError("the model declares \(shape) of type \(element.rawValue), not fixed float32")
+            let types = [
+                ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT.rawValue: "float32",
+                ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32.rawValue: TensorSpec.integers,
+            ]
+            guard let dtype = types[element.rawValue], shape.allSatisfy({ $0 > 0 }) else {
+                throw PEValidateError(
+                    "the model declares \(shape) of type \(element.rawValue), not fixed float32 or int32"
+                )
             }
-            return TensorSpec(name: String(cString: name), shape: shape.map(Int.init), dtype: "float32")
+            return TensorSpec(name: String(cString: name), shape: shape.map(Int.init), dtype: dtype)
         }
 
         private func check(_ status: OpaquePointer?) throws {

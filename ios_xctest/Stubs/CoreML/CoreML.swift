@@ -33,6 +33,7 @@ open class MLMultiArray: NSObject {
 
 public protocol MLShapedArrayScalar {}
 extension Float: MLShapedArrayScalar {}
+extension Int32: MLShapedArrayScalar {}
 
 public protocol MLShapedArrayProtocol {
     associatedtype Scalar: MLShapedArrayScalar

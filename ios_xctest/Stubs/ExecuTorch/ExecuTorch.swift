@@ -18,6 +18,10 @@ extension Float: Scalar {
     public static var dataType: DataType { fatalError() }
 }
 
+extension Int32: Scalar {
+    public static var dataType: DataType { fatalError() }
+}
+
 public final class AnyTensor: NSObject {
     public var dataType: DataType { fatalError() }
     public func copy(to dataType: DataType) -> Self { fatalError() }

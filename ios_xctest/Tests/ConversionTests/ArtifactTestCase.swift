@@ -14,7 +14,7 @@ class ArtifactTestCase: XCTestCase {
         let footprint: (before: Int?, loaded: Int?)
 
         var artifact: Artifact { golden.artifact }
-        var image: [Float] { ImagePreprocessor.normalize(rgb: golden.golden.inputs[0].pixels) }
+        var input: TensorValues { golden.golden.inputs[0].values }
     }
 
     /// What a check found.

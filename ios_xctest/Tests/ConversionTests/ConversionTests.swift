@@ -8,7 +8,7 @@ final class ConversionTests: ArtifactTestCase {
             var numbers: [String: Comparison] = [:]
             var breaches: [String] = []
             for input in subject.golden.golden.inputs {
-                let answer = try subject.runtime.run(ImagePreprocessor.normalize(rgb: input.pixels))
+                let answer = try subject.runtime.run(input.values)
                 let judged = try subject.golden.judge(answer, of: input)
                 numbers[input.name] = judged.numbers
                 if let breach = judged.breach { breaches.append(breach) }
@@ -28,8 +28,8 @@ final class ConversionTests: ArtifactTestCase {
 
     func testEveryArtifactAnswersAlikeTwice() throws {
         try forEachArtifact("determinism") { subject, _ in
-            let first = try subject.runtime.run(subject.image)
-            let again = try subject.runtime.run(subject.image)
+            let first = try subject.runtime.run(subject.input)
+            let again = try subject.runtime.run(subject.input)
             return first == again
                 ? (.pass, "\(subject.artifact) passes determinism: it answers alike twice.")
                 : (.fail, "\(subject.artifact) fails determinism: it answers differently the second time.")

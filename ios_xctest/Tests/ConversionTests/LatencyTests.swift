@@ -10,8 +10,8 @@ final class LatencyTests: ArtifactTestCase {
 
     func testAWarmInferenceKeepsItsBudget() throws {
         try forEachArtifact("latency", computeUnits: ComputeUnits.allCases) { subject, record in
-            let image = subject.image
-            let taken = try timings(warmUp: Self.warmUp, rounds: Self.rounds) { _ = try subject.runtime.run(image) }
+            let input = subject.input
+            let taken = try timings(warmUp: Self.warmUp, rounds: Self.rounds) { _ = try subject.runtime.run(input) }
             return try Self.judge(taken, subject, &record)
         }
     }
@@ -22,8 +22,8 @@ final class LatencyTests: ArtifactTestCase {
         let asked = Fixtures.environment("PE_VALIDATE_SUSTAINED_SECONDS").flatMap(Double.init)
         let seconds = asked ?? (Device.current.isPhone ? 60 : 2)
         try forEachArtifact("sustained latency, \(seconds.formatted()) s") { subject, record in
-            let image = subject.image
-            let taken = try timings(warmUp: 0, rounds: 1, seconds: seconds) { _ = try subject.runtime.run(image) }
+            let input = subject.input
+            let taken = try timings(warmUp: 0, rounds: 1, seconds: seconds) { _ = try subject.runtime.run(input) }
             return try Self.judge(taken, subject, &record)
         }
     }
@@ -31,8 +31,8 @@ final class LatencyTests: ArtifactTestCase {
     /// From a file to the first answer: reported, because no budget is set for it.
     func testAColdStartIsReported() throws {
         try forEachArtifact("cold start", computeUnits: ComputeUnits.allCases) { subject, record in
-            let image = subject.image
-            let first = try timed { try subject.runtime.run(image) }
+            let input = subject.input
+            let first = try timed { try subject.runtime.run(input) }
             record.latency = try LatencyStats(milliseconds: [first.milliseconds])
             let total = subject.loadMilliseconds + first.milliseconds
             return (
@@ -57,10 +57,10 @@ final class LatencyTests: ArtifactTestCase {
                 return (.notJudged, "\(found.artifact) is loaded.")
             }
             guard let subject else { throw Fixtures.missing("No artifact in '\(folder.url.path)' can run here.") }
-            let image = subject.image
-            for _ in 0..<Self.warmUp { _ = try subject.runtime.run(image) }
+            let input = subject.input
+            for _ in 0..<Self.warmUp { _ = try subject.runtime.run(input) }
             measure(metrics: [XCTClockMetric(), XCTMemoryMetric(), XCTCPUMetric()]) {
-                do { _ = try subject.runtime.run(image) } catch { XCTFail("\(error)") }
+                do { _ = try subject.runtime.run(input) } catch { XCTFail("\(error)") }
             }
         }
     #endif

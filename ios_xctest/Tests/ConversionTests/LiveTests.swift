@@ -14,8 +14,11 @@ final class LiveTests: XCTestCase {
             let golden = try folder.goldenCase(of: artifact)
             let live = try LiveClassifier(runtime: runtime, classifier: classifier(of: golden.golden))
             for (second, input) in golden.golden.inputs.enumerated() {
+                guard case .image(let rgb, let size) = input.content else {
+                    throw PEValidateError("The golden of \(artifact) is of no image.")
+                }
                 let inbox = Inbox()
-                let frame = PaddedFrame(rgb: input.pixels, size: golden.golden.imageSize)
+                let frame = PaddedFrame(rgb: rgb, size: size)
                 live.offer(frame, at: Double(second), thermalState: .nominal) { inbox.deliver($0) }
                 let matches = try inbox.next().matches
                 XCTAssertEqual(matches.first?.label, input.name, "\(artifact)")

@@ -9,12 +9,12 @@ final class MemoryTests: ArtifactTestCase {
 
     func testInferencesGiveTheirMemoryBack() throws {
         try forEachArtifact("memory") { subject, record in
-            let image = subject.image
-            for _ in 0..<5 { _ = try subject.runtime.run(image) }
+            let input = subject.input
+            for _ in 0..<5 { _ = try subject.runtime.run(input) }
             guard let before = subject.footprint.before, let loaded = subject.footprint.loaded,
                 let warm = MemoryFootprint.current()
             else { return (.fail, "\(subject.artifact) fails memory: the system does not tell the footprint.") }
-            for _ in 0..<Self.rounds { _ = try subject.runtime.run(image) }
+            for _ in 0..<Self.rounds { _ = try subject.runtime.run(input) }
             let after = MemoryFootprint.current() ?? warm
             record.memory = Report.Memory(before: before, loaded: loaded, after: after)
             let grown = after - warm

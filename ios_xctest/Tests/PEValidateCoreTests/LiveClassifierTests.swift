@@ -20,7 +20,8 @@ private final class PatientRuntime: ModelRuntime, @unchecked Sendable {
 
     var images: [[Float]] { lock.withLock { seen } }
 
-    func run(_ image: [Float]) throws -> [Float] {
+    func run(_ values: TensorValues) throws -> [Float] {
+        guard case .floats(let image) = values else { throw PEValidateError("no image was given") }
         lock.withLock { seen.append(image) }
         mayAnswer.wait()
         return try answer()

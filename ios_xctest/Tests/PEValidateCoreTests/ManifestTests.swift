@@ -24,13 +24,14 @@ final class ManifestTests: XCTestCase {
     private func write(
         golden: String = "Tiny/golden.safetensors",
         weights: String = "w",
-        inputs: String = #"["one", "two"]"#
+        inputs: String = #"["one", "two"]"#,
+        kind: String = #""image_size": 1"#
     ) throws {
         let sum = try Digest.of(folder.appendingPathComponent("Tiny/golden.safetensors"))
         let artifact = try Digest.of(folder.appendingPathComponent("Tiny-fp32.onnx"))
         let manifest = """
             {"goldens": {"Tiny": {"file": "\(golden)", "sha256": "\(sum)", "weights": "seed:7", "weights_sha256": "w",
-              "image_size": 1, "output_shape": [1, 2], "inputs": \(inputs), "tools": {"torch": "2"},
+              \(kind), "output_shape": [1, 2], "inputs": \(inputs), "tools": {"torch": "2"},
               "tolerances": {"onnx/fp32": {"max_rel": 0.1, "snr_db": "Infinity", "cosine": 0.5}}}},
              "sealed": {},
              "budgets": {"Tiny": [
@@ -52,17 +53,47 @@ final class ManifestTests: XCTestCase {
         let golden = try resources.goldenCase(of: artifact)
         XCTAssertEqual(golden.limits, Limits(maxRel: 0.1, snrDb: .infinity, cosine: 0.5))
         XCTAssertEqual(golden.golden.inputs.map(\.name), ["one", "two"])
-        XCTAssertEqual(golden.golden.inputs[1].pixels, [1, 2, 3])
+        XCTAssertEqual(golden.golden.inputs[1].content, .image(rgb: [1, 2, 3], size: 1))
         XCTAssertEqual(golden.golden.inputs[1].features, [3, 4])
-        XCTAssertEqual(
-            ImagePreprocessor.normalize(rgb: golden.golden.inputs[0].pixels),
-            [-1, (Float(127) / 255 - 0.5) / 0.5, 1]
-        )
+        XCTAssertEqual(golden.golden.inputs[0].values, .floats([-1, (Float(127) / 255 - 0.5) / 0.5, 1]))
         XCTAssertEqual(artifact.input.count, 3)
         XCTAssertEqual(
             try resources.path(of: artifact).lastPathComponent,
             folder.appendingPathComponent("Tiny-fp32.onnx").lastPathComponent
         )
+    }
+
+    func testAGoldenOfTokensHasTheirIdsAndTexts() throws {
+        try writeTokens()
+        let texts = #""texts": ["a cat", "a dog"]"#
+        for (kind, text) in [(texts, "a dog"), (#""image_size": null"#, nil)] {
+            try write(kind: kind)
+            let resources = try ResourceFolder(folder)
+            let golden = try resources.goldenCase(of: resources.artifacts[0]).golden
+            XCTAssertEqual(golden.inputs[1].content, .tokens([4, -5, 6], text: text))
+            XCTAssertEqual(golden.inputs[1].values, .integers([4, -5, 6]))
+            XCTAssertEqual(golden.inputs[1].features, [3, 4])
+        }
+        for (words, inputs, kind) in [
+            ("does not hold the 3 inputs", #"["a", "b", "c"]"#, texts),
+            ("does not hold the 1 inputs", #"["a"]"#, texts),
+            ("does not hold the 0 inputs", "[]", #""texts": []"#),
+            ("no tensor 'images'", #"["one", "two"]"#, #""image_size": 1"#),
+        ] {
+            try write(inputs: inputs, kind: kind)
+            let resources = try ResourceFolder(folder)
+            assertRefused(words, try resources.goldenCase(of: resources.artifacts[0]))
+        }
+    }
+
+    private func writeTokens() throws {
+        let header = """
+            {"tokens":{"dtype":"I32","shape":[2,3],"data_offsets":[0,24]},\
+            "features":{"dtype":"F32","shape":[2,2],"data_offsets":[24,40]}}
+            """
+        let ids = [1, 2, 3, 4, -5, 6].flatMap { (id: Int32) in withUnsafeBytes(of: id.littleEndian) { Array($0) } }
+        try safetensors(header, body: ids + littleEndian([1, 2, 3, 4]))
+            .write(to: folder.appendingPathComponent("Tiny/golden.safetensors"))
     }
 
     func testAnAnswerIsHeldToTheLimitsOfTheManifest() throws {

@@ -93,6 +93,7 @@ final class TensorFileTests: XCTestCase {
                 let file = try TensorFile(data: data)
                 for (name, entry) in file.tensors {
                     if entry.dtype == "F32" { XCTAssertNoThrow(try file.floats(name)) }
+                    if entry.dtype == "I32" { XCTAssertNoThrow(try file.integers(name)) }
                     if entry.dtype == "U8" { XCTAssertNoThrow(try file.bytes(name)) }
                 }
             } catch {

@@ -20,7 +20,7 @@ from pe_validate.goldens.inputs import STORED
 from pe_validate.inputs import images
 from pe_validate.measure import budget
 from pe_validate.models.perception_encoder.vision.config import MODELS
-from pe_validate.models.registry import load_weights
+from pe_validate.models.registry import WITH_GOLDENS, load_weights
 from pe_validate.system.errors import GoldenError
 from pe_validate.system.files import digest
 
@@ -82,6 +82,10 @@ def test_a_model_that_the_manifest_forgot_is_noticed(folder: Path) -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_every_committed_golden_is_whole(model: str) -> None:
     assert golden.read(COMMITTED, model).inputs.keys() == set(STORED)
+
+
+def test_every_model_that_is_checked_has_a_committed_golden() -> None:
+    assert golden.read_manifest(COMMITTED).goldens.keys() == set(WITH_GOLDENS)
 
 
 def test_every_limit_and_every_fixture_is_sealed() -> None:
@@ -364,7 +368,7 @@ def test_a_golden_of_another_shape_is_refused_although_its_manifest_agrees(
 
 
 @pytest.mark.parametrize(
-    ("inputs", "said"), [(["china", "none"], "an image 'none', which"), (["china"], "does not hold"), ([], "does not")]
+    ("inputs", "said"), [(["china", "none"], "an input 'none', which"), (["china"], "does not hold"), ([], "does not")]
 )
 def test_a_golden_of_other_images_is_refused(folder: Path, inputs: list[str], said: str) -> None:
     edit(folder, inputs=inputs)
