@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pe_validate.inputs.feed import ImageFeed
-from pe_validate.inputs.images import Sample, normalize
+from pe_validate.inputs.images import Sample, samples
 from pe_validate.models.base import Model
 from pe_validate.system.errors import GoldenError
 
@@ -105,7 +105,8 @@ class StoredImages(StoredInputs):
 
     def sample(self, name: str, stored: Array) -> Sample:
         """Return the image, with values in [-1, 1]."""
-        return Sample.of(name, normalize(stored.astype(np.uint8, copy=False)))
+        (made,) = samples({name: stored.astype(np.uint8, copy=False)})
+        return made
 
     def check(self, model: str, name: str, stored: Array, today: Array) -> None:
         """See :meth:`StoredInputs.check`."""
