@@ -16,6 +16,7 @@ TEXT = "PE-Nano-text/onnx/fp32"
 CASES = ("PE-Core-T16-384/onnx/fp32", "PE-Nano/onnx/fp32", TEXT)
 STRICT = ("-Xswiftc", "-warnings-as-errors", "--disable-swift-testing")
 JUDGED = ("loss", "determinism", "memory")
+SHOWN = "LiveTests.testAFrameThatShowsAGoldensImageIsNamedAfterIt"
 TYPED = "EmbeddingTests.testATextThatIsTypedGetsTheFeaturesOfTheGolden"
 MEASURED = ("latency", "sustained latency, 2 s", "cold start")
 
@@ -104,20 +105,24 @@ def test_a_typed_text_that_is_not_the_goldens_fails_the_device_suite(
 
 
 @pytest.mark.parametrize(
-    ("case", "lost", "said"),
-    [("PE-Nano/onnx", (), "has no text tower"), (TEXT, ("tokenizer",), "has no tokenizer")],
-    ids=["tower", "tokenizer"],
+    ("case", "lost", "test", "said"),
+    [
+        ("PE-Nano/onnx", (), TYPED, "has no text tower"),
+        (TEXT, ("tokenizer",), TYPED, "has no tokenizer"),
+        (TEXT, (), SHOWN, "has no model that classifies images"),
+    ],
+    ids=["tower", "tokenizer", "images"],
 )
-def test_a_bundle_in_which_no_text_can_be_typed_skips_the_test_and_says_so(
-    swift: Swift, bundled: Callable[..., Path], tmp_path: Path, case: str, lost: tuple[str, ...], said: str
+def test_a_bundle_in_which_something_is_missing_skips_its_test_and_says_so(
+    swift: Swift, bundled: Callable[..., Path], tmp_path: Path, case: str, lost: tuple[str, ...], test: str, said: str
 ) -> None:
     manifest = shutil.copytree(bundled(case), tmp_path / "Resources") / "manifest.json"
     content = json.loads(manifest.read_text(encoding="utf-8"))
     for name in lost:
         del content["bundle"][name]
     manifest.write_text(json.dumps(content), encoding="utf-8")
-    log = _suite(swift, manifest.parent, "EmbeddingTests")
-    assert outcomes(log) == {TYPED: "skipped"}, messages(log)
+    log = _suite(swift, manifest.parent, test.partition(".")[0])
+    assert outcomes(log) == {test: "skipped"}, messages(log)
     assert said in log
 
 

@@ -7,6 +7,9 @@ import XCTest
 final class LiveTests: XCTestCase {
     func testAFrameThatShowsAGoldensImageIsNamedAfterIt() throws {
         let folder = try Fixtures.resources()
+        guard !folder.classifying.isEmpty else {
+            throw XCTSkip("'\(folder.url.path)' has no model that classifies images.")
+        }
         var shown = 0
         for artifact in folder.classifying {
             let path = try folder.path(of: artifact)

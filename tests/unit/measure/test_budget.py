@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pe_validate.case import MATRIX
 from pe_validate.measure.budget import PhoneRow, Table, budgets, phone_budgets, table
-from pe_validate.models.perception_encoder.vision.config import MODELS
+from pe_validate.models.registry import WITH_GOLDENS
 from pe_validate.targets.registry import target_of
 
 MANIFEST = GOLDENS / "manifest.json"
@@ -23,7 +23,7 @@ def row(*cases: str, device: str = "iPhone", milliseconds: float = 1.0) -> Phone
     return PhoneRow(cases, device, milliseconds, "a label", "a reason")
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", WITH_GOLDENS)
 def test_every_case_that_a_phone_computes_has_one_budget_for_every_iphone(model: str) -> None:
     cells = [(budget.target, budget.precision) for budget in PHONES[model] if budget.device == "iPhone"]
     wanted = [(case.target, case.precision) for case in MATRIX if case.model == model and target_of(case).on_phones]
@@ -44,7 +44,7 @@ def test_every_row_has_a_reason_and_names_an_iphone() -> None:
 
 def test_the_manifest_carries_the_budgets_to_the_phone() -> None:
     carried = json.loads(MANIFEST.read_text())["budgets"]
-    assert carried == {model: [asdict(budget) for budget in PHONES[model]] for model in MODELS}
+    assert carried == {model: [asdict(budget) for budget in PHONES[model]] for model in WITH_GOLDENS}
 
 
 def test_the_last_row_for_a_case_and_a_device_counts() -> None:
