@@ -10,10 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from places import GOLDENS
 from safetensors.numpy import load_file, save
-from torch import Tensor, nn
 
 from pe_validate.case import Case
 from pe_validate.goldens import golden
@@ -21,10 +19,11 @@ from pe_validate.goldens.bundle import bundle
 from pe_validate.goldens.inputs import StoredImages, StoredTokens, stored_inputs
 from pe_validate.goldens.replay import replay
 from pe_validate.inputs.cache import default_cache_dir
+from pe_validate.inputs.feed import IntegerFeed
 from pe_validate.models.base import Model
 from pe_validate.models.perception_encoder.text import feed
-from pe_validate.models.perception_encoder.text.config import END_OF_TEXT
-from pe_validate.models.perception_encoder.text.model import TEXT_MODELS
+from pe_validate.models.perception_encoder.text.config import END_OF_TEXT, NANO_TEXT
+from pe_validate.models.perception_encoder.text.model import TEXT_MODELS, TextModel
 from pe_validate.models.perception_encoder.text.tokenizer import tokenized
 from pe_validate.models.perception_encoder.vision.model import VISION_MODELS
 from pe_validate.models.registry import WITH_GOLDENS, model_named
@@ -163,22 +162,15 @@ def test_what_a_phone_cannot_make_is_refused() -> None:
             stored_inputs(model)
 
 
-class Counts(nn.Module):
-    """A module that takes integers, which are no ids of texts."""
-
-    def forward(self, counts: Tensor) -> Tensor:
-        """Return their sum and their mean."""
-        return torch.stack([counts.float().sum(1), counts.float().mean(1)], 1)
-
-
-def test_integers_that_are_no_ids_have_no_texts() -> None:
-    kind = stored_inputs(Model.from_module(Counts(), torch.tensor([[1, 0, 5]], dtype=torch.int32), name="counts"))
-    names = kind.chosen()
-    today = kind.today()
-    assert len(names) == 2
-    assert kind.texts(names) is None
+def test_integers_that_are_no_ids_have_no_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = TextModel(NANO_TEXT)
+    given = {"counts": np.array([[1, 0, 5]], np.int32), "none": np.zeros((1, 3), np.int32)}
+    monkeypatch.setattr(model, "feed", IntegerFeed((1, 3), "int32", (0, 5), given))
+    kind = stored_inputs(model)
+    assert kind.chosen() == ("counts", "none")
+    assert kind.texts(kind.chosen()) is None
     assert kind.image_size is None
-    assert np.array_equal(kind.sample(names[0], today[names[0]]).values[0], [[1, 0, 5]])
+    assert np.array_equal(kind.sample("counts", kind.today()["counts"]).values[0], [[1, 0, 5]])
 
 
 def test_ids_have_the_texts_of_their_lines_and_images_have_none() -> None:
