@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import partial
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from pe_validate.case import default_cases
-from pe_validate.cli.classes import lines_of, templates_of
+from pe_validate.cli.classes import lines_of, templates_of, workers_of
 from pe_validate.cli.options import (
     CacheDir,
     Calibration,
@@ -20,6 +19,7 @@ from pe_validate.cli.options import (
     Json,
     ModelOfFiles,
     Quiet,
+    Runtimes,
     Weights,
     averaged,
     case_argument,
@@ -31,7 +31,6 @@ from pe_validate.walk.again import command
 
 if TYPE_CHECKING:
     from pe_validate.inputs.datasets import Dataset
-    from pe_validate.machines.workers import Workers
     from pe_validate.walk.accuracy import Gatherer, Method, Recognition
     from pe_validate.walk.captions import Retrieval
 
@@ -78,9 +77,7 @@ def accuracy(
     calibration: Calibration = None,
     report: Annotated[Path, typer.Option("--report", help="Folder to write the report to.")] = DEFAULT_REPORT,
     cache_dir: CacheDir = None,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, help="Number of runtimes side by side. [default: one per core]")
-    ] = None,
+    jobs: Runtimes = None,
     ray: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Run on this Ray cluster, such as auto or HOST:6379.")
     ] = None,
@@ -108,7 +105,7 @@ def accuracy(
     models = tuple(dict.fromkeys(case.model for case in selected))
     for name in models:
         check_recognises(name)
-    workers, store = _workers(ray, jobs), ShardStore((cache_dir or default_cache_dir()) / "features")
+    workers, store = workers_of(jobs, ray), ShardStore((cache_dir or default_cache_dir()) / "features")
     with show(plain=quiet) as progress:
         gather = partial(Gatherer, workers=workers, store=store, progress=progress)
         way = asked.recognition if dataset.suffix != CAPTIONS else asked.retrieval
@@ -169,7 +166,7 @@ class Ways:
         from pe_validate.inputs.datasets import dataset_at
         from pe_validate.walk import recognition
         from pe_validate.walk.accuracy import Recognition
-        from pe_validate.walk.texts import TextSide
+        from pe_validate.walk.texts import TextSide, prompts_of
 
         dataset = dataset_at(path)
         labels = recognition.labels_of(dataset, lines_of(self.labels) if self.labels else None)
@@ -182,7 +179,7 @@ class Ways:
             method = recognition.Means(gather(dataset_at(self.means)), weights, labels)
         elif all(model_named(model).answer for model in models):
             prompts = tuple(templates_of(self.templates))
-            texts = TextSide(gather(recognition.prompts_of(labels, prompts)), weights, self.by, cache_dir)
+            texts = TextSide(gather(prompts_of(labels, prompts)), weights, self.by, cache_dir)
             method = recognition.ZeroShot(labels, prompts, texts)
         else:
             method = recognition.Itself(labels)
@@ -201,15 +198,3 @@ class Ways:
         found = captions_at(path, self.images)
         texts = TextSide(gather(found.texts), weights, self.by, cache_dir)
         return Retrieval(gather(found.images), weights, texts)
-
-
-def _workers(ray: str | None, jobs: int | None) -> Workers:
-    """Return what answers: a cluster, or processes on this machine that share its cores."""
-    cores = os.cpu_count() or 1
-    if ray is not None:
-        from pe_validate.machines.cluster import Cluster
-
-        return Cluster(ray, jobs)
-    from pe_validate.machines.workers import Processes
-
-    return Processes(jobs or cores, max(1, cores // (jobs or cores)))

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from pe_validate.cli.options import CacheDir, Ema, Quiet, Weights, averaged
+from pe_validate.cli.options import CacheDir, Ema, Quiet, Runtimes, Weights, averaged
 from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.models.registry import model_named, text_model_of
 from pe_validate.system.errors import LoadError, UsageError
 from pe_validate.system.files import replace_file
 from pe_validate.tasks.prompts import GAP, TEMPLATE
+
+if TYPE_CHECKING:
+    from pe_validate.machines.workers import Workers
 
 OPENAI: Final = "openai"
 """The name of the eighty templates that were published with CLIP."""
@@ -35,14 +39,19 @@ def classes(
     weights: Weights = DEFAULT_WEIGHTS,
     ema: Ema = False,
     cache_dir: CacheDir = None,
+    jobs: Runtimes = None,
     quiet: Quiet = False,
 ) -> None:
     """Embed labels with a text tower: per class, the normalised mean of its normalised prompts."""
     from safetensors.numpy import save
 
+    from pe_validate.inputs.cache import default_cache_dir
     from pe_validate.models.classes import EMBEDDINGS, LABELS
+    from pe_validate.reference.shards import ShardStore
     from pe_validate.report.progress import show
-    from pe_validate.walk.classes import class_table, tell_cut, text_case
+    from pe_validate.tasks.classify import class_means
+    from pe_validate.walk.accuracy import Gatherer
+    from pe_validate.walk.texts import TextSide, prompts_of, tell_cut, text_case
 
     if not model:
         raise UsageError("Say with --model whose classes these are, such as PE-Core-S16-384.")
@@ -54,20 +63,23 @@ def classes(
         raise UsageError(f"The label '{double}' is there twice.")
     prompts = templates_of(templates)
     case = text_case(by, text.name)
-    spec = averaged(weights, ema)
+    loaded = text.load_weights(averaged(weights, ema))
+    store = ShardStore((cache_dir or default_cache_dir()) / "features")
     with show(plain=quiet) as progress:
         tell_cut(case, named, prompts, progress)
-        made = class_table(case, spec, named, prompts, cache_dir, progress)
+        gatherer = Gatherer(prompts_of(named, prompts), workers_of(jobs), store, progress)
+        found = TextSide(gatherer, loaded.spec, by, cache_dir).features(case)
+    embeddings = class_means(found.values, found.labels, named).weight
     about = {
         LABELS: json.dumps(named, ensure_ascii=False),
         "templates": json.dumps(prompts, ensure_ascii=False),
         "model": model,
-        "weights": made.weights.spec,
-        "weights_sha256": made.weights.sha256,
-        "computed_by": f"{case}, {made.producer}",
+        "weights": loaded.spec,
+        "weights_sha256": loaded.sha256,
+        "computed_by": f"{case}, {found.producer}",
     }
-    replace_file(out, save({EMBEDDINGS: made.embeddings}, about))
-    print(f"{out}  {len(named)} classes, {len(prompts)} templates, {made.embeddings.shape[1]} dimensions")
+    replace_file(out, save({EMBEDDINGS: embeddings}, about))
+    print(f"{out}  {len(named)} classes, {len(prompts)} templates, {embeddings.shape[1]} dimensions")
 
 
 def lines_of(path: Path) -> list[str]:
@@ -101,3 +113,15 @@ def templates_of(said: str) -> list[str]:
     if not found:
         raise UsageError(f"'{said}' holds no template.")
     return found
+
+
+def workers_of(jobs: int | None, ray: str | None = None) -> Workers:
+    """Return what answers: a cluster, or processes on this machine that share its cores."""
+    cores = os.cpu_count() or 1
+    if ray is not None:
+        from pe_validate.machines.cluster import Cluster
+
+        return Cluster(ray, jobs)
+    from pe_validate.machines.workers import Processes
+
+    return Processes(jobs or cores, max(1, cores // (jobs or cores)))

@@ -35,6 +35,9 @@ Calibration = Annotated[
 Jobs = Annotated[
     int, typer.Option("--jobs", "-j", min=1, help="Number of exports, and then of artifacts, to run in parallel.")
 ]
+Runtimes = Annotated[
+    int | None, typer.Option("--jobs", "-j", min=1, help="Number of runtimes side by side. [default: one per core]")
+]
 
 
 def averaged(weights: str, ema: bool) -> str:

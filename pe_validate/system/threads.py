@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Condition, Thread
 from typing import TypeVar
@@ -45,7 +45,7 @@ def side_by_side(jobs: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def in_turns(
-    pool: ThreadPoolExecutor,
+    pool: Executor,
     items: Sequence[Item],
     after: Mapping[Item, Collection[Item]],
     work: Callable[[Item], Done],

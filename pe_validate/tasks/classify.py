@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from pe_validate.data.case import Case
 from pe_validate.data.classification import Change, Classification
-from pe_validate.tasks.direction import direction
 from pe_validate.tasks.intervals import difference, exact_p, share
 
 TOP: Final = 5
@@ -85,15 +84,23 @@ def change(before: Ranked, after: Ranked) -> Change:
 
 
 def class_means(features: NDArray[np.float32], labels: NDArray[np.int64], classes: Sequence[str]) -> Classifier:
-    """Return the classifier by the nearest mean of normalised features ``[images, dim]`` of each class.
+    """Return the classifier by the nearest mean of normalised features ``[images, dim]`` of each class, normalised.
 
     Raises:
         ValueError: a class has no image.
     """
     if missing := [name for number, name in enumerate(classes) if not (labels == number).any()]:
         raise ValueError(f"the class '{missing[0]}' has no image")
-    means = np.stack([direction(features[labels == number]) for number in range(len(classes))])
+    means = np.stack([_direction(features[labels == number]) for number in range(len(classes))])
     return Classifier(tuple(classes), means.astype(np.float32))
+
+
+def _direction(features: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the mean of normalised features ``[items, dim]``, normalised: ``[dim]``."""
+    exact = features.astype(np.float64)
+    mean = (exact / np.linalg.norm(exact, axis=1, keepdims=True)).mean(axis=0)
+    found: NDArray[np.float64] = mean / np.linalg.norm(mean)
+    return found
 
 
 def _named(names: Sequence[str], chosen: NDArray[np.bool_]) -> tuple[str, ...]:

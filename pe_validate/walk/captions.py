@@ -33,7 +33,7 @@ class Retrieval(Experiment):
 
     def ranked(self, answerer: Answerer, found: Features) -> Mapping[str, Ranked]:
         """Return the ranks of images among texts, and of texts among images."""
-        said = self.texts.features(answerer.case)
+        said = self.texts.features(self.texts.case(answerer.case))
         images, texts = (Embedded(each.values, each.labels) for each in (found, said))
         return {
             IMAGE_TO_TEXT: Ranked(found.names, found.labels, ranks(images, texts)),

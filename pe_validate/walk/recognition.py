@@ -12,17 +12,15 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from pe_validate.data.case import Case
-from pe_validate.inputs.datasets import Dataset, has_synsets, is_imagenet, texts_of
+from pe_validate.data.case import EAGER, Case
+from pe_validate.inputs.datasets import Dataset, has_synsets, is_imagenet
 from pe_validate.models.classes import read_classes
 from pe_validate.models.registry import model_named
 from pe_validate.system.errors import LoadError, UsageError
 from pe_validate.system.files import plain_file
 from pe_validate.tasks.classify import Classifier, class_means
-from pe_validate.tasks.prompts import GAP
 from pe_validate.walk.accuracy import Gatherer, Method
-from pe_validate.walk.classes import tell_cut
-from pe_validate.walk.texts import TextSide
+from pe_validate.walk.texts import TextSide, tell_cut
 
 
 def labels_of(dataset: Dataset, lines: Sequence[str] | None) -> tuple[str, ...]:
@@ -85,15 +83,11 @@ class ZeroShot(Method):
 
     def classifier(self, case: Case) -> Classifier:
         """Return the class embeddings: per class, the direction of its prompts."""
-        tell_cut(self.texts.case(case), self.labels, self.templates, self.texts.gatherer.progress)
-        found = self.texts.features(case)
+        by = self.texts.case(case)
+        if case.target == EAGER:  # which comes first, and once
+            tell_cut(by, self.labels, self.templates, self.texts.gatherer.progress)
+        found = self.texts.features(by)
         return class_means(found.values, found.labels, self.labels)
-
-
-def prompts_of(labels: Sequence[str], templates: Sequence[str]) -> Dataset:
-    """Return every label in every template, as a dataset of texts whose classes are the labels."""
-    texts = [(template.replace(GAP, label), n) for n, label in enumerate(labels) for template in templates]
-    return texts_of("prompts", labels, texts)
 
 
 @dataclass(frozen=True, slots=True)

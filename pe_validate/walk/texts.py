@@ -1,16 +1,21 @@
-"""The text side of ``pe-validate accuracy``: the features of prompts or captions."""
+"""Texts through a text tower, in PyTorch or as an artifact: prompts of ``pe-validate classes``, and captions."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pe_validate.data.case import EAGER, Case
+from pe_validate.case import select
+from pe_validate.data.case import EAGER, Case, itself
 from pe_validate.data.features import Features
-from pe_validate.models.registry import text_model_of
+from pe_validate.data.progress import Note, Progress
+from pe_validate.inputs.datasets import Dataset, texts_of
+from pe_validate.models.registry import model_named, text_model_of
+from pe_validate.system.errors import UsageError
 from pe_validate.targets.export import export
+from pe_validate.tasks.prompts import prompt
 from pe_validate.walk.accuracy import Gatherer, eager, of_artifact
-from pe_validate.walk.classes import text_case
 
 
 @dataclass(frozen=True)
@@ -36,13 +41,12 @@ class TextSide:
         """
         return text_case(None if image.target == EAGER else self.by, text_model_of(image.model).name)
 
-    def features(self, image: Case) -> Features:
-        """Return the features of all texts, gathered once for each tower.
+    def features(self, case: Case) -> Features:
+        """Return the features of all texts by a text tower's case, gathered once for each.
 
         Raises:
             UsageError, LoadError, ExportError, RunError, FileError: that stage could not do its work.
         """
-        case = self.case(image)
         if case not in self._found:
             threads = self.gatherer.workers.threads
             if case.target == EAGER:
@@ -51,3 +55,34 @@ class TextSide:
                 answerer = of_artifact(export(case, self.weights, self.cache_dir), self.weights, threads)
             self._found[case] = self.gatherer.gather(answerer)
         return self._found[case]
+
+
+def text_case(by: str | None, model: str) -> Case:
+    """Return the case of a text tower that ``by`` names, or PyTorch itself if it names none.
+
+    Raises:
+        UsageError: it is not an artifact of ``model``.
+    """
+    if by is None:
+        return itself(model)
+    chosen = select([by])
+    if len(chosen) != 1 or chosen[0].model != model:
+        raise UsageError(f"'{by}' is no artifact of {model}: name one, such as {model}/onnx/fp32.")
+    return chosen[0]
+
+
+def prompts_of(labels: Sequence[str], templates: Sequence[str]) -> Dataset:
+    """Return every label in every template, as a dataset of texts whose classes are the labels."""
+    texts = [(prompt(template, label), number) for number, label in enumerate(labels) for template in templates]
+    return texts_of("prompts", labels, texts)
+
+
+def tell_cut(case: Case, labels: Sequence[str], templates: Sequence[str], progress: Progress) -> None:
+    """Say which labels are longer than the tower's context, with the longest template."""
+    from pe_validate.models.perception_encoder.text.tokenizer import encoded
+
+    context = model_named(case.model).input.shape[1]
+    longest = max(templates, key=len)
+    for label, ids in zip(labels, encoded([prompt(longest, label) for label in labels]), strict=True):
+        if len(ids) > context - 2:
+            progress(case, Note(f"'{label}' is cut: its prompt has {len(ids)} tokens, and {context - 2} fit."))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -169,9 +169,9 @@ def validate_all(
     results: dict[Case, Result] = {}
     for model in dict.fromkeys(case.model for case in cases):
         chosen = [case for case in cases if case.model == model]
-        with side_by_side(jobs) as pool:
-            exports = {case: pool.submit(walker.exported, case) for case in chosen}  # all before the first run
-            results |= _finish(walker, exports, pool)
+        with side_by_side(jobs) as workers:
+            exports = {case: workers.submit(walker.exported, case) for case in chosen}  # all before the first run
+            results |= _finish(walker, exports, workers)
     return tuple(results[case] for case in cases)
 
 
@@ -206,16 +206,16 @@ def export_all(
         progress(case, "done")
         return artifact
 
-    with side_by_side(jobs) as pool:
-        return dict(zip(cases, pool.map(one, cases), strict=True))
+    with side_by_side(jobs) as workers:
+        return dict(zip(cases, workers.map(one, cases), strict=True))
 
 
-def _finish(walker: Walker, exports: Mapping[Case, Future[Artifact]], pool: ThreadPoolExecutor) -> dict[Case, Result]:
+def _finish(walker: Walker, exports: Mapping[Case, Future[Artifact]], workers: Executor) -> dict[Case, Result]:
     """Run and judge: partners first, then what is compared with them, then what waits for nobody."""
     held = {case: [other for other in exports if other.target in target_of(case).partners] for case in exports}
     partners = {other for found in held.values() for other in found}
     order = sorted(exports, key=lambda case: (case not in partners, not held[case]))
-    return in_turns(pool, order, held, lambda case: walker.finished(case, exports[case]))
+    return in_turns(workers, order, held, lambda case: walker.finished(case, exports[case]))
 
 
 @dataclass

@@ -21,7 +21,6 @@ PARTICULAR: Final = re.compile(r"rope|rotary|patch(es|ify)?|pool(ing|ed)?", re.I
 OTHERS: Final = {
     "machines/answering.py": {"ThreadPoolExecutor"},
     "system/threads.py": {"ThreadPoolExecutor", "pool"},
-    "walk/walk.py": {"pool"},
     "targets/coreml/routes.py": {"patch"},
 }
 """A pool of threads, and what is put in the place of a library's attribute."""

@@ -51,7 +51,7 @@ def calibrate(module: nn.Module, images: Images) -> nn.Module:
 
         quantizer = XNNPACKQuantizer()
         quantizer.set_module_type(nn.Linear, get_symmetric_quantization_config(is_per_channel=True))
-        quantizer.set_filter_function(_before_projection)
+        quantizer.set_filter_function(_reads_no_sum)
         prepared = prepare_pt2e(torch.export.export(module, _tensors(images[0])).module(), quantizer)
         # In float64, because ranges come from histograms: float32 rounding on another machine moves some by 2 %.
         prepared.double()
@@ -65,7 +65,13 @@ def _tensors(image: tuple[NDArray[np.generic], ...]) -> tuple[Tensor, ...]:
     return tuple(map(torch.from_numpy, image))
 
 
-def _before_projection(node: fx.Node) -> bool:
-    # If a quantised layer reads a residual sum, XNNPACK's partitioner (ExecuTorch 1.4.1) treats the sum as
-    # quantised, and its other reader then closes a cycle. Only the last projection reads such a sum.
-    return not any(name.endswith("projection") for name, _ in node.meta.get("nn_module_stack", {}).values())
+def _reads_no_sum(node: fx.Node) -> bool:
+    # If a quantised layer reads a residual sum, XNNPACK's partitioner (ExecuTorch 1.4.1) treats the sum as quantised,
+    # and its other reader then closes a cycle. In the towers only a vision tower's last projection reads one.
+    source = node.args[0] if node.args else None
+    while isinstance(source, fx.Node) and source.target in _VIEWS:
+        source = source.args[0]
+    return not (isinstance(source, fx.Node) and source.target == torch.ops.aten.add.Tensor)
+
+
+_VIEWS: Final = (torch.ops.aten.view.default, torch.ops.aten.reshape.default, torch.ops.aten.flatten.using_ints)

@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from nano import case
-from torch import fx
+from torch import fx, nn
 from torchao.quantization.pt2e import HistogramObserver
 
 from pe_validate.case import MATRIX
@@ -24,6 +25,7 @@ from pe_validate.targets.export import export
 from pe_validate.targets.recipes import calibration_images, lowered
 from pe_validate.targets.registry import recipe, targets
 from pe_validate.targets.xnnpack.constants import of_graph
+from pe_validate.targets.xnnpack.quantization import calibrate
 from pe_validate.walk.check import claimed
 
 SMALL = replace(NANO, layers=2)
@@ -97,6 +99,27 @@ def test_a_class_token_that_calibration_scales_is_not_among_the_weights_that_a_p
     assert [tensor for tensor in held if tensor.dtype == torch.int8]
     assert [tensor for tensor in tokens if tensor.dtype == torch.int8]
     assert (1, SMALL.width) not in {tuple(tensor.shape) for tensor in held}
+
+
+class Layers(nn.Module):
+    """Two linear layers, the second of which may read a sum."""
+
+    def __init__(self, adds: bool) -> None:
+        super().__init__()
+        self.first, self.projection, self.adds = nn.Linear(8, 8), nn.Linear(8, 8), adds
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found = self.first(x)
+        found = found + x if self.adds else found.tanh()
+        out: torch.Tensor = self.projection(found.view(2, 8))
+        return out
+
+
+@pytest.mark.parametrize(("adds", "quantised"), [(False, 2), (True, 1)])
+def test_a_layer_that_reads_a_sum_stays_in_float32_and_no_other(adds: bool, quantised: int) -> None:
+    graph = calibrate(Layers(adds).eval(), [(np.ones((2, 8), np.float32),)])
+    held = [getattr(graph, name) for name in of_graph(graph) if hasattr(graph, name)]
+    assert sum(tensor.dtype == torch.int8 and tensor.ndim == 2 for tensor in held) == quantised
 
 
 @pytest.mark.parametrize(("precision", "levels"), [("int8", 256), ("int4", 16)])
