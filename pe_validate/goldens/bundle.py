@@ -117,7 +117,8 @@ def bundle(
     ).values()
     sha256 = {name: hashlib.sha256(content).hexdigest() for name, content in (*tables.items(), *texts.items())}
     listed = {model: sha256[model] for model in tables}
-    made = Bundle(tuple(map(_bundled, artifacts)), listed, _tools(artifacts), sha256.get(TOKENIZER))
+    bundled = tuple(_bundled(artifact, entries[artifact.case.model].weights) for artifact in artifacts)
+    made = Bundle(bundled, listed, _tools(artifacts), sha256.get(TOKENIZER))
     with writable(out.parent), tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
         staged = Path(scratch) / out.name
         for artifact in artifacts:
@@ -183,7 +184,7 @@ def _golden(goldens: Path, model: str, weights: str) -> golden.Entry:
     return entry
 
 
-def _bundled(artifact: Artifact) -> BundledArtifact:
+def _bundled(artifact: Artifact, weights: str) -> BundledArtifact:
     case = artifact.case
     (given,), (answered,) = artifact.inputs, artifact.outputs
     return BundledArtifact(
@@ -196,7 +197,7 @@ def _bundled(artifact: Artifact) -> BundledArtifact:
         bytes=artifact.size,
         input=given,
         output=answered,
-        weights=artifact.weights,
+        weights=weights,
         weights_sha256=artifact.weights_sha256,
     )
 

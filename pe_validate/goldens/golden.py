@@ -34,7 +34,7 @@ from pe_validate.goldens.inputs import Array, StoredInputs, stored_inputs
 from pe_validate.goldens.seals import absent, sealed
 from pe_validate.inputs.images import Sample
 from pe_validate.measure.budget import PhoneBudget, phone_budgets, table
-from pe_validate.models.base import DEFAULT_WEIGHTS, TRAINED, Model
+from pe_validate.models.base import DEFAULT_WEIGHTS, TRAINED
 from pe_validate.models.registry import WITH_GOLDENS, load_model, load_weights, model_named
 from pe_validate.models.registry import models as known_models
 from pe_validate.system.errors import GoldenError
@@ -186,7 +186,7 @@ def check(folder: Path, models: Sequence[str] = WITH_GOLDENS, weights: str | Non
         entry, stored = unaltered(folder, model)
         loaded = load_weights(model, weights or _safe_spec(model, entry.weights))
         if loaded.sha256 != entry.weights_sha256:
-            raise GoldenError(f"The golden of {model} was made with other weights than '{loaded.spec}' is today.")
+            raise GoldenError(f"The golden of {model} was made with other weights than '{loaded.lasting}' is today.")
         _check_inputs(model, stored)
         yield judge_model(model, stored.outputs, _answer(model, loaded, stored.samples))
 
@@ -262,7 +262,7 @@ def read(folder: Path, model: str) -> Golden:
         )
     try:
         kind, tensors = stored_inputs(model_named(model)), load(content)
-        _check_shapes(tensors, kind, model_named(model), len(entry.inputs))
+        _check_shapes(tensors, kind, entry)
         inputs = dict(zip(entry.inputs, tensors[kind.name], strict=True))
         features = dict(zip(entry.inputs, np.split(tensors["features"], len(entry.inputs)), strict=True))
     except (SafetensorError, KeyError, ValueError) as error:
@@ -270,10 +270,11 @@ def read(folder: Path, model: str) -> Golden:
     return Golden(kind, inputs, Outputs(f"golden {entry.sha256[:12]}", features))
 
 
-def _check_shapes(tensors: Mapping[str, NDArray[np.generic]], kind: StoredInputs, model: Model, count: int) -> None:
+def _check_shapes(tensors: Mapping[str, NDArray[np.generic]], kind: StoredInputs, entry: Entry) -> None:
+    count = len(entry.inputs)
     wanted = {
         kind.name: (kind.dtype, (count, *kind.shape)),
-        "features": (np.float32, (count, *model.output.shape[1:])),
+        "features": (np.float32, (count, *entry.output_shape[1:])),
     }
     for name, (dtype, shape) in wanted.items():
         if tensors[name].dtype != dtype or tensors[name].shape != shape or not count:
@@ -326,7 +327,7 @@ def _tolerances(model: str) -> dict[str, Limits]:
 
 def _budgets(models: Iterable[str]) -> dict[str, tuple[PhoneBudget, ...]]:
     found = phone_budgets(table().phones)
-    return {model: found[model] for model in models}
+    return {model: found.get(model, ()) for model in models}
 
 
 def _samples(kind: StoredInputs, inputs: Mapping[str, Array]) -> tuple[Sample, ...]:
@@ -344,7 +345,7 @@ def _store(folder: Path, model: str, weights: Weights, before: Entry | None) -> 
     inputs = {name: available[name] for name in kind.chosen()}
     outputs = _answer(model, weights, _samples(kind, inputs))
     if before and before.weights_sha256 == weights.sha256 and _is_current(folder, model, inputs, outputs):
-        return replace(before, weights=weights.spec, tolerances=_tolerances(model))
+        return replace(before, weights=weights.lasting, tolerances=_tolerances(model))
     content = save(
         {
             kind.name: np.stack(list(inputs.values())),
@@ -357,7 +358,7 @@ def _store(folder: Path, model: str, weights: Weights, before: Entry | None) -> 
     return Entry(
         file=file,
         sha256=sha256,
-        weights=weights.spec,
+        weights=weights.lasting,
         weights_sha256=weights.sha256,
         image_size=kind.image_size,
         output_shape=value.output.shape,

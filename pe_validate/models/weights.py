@@ -68,6 +68,13 @@ class Weights:
     tensors: Mapping[str, Tensor]
     notes: tuple[str, ...] = ()
     """What was taken of a checkpoint, and what was left alone, where that is not all of it."""
+    asked: str = ""
+    """The spec that was asked for, where ``spec`` is good for the children of this process alone."""
+
+    @property
+    def lasting(self) -> str:
+        """The spec by which another process loads the same."""
+        return self.asked or self.spec
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,7 @@ class OwnModel(Model):
             names = [_named(each) for each in chosen] if self._entry.outputs or len(chosen) > 1 else [OUTPUT_NAME]
             path = _saved(program, names, parts, digest)
         self._loaded[digest] = _Loaded(program, specs(program, names), path, module)
-        return Weights(f"{CAPTURED}{path}", digest, tensors(program), notes)
+        return Weights(f"{CAPTURED}{path}", digest, tensors(program), notes, asked=spec)
 
     def _parts_deployed(self, module: nn.Module) -> dict[str, Any]:
         """Return the program of ``module`` in each form, if parts of it know their own deployable forms."""
