@@ -85,7 +85,9 @@ def test_only_an_executorch_program_delegates_and_it_does_so_once(pe_case: Case,
     found = pe_artifact.delegation
     assert (found is None) == (not pe_case.target.startswith("pte"))
     if found:
-        assert (found.delegate_calls, found.left_over) == (1, ())
+        accepted = model_named(pe_case.model).pieces(pe_case.kind)  # of ids, which delegates of floats leave outside
+        assert found.delegate_calls == 1
+        assert set(found.left_over) <= set(accepted.outside if accepted else ())
 
 
 def test_a_program_multiplies_as_often_as_the_model_needs_and_as_its_precision_says(
