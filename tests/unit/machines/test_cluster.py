@@ -22,8 +22,6 @@ from pe_validate.system.errors import RunError
 from pe_validate.targets.export import export
 from pe_validate.walk.accuracy import Gatherer
 
-pytestmark = pytest.mark.full
-
 COUNT = 1000
 
 
@@ -84,6 +82,7 @@ class LosingANode(Workers):
             yield each
 
 
+@pytest.mark.full
 def test_a_lost_nodes_shards_are_answered_by_the_other_one_byte_for_byte(
     nodes: Two, dataset: Dataset, onnx: Answerer, tmp_path: Path
 ) -> None:
@@ -94,6 +93,7 @@ def test_a_lost_nodes_shards_are_answered_by_the_other_one_byte_for_byte(
     assert found == expected
 
 
+@pytest.mark.full
 def test_a_file_that_cannot_be_loaded_is_the_same_sentence_on_a_cluster(
     nodes: Two, dataset: Dataset, tmp_path: Path
 ) -> None:
@@ -104,6 +104,6 @@ def test_a_file_that_cannot_be_loaded_is_the_same_sentence_on_a_cluster(
         list(Cluster(nodes.address).answers(broken, dataset.shards))
 
 
-def test_no_cluster_is_a_sentence(dataset: Dataset, onnx: Answerer) -> None:
+def test_no_cluster_is_a_sentence_at_once(dataset: Dataset, onnx: Answerer) -> None:
     with pytest.raises(RunError, match=r"There is no Ray cluster at '127\.0\.0\.1:1'"):
         list(Cluster("127.0.0.1:1").answers(onnx, dataset.shards))
