@@ -59,7 +59,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         path.write_text(to_markdown(_collected), encoding="utf-8")
     page = session.config.getoption("--diagnoses")
     if page and not hasattr(session.config, "workerinput"):
-        command = shlex.join(["pytest", *map(str, session.config.invocation_params.args)])
+        said = (Path(word).name if word.startswith("/") else word for word in session.config.invocation_params.args)
+        command = shlex.join(["pytest", *said])
         page.write_text(diagnoses.to_markdown(_said, command), encoding="utf-8")
         enough = diagnoses.share_right(_said) >= diagnoses.WANTED and not any(said.wrong for said in _said)
         if not enough and session.exitstatus == pytest.ExitCode.OK:
