@@ -127,7 +127,10 @@ def update(
             tell(model)
             entries[model] = _store(folder, model, load_weights(model, weights), entries.get(model))
         ordered = {model: entries[model] for model in known_models() if model in entries}
-        manifest = Manifest(ordered, sealed(folder) | absent(before.sealed), _budgets(ordered))
+        seals = sealed(folder) | absent(before.sealed)
+        # An installation lacks some of the sealed files: the order is that of before wherever it is made.
+        seals = {name: seals[name] for name in before.sealed if name in seals} | seals
+        manifest = Manifest(ordered, seals, _budgets(ordered))
         replace_file(folder / MANIFEST, _MANIFEST.dump_json(manifest, indent=1, exclude_none=True) + b"\n")
         named = {folder / entry.file for entry in ordered.values()}
         for stale in set(folder.glob("*/*.safetensors")) - named:
