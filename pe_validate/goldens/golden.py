@@ -264,8 +264,11 @@ def read(folder: Path, model: str) -> Golden:
             f"Golden '{path}' was altered, its sha256 is not the manifest's: restore it from version control."
         )
     try:
-        kind, tensors = stored_inputs(model_named(model)), load(content)
-        _check_shapes(tensors, kind, entry)
+        value, tensors = model_named(model), load(content)
+        kind = stored_inputs(value)
+        # A user's model knows its outputs once it is loaded.
+        answer = value.output.shape if value.outputs else entry.output_shape
+        _check_shapes(tensors, kind, len(entry.inputs), answer)
         inputs = dict(zip(entry.inputs, tensors[kind.name], strict=True))
         features = dict(zip(entry.inputs, np.split(tensors["features"], len(entry.inputs)), strict=True))
     except (SafetensorError, KeyError, ValueError) as error:
@@ -273,11 +276,12 @@ def read(folder: Path, model: str) -> Golden:
     return Golden(kind, inputs, Outputs(f"golden {entry.sha256[:12]}", features))
 
 
-def _check_shapes(tensors: Mapping[str, NDArray[np.generic]], kind: StoredInputs, entry: Entry) -> None:
-    count = len(entry.inputs)
+def _check_shapes(
+    tensors: Mapping[str, NDArray[np.generic]], kind: StoredInputs, count: int, answer: tuple[int, ...]
+) -> None:
     wanted = {
         kind.name: (kind.dtype, (count, *kind.shape)),
-        "features": (np.float32, (count, *entry.output_shape[1:])),
+        "features": (np.float32, (count, *answer[1:])),
     }
     for name, (dtype, shape) in wanted.items():
         if tensors[name].dtype != dtype or tensors[name].shape != shape or not count:

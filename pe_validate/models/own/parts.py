@@ -21,10 +21,10 @@ def with_parts_deployed(module: nn.Module, form: str, probe: tuple[Tensor, ...])
     if not found:
         return None
     wide = deepcopy(module).double()
-    inputs = {name: _doubled(given) for name, given in found.items()}
+    doubled, inputs = _doubled(probe), {name: _doubled(given) for name, given in found.items()}
     try:
         with torch.no_grad():
-            if not agree(wide(*_doubled(probe)), _exchanged(wide, form, inputs)(*_doubled(probe))):
+            if not agree(wide(*doubled), _exchanged(wide, form, inputs)(*doubled)):
                 return None
     except RuntimeError:  # a part that does not take these shapes, or a module that insists on float32
         return None
