@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pe_validate.data.comparison import Comparison
-from pe_validate.data.outputs import Outputs
+from pe_validate.data.outputs import Array, Outputs
 
 
 def compare(reference: ArrayLike, actual: ArrayLike) -> Comparison:
@@ -44,6 +46,29 @@ def compare_outputs(reference: Outputs, actual: Outputs) -> dict[str, Comparison
     if reference.features.keys() != actual.features.keys():
         raise ValueError(f"{reference.producer} and {actual.producer} did not answer the same inputs")
     return {name: compare(value, actual.features[name]) for name, value in reference.features.items()}
+
+
+def up_to_rounding(reference: Outputs, rounded: Outputs) -> Outputs:
+    """Return a reference without what rounding to float16 can have taken from ``rounded``.
+
+    A number in float16 stands for all those that round to it. Where the reference is one of them, it becomes that
+    number; elsewhere it keeps its distance to the nearest of them. So no other limit is needed than for float32.
+    """
+    found = {name: _beyond(value, rounded.features[name]) for name, value in reference.features.items()}
+    return replace(reference, features=found)
+
+
+def _beyond(expected: Array, rounded: Array) -> Array:
+    if rounded.shape != expected.shape or not np.isfinite(rounded).all():
+        return expected
+    half = rounded.astype(np.float16)
+    with np.errstate(over="ignore"):  # beyond the largest number
+        ends = [np.nextafter(half, np.float16(end)).astype(np.float64) for end in (np.inf, -np.inf)]
+    value = half.astype(np.float64)
+    above, below = (np.where(np.isinf(end), value + np.sign(end) * 32, end) for end in ends)
+    nearest = expected.astype(np.float64).clip((value + below) / 2, (value + above) / 2)
+    moved: Array = (value + (expected - nearest)).astype(np.float32)
+    return moved
 
 
 def _norm(x: NDArray[np.float64]) -> float:

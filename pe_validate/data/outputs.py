@@ -32,6 +32,8 @@ class Outputs:
     features: dict[str, Array]
     notes: tuple[str, ...] = ()
     """Observations of the runtime that may explain a failure."""
+    dtype: str = "float32"
+    """The type in which the runtime gave them; float32 if not all in the same."""
 
 
 def entries(sample: str, interface: Interface | None) -> list[str]:

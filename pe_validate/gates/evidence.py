@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.case import Case
+from pe_validate.data.compare import up_to_rounding
 from pe_validate.data.contract import Contract
 from pe_validate.data.execution import Execution
 from pe_validate.data.machine import Machine
@@ -29,6 +30,7 @@ from pe_validate.system.allowance import memory_for
 from pe_validate.system.process import Child
 from pe_validate.targets.base import Purpose, Target
 from pe_validate.targets.open import run
+from pe_validate.targets.registry import recipe
 from pe_validate.targets.runtime import Runtime
 
 BUDGET: Final = 3600.0
@@ -175,8 +177,16 @@ class Evidence:
         return self._contract or Contract()
 
     def as_given(self, outputs: Outputs, answers: Outputs) -> Outputs:
-        """Return outputs of the model as the file's contract gives them; ``answers`` are the file's."""
-        return as_given(outputs, answers, self.contract)
+        """Return outputs of the model as the file's contract gives them, as far as the type of its outputs holds them.
+
+        ``answers`` are the file's.
+        """
+        given = as_given(outputs, answers, self.contract)
+        return up_to_rounding(given, answers) if self.rounds_outputs(answers) else given
+
+    def rounds_outputs(self, answers: Outputs) -> bool:
+        """Return whether a file that computes in float32 rounds what it gives to float16."""
+        return (recipe(self.case).scheme.dtype, answers.dtype) == ("float32", "float16")
 
     @cached_property
     def comparable(self) -> bool:

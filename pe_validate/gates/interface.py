@@ -54,6 +54,8 @@ class InterfaceGate(Gate):
         if len(runtime.outputs) > len(evidence.model.outputs):
             judged = " and ".join(f"'{runtime.outputs[index].name}'" for index in runtime.wanted())
             said.append(f"of its {len(runtime.outputs)} outputs {judged} was judged, and no other")
+        if evidence.rounds_outputs(evidence.answers("model")):
+            said.append("it rounds what it gives to float16, and is judged up to that rounding")
         return (
             decide(evidence.case, self.name, True, f"{'; '.join(said)}.", producer=runtime.producer) if said else None
         )

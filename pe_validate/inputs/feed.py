@@ -133,8 +133,9 @@ class ImageFeed(Feed):
 
         from pe_validate.inputs.images import greyed, normalize
 
-        images = (greyed(pixels[name]) if self.grey else pixels[name] for name in names)
-        batch = np.concatenate([normalize(image, self.preprocessing)[:, : 1 if self.grey else 3] for image in images])
+        given = (greyed(pixels[name]) if self.grey else pixels[name] for name in names)
+        images = [normalize(image, self.preprocessing)[:, : 1 if self.grey else 3] for image in given]
+        batch = np.concatenate(images) if self.batch > 1 else images[0]
         return (np.ascontiguousarray(batch.transpose(0, 2, 3, 1)) if self.channels_last else batch,)
 
 

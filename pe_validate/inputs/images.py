@@ -83,8 +83,13 @@ def squash(photograph: Image.Image, size: int, width: int | None = None) -> Pixe
 
     Source: ``core/vision_encoder/transforms.py`` of facebookresearch/perception_models.
     """
-    resized = photograph.convert("RGB").resize((width or size, size), Image.Resampling.BILINEAR)
+    resized = as_rgb(photograph).resize((width or size, size), Image.Resampling.BILINEAR)
     return np.asarray(resized, dtype=np.uint8)
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """Return an image as RGB, itself if it is: Pillow would copy it."""
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def greyed(pixels: Pixels) -> Pixels:
@@ -94,9 +99,12 @@ def greyed(pixels: Pixels) -> Pixels:
 
 def normalize(pixels: Pixels, preprocessing: Preprocessing = PREPROCESSINGS["pe"]) -> Tensor:
     """Convert uint8 ``[height, width, 3]`` to float32 ``[1, 3, height, width]``, by default in [-1, 1]."""
-    mean, std = (np.asarray(each, np.float32) for each in (preprocessing.mean, preprocessing.std))
-    scaled = pixels.astype(np.float32) / np.float32(255)
-    return np.ascontiguousarray(((scaled - mean) / std).transpose(2, 0, 1)[None])
+    mean, std = (np.reshape(each, (3, 1, 1)).astype(np.float32) for each in (preprocessing.mean, preprocessing.std))
+    scaled = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]).astype(np.float32)  # first, for loops over rows
+    scaled /= np.float32(255)
+    scaled -= mean
+    scaled /= std
+    return scaled
 
 
 def pixels_of(
@@ -168,7 +176,8 @@ def decoded(source: Path | IO[bytes], name: str) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(source) as image:
-                return image.convert("RGB")
+                image.load()
+                return as_rgb(image)
     # Pillow's decoders raise exceptions of their own for damage; decompression bombs first cause a warning.
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, *DECOMPRESSION_BOMBS) as error:
         raise LoadError(f"Photograph '{name}' cannot be read: {error}.") from error

@@ -39,7 +39,9 @@ class AdaptedRuntime(Runtime):
         self._inside, self._model, self._contract = inside, model, contract
         self.producer, self.interface = inside.producer, model.interface
         self.output_name = inside.output_name
-        self.inputs, self.outputs = model.inputs, model.outputs
+        dtypes = (inside.outputs[place].dtype for place in inside.wanted())
+        self.inputs = model.inputs
+        self.outputs = tuple(replace(spec, dtype=dtype) for spec, dtype in zip(model.outputs, dtypes, strict=True))
         self.declared = inside.inputs, inside.outputs
 
     def compute(self, given: Given, wanted: Sequence[int]) -> Given:

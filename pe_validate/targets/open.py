@@ -42,4 +42,5 @@ def run(runtime: Runtime, samples: tuple[Sample, ...], counted: Counted = uncoun
         counted(done, len(samples))
         features |= zip(entries(sample.name, runtime.interface), runtime.answer(sample.values), strict=True)
         notes |= dict.fromkeys(runtime.notes)
-    return Outputs(runtime.producer, features, tuple(notes))
+    dtypes = {runtime.outputs[place].dtype for place in runtime.wanted()}
+    return Outputs(runtime.producer, features, tuple(notes), dtypes.pop() if len(dtypes) == 1 else "float32")

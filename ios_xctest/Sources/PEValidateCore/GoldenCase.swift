@@ -120,7 +120,8 @@ public struct ResourceFolder: Sendable {
         try checked(artifact.file, sha256: artifact.sha256)
     }
 
-    private func checked(_ name: String, sha256: String) throws -> URL {
+    /// Where a file of this folder is, checked against what the manifest says of it.
+    func checked(_ name: String, sha256: String) throws -> URL {
         let path = url.appendingPathComponent(name).resolvingSymlinksInPath()
         guard path.path.hasPrefix(url.resolvingSymlinksInPath().path + "/") else {
             throw PEValidateError("The manifest in '\(url.path)' points outside it: '\(name)'.")

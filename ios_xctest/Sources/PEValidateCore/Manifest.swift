@@ -23,6 +23,10 @@ public struct Manifest: Decodable, Sendable {
 
     public struct ArtifactBundle: Decodable, Sendable {
         public let artifacts: [Artifact]
+        /// Sha256 of tables of classes, by model.
+        public let classes: [String: String]?
+        /// Sha256 of the tokenizer.
+        public let tokenizer: String?
     }
 
     /// For JSON that Python wrote: `snake_case`, and strings for numbers that are not finite.

@@ -6,9 +6,7 @@ import XCTest
 final class EmbeddingTests: XCTestCase {
     func testATextThatIsTypedGetsTheFeaturesOfTheGolden() throws {
         let folder = try Fixtures.resources()
-        guard let tokenizer = try folder.tokenizer() else {
-            throw XCTSkip("'\(folder.url.path)' has no tokenizer: 'pe-validate ios bundle --tokenizer' adds it.")
-        }
+        let tokenizer = try Fixtures.tokenizer(of: folder)
         guard !folder.embeddingTexts.isEmpty else {
             throw XCTSkip("'\(folder.url.path)' has no text tower: 'pe-validate ios bundle CASE…' adds one.")
         }

@@ -17,6 +17,12 @@ enum Fixtures {
         return try ResourceFolder(folder)
     }
 
+    /// The tokenizer that was bundled; a bundle without one has nothing to hold.
+    static func tokenizer(of folder: ResourceFolder) throws -> Tokenizer {
+        if let tokenizer = try folder.tokenizer() { return tokenizer }
+        throw XCTSkip("'\(folder.url.path)' has no tokenizer: 'pe-validate ios bundle --tokenizer' adds it.")
+    }
+
     /// Examples that Python computed.
     static func vectors() throws -> URL {
         let tests = Bundle(for: Marker.self).resourceURL?.appendingPathComponent("Vectors")

@@ -20,9 +20,7 @@ final class TokenizerTests: XCTestCase {
     /// `PE_VALIDATE_TEXTS` names another file of the same form.
     func testIdsAreThoseOfMetaAndOfPython() throws {
         let folder = try Fixtures.resources()
-        guard let tokenizer = try folder.tokenizer() else {
-            throw XCTSkip("'\(folder.url.path)' has no tokenizer: 'pe-validate ios bundle --tokenizer' adds it.")
-        }
+        let tokenizer = try Fixtures.tokenizer(of: folder)
         let named = Fixtures.environment("PE_VALIDATE_TEXTS").map { URL(fileURLWithPath: $0) }
         let listed = try named ?? Fixtures.vectors().appendingPathComponent("tokenizer_vectors.json")
         let examples = try JSONDecoder().decode(Examples.self, from: Data(contentsOf: listed))

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from pe_validate.data.compare import compare, compare_outputs
+from pe_validate.data.compare import compare, compare_outputs, up_to_rounding
 from pe_validate.data.comparison import Comparison, worst
 from pe_validate.data.outputs import Array, Outputs
 
@@ -267,3 +267,34 @@ def test_outputs_of_other_inputs_are_refused_naming_both_producers(answered: dic
 def test_a_comparison_survives_json(comparison: Comparison) -> None:
     adapter = TypeAdapter(Comparison)
     assert adapter.validate_json(adapter.dump_json(comparison)) == comparison
+
+
+def left(reference: Array, rounded: Array) -> NDArray[np.float64]:
+    """What a number in float16 differs from a reference by, once it is compared up to its rounding."""
+    found = up_to_rounding(Outputs("float32", {"x": reference}), Outputs("float16", {"x": rounded})).features["x"]
+    return np.abs(found.astype(np.float64) - rounded)
+
+
+@many
+@given(arrays(np.float32, 8, elements=st.floats(-65519, 65519, width=32)))
+@example(np.array([65504, -65504, 65519, 0, -0.0, 6e-8, 2e-8, 1], np.float32))
+def test_a_number_equals_what_it_was_rounded_to(x: Array) -> None:
+    assert not left(x, x.astype(np.float16).astype(np.float32)).any()
+
+
+@many
+@given(
+    arrays(np.float32, 4, elements=st.floats(-60000, 60000, width=32)),
+    arrays(np.float16, 4, elements=st.floats(-60000, 60000, width=16)),
+)
+def test_rounding_forgives_half_a_unit_in_the_last_place_and_no_more(x: Array, half: NDArray[np.float16]) -> None:
+    rounded = half.astype(np.float32)
+    whole, unit = np.abs(x.astype(np.float64) - rounded), np.spacing(np.abs(half)).astype(np.float64)
+    beyond, ulp = left(x, rounded), np.spacing(np.maximum(np.abs(x), np.abs(rounded)))
+    assert (beyond <= whole + ulp).all()
+    assert (beyond >= whole - unit / 2 - ulp).all()
+
+
+def test_a_number_that_is_not_finite_is_compared_as_it_is() -> None:
+    x = np.array([70000, 1], np.float32)
+    assert not np.isfinite(left(x, np.array([np.inf, 1], np.float32))).all()

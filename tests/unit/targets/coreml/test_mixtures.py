@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from coreml_packages import save
@@ -126,18 +127,31 @@ def test_a_constant_that_is_folded_wrongly_fails_identity(encoders: References, 
 def test_the_type_of_an_output_is_not_the_precision_of_a_package_which_is_held_to_float32s_limits(
     ct: Any, encoders: References, judged: Judge, tmp_path: Path
 ) -> None:
-    import numpy as np
-
     outputs = [ct.TensorType(name="features", dtype=np.float16)]
     module = encoders["colour"].module
     path = save(module, tmp_path / "single.mlpackage", precision="FLOAT32", outputs=outputs)
     assert claimed(path, "colour").case.precision == "fp32"
-    loss = judged(path).verdict("loss")
+    result = judged(path)
+    loss, interface = result.verdict("loss"), result.verdict("interface")
     assert loss
     assert loss.tolerance == LOSS.tolerance(Case("colour", "mlpackage", "fp32"))
-    assert loss.worst
-    assert 60 < loss.worst.snr_db < 90  # rounding the features, which a device does, too
+    assert result.status == "pass", loss.sentence  # though rounding the features alone takes all beyond 75 dB
+    assert interface
+    assert "it rounds what it gives to float16, and is judged up to that rounding" in interface.sentence
     assert claimed(save(module, tmp_path / "half.mlpackage"), "colour").case.precision == "fp16"
+
+
+def test_a_fault_is_seen_through_an_output_that_is_rounded(
+    ct: Any, encoders: References, judged: Judge, tmp_path: Path
+) -> None:
+    sick = deepcopy(encoders["colour"].module)
+    for module in sick.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.eps = 1e-3
+    outputs = [ct.TensorType(name="features", dtype=np.float16)]
+    loss = judged(save(sick, tmp_path / "m.mlpackage", precision="FLOAT32", outputs=outputs)).verdict("loss")
+    assert loss
+    assert loss.status == "fail"
 
 
 @pytest.mark.parametrize("output", [None, "classLabel", "classLabel_probs"])
