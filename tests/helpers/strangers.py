@@ -46,6 +46,7 @@ def write_all(folder: Path) -> None:
     write(folder / "bounded.pte", Bounded().eval(), image)
     write(folder / "channels_last.pte", tiny_module(), last)
     write(folder / "both_channels_last.pte", convolution(), last)
+    write_quantised(folder / "int8_input.pte")
     apart = folder / "apart"
     apart.mkdir()
     config = ExecutorchBackendConfig(external_constants=True)
@@ -66,6 +67,28 @@ def write(path: Path, module: nn.Module, image: Tensor, *, delegated: bool = Tru
     program = to_edge_transform_and_lower(exported, partitioner=partitioner).to_executorch(config)
     path.write_bytes(program.buffer)
     return program
+
+
+def write_quantised(path: Path) -> None:
+    """Quantise a module for pixels in [-1, 1] as ExecuTorch's documentation says, with an input of int8."""
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
+        XNNPACKQuantizer,
+        get_symmetric_quantization_config,
+    )
+    from executorch.exir import to_edge
+    from executorch.exir.passes.quantize_io_pass import QuantizeInputs
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    image = torch.linspace(-1, 1, 3 * 32 * 32).reshape(CONFIG.input_shape)
+    quantiser = XNNPACKQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=True))
+    prepared = prepare_pt2e(torch.export.export(tiny_module(), (image,)).module(), quantiser)
+    for seed in range(16):
+        prepared(torch.rand(image.shape, generator=torch.Generator().manual_seed(seed)) * 2 - 1)
+    prepared(image)
+    edge = to_edge(torch.export.export(convert_pt2e(prepared), (image,)))
+    edge = edge.transform([QuantizeInputs(edge, [0])]).to_backend(XnnpackPartitioner())
+    path.write_bytes(edge.to_executorch().buffer)
 
 
 def _alter(source: Path, path: Path, change: Callable[[Any], None]) -> None:

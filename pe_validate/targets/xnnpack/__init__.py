@@ -104,9 +104,9 @@ class XnnpackTarget(Target):
 
     def structure(self, path: Path) -> Structure:
         """Read the delegates in a child process."""
-        from pe_validate.targets.xnnpack.delegation import isolated_delegation
+        from pe_validate.targets.xnnpack.delegation import isolated_structure
 
-        return Structure(isolated_delegation(path))
+        return isolated_structure(path)
 
     def constants(self, graph: Any) -> Mapping[str, str]:
         """See :func:`~pe_validate.targets.xnnpack.constants.of_graph`."""

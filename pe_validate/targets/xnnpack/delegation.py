@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import struct
 import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from pe_validate.data.structure import Delegation
+from pe_validate.data.structure import Delegation, Structure
 from pe_validate.system.allowance import memory_for
 from pe_validate.system.errors import RunError
 from pe_validate.system.process import Child, ChildError
 from pe_validate.targets.programs import COREML_BACKEND, READ_TIMEOUT, READERS, XNNPACK_BACKEND
 from pe_validate.targets.xnnpack.constants import stored
 from pe_validate.targets.xnnpack.missing import forward_of
+
+if TYPE_CHECKING:
+    from executorch.exir.schema import DelegateCall
+
+    from pe_validate.targets.xnnpack.reader import PTEFile
 
 LAYOUT: Final = struct.Struct("<IIIQ")
 """Offsets and sizes of the graph and of the constants in XNNPACK's header (``xnnpack_graph_serialize.py``)."""
@@ -33,9 +37,14 @@ def delegation(path: Path) -> Delegation:
     Raises:
         Exception: the file is not a readable program; call it in a child process, and name the stage there.
     """
-    from pe_validate.targets.xnnpack.reader import deserialize_pte_binary, schema
+    from pe_validate.targets.xnnpack.reader import deserialize_pte_binary
 
-    file = deserialize_pte_binary(path.read_bytes())
+    return _delegation(deserialize_pte_binary(path.read_bytes()))
+
+
+def _delegation(file: PTEFile) -> Delegation:
+    from pe_validate.targets.xnnpack.reader import schema
+
     program = file.program
     plan = forward_of(program)
     calls = [instruction.instr_args for chain in plan.chains for instruction in chain.instructions]
@@ -61,26 +70,19 @@ def delegation(path: Path) -> Delegation:
 
 
 def graph_of(payload: bytes) -> dict[str, Any]:
-    """Return XNNPACK's graph from a delegate's payload, as JSON in the terms of its ``schema.fbs``."""
-    from pe_validate.targets.xnnpack.reader import XNNPACK_SCHEMA, decompile_graph
+    """Return XNNPACK's graph from a delegate's payload, as JSON in the terms of its ``schema.fbs``.
+
+    Numbers of type float32 are given by their bits.
+    """
+    from pe_validate.targets.xnnpack.reader import decompile_graph, xnnpack_schema
 
     offset, size, _, _ = LAYOUT.unpack_from(payload, LAYOUT_OFFSET)
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(folder) / "graph.bin"
         graph.write_bytes(payload[offset : offset + size])
-        decompile_graph(folder, str(XNNPACK_SCHEMA), str(graph), ["--raw-binary"])
-        decoded: dict[str, Any] = json.loads(_NOT_FINITE.sub(_as_json, graph.with_suffix(".json").read_text()))
+        decompile_graph(folder, xnnpack_schema(folder), str(graph), ["--raw-binary"])
+        decoded: dict[str, Any] = json.loads(graph.with_suffix(".json").read_bytes())
     return decoded
-
-
-_NOT_FINITE: Final = re.compile(r"((?:^\s*|: )-?)(inf|nan)(?=,?$)", re.MULTILINE)
-"""An infinite bound, such as ReLU's upper one, or a NaN, as flatc writes it, alone or as one number of a list."""
-
-
-def _as_json(found: re.Match[str]) -> str:
-    """Spell such a number as Python's JSON does."""
-    sign, number = found.groups()
-    return f"{sign}Infinity" if number == "inf" else f"{sign.rstrip('-')}NaN"
 
 
 def _products(graph: dict[str, Any]) -> Counter[str]:
@@ -108,14 +110,30 @@ _MACS: Final[dict[str, tuple[str, Callable[[list[int]], int]]]] = {
 }
 
 
-def isolated_delegation(path: Path) -> Delegation:
-    """Return the :func:`delegation` of an untrusted file, read in a child process.
+def structure(path: Path) -> Structure:
+    """Return the :func:`delegation` of a file, and how integers for it are made; to be called in a child process."""
+    from pe_validate.targets.xnnpack.quantised import quantised
+    from pe_validate.targets.xnnpack.reader import deserialize_pte_binary
+
+    file = deserialize_pte_binary(path.read_bytes())
+    plan = forward_of(file.program)
+
+    def graph_of_call(call: DelegateCall) -> dict[str, Any] | None:
+        delegate = plan.delegates[call.delegate_index]
+        payload: bytes = file.program.backend_delegate_data[delegate.processed.index].data
+        return graph_of(payload) if delegate.id == XNNPACK_BACKEND else None
+
+    return Structure(_delegation(file), quantised=quantised(plan, graph_of_call))
+
+
+def isolated_structure(path: Path) -> Structure:
+    """Return the :func:`structure` of an untrusted file, read in a child process.
 
     Raises:
         RunError: the file is not a readable program.
     """
     with Child(memory=memory_for(path), preload=READERS) as child:
         try:
-            return child.call(delegation, READ_TIMEOUT, path)
+            return child.call(structure, READ_TIMEOUT, path)
         except ChildError as error:
             raise RunError(f"The delegates of '{path}' cannot be read: {error}.") from error

@@ -174,13 +174,13 @@ def _computed(graph: dict[str, Any], sizes: frozenset[int]) -> list[dict[str, An
 
 def _with_graph(payload: bytes, graph: dict[str, Any]) -> bytes:
     """Return the payload with its graph replaced."""
-    from pe_validate.targets.xnnpack.reader import XNNPACK_SCHEMA, compile_graph
+    from pe_validate.targets.xnnpack.reader import compile_graph, xnnpack_schema
 
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "graph.json"
-        source.write_text(json.dumps(graph).replace("Infinity", "inf").replace("NaN", "nan"))  # as flatc reads it
-        compile_graph(folder, str(XNNPACK_SCHEMA), str(source))
-        made = next(p for p in Path(folder).iterdir() if p.suffix != ".json").read_bytes()
+        source.write_text(json.dumps(graph))
+        compile_graph(folder, xnnpack_schema(folder), str(source))
+        made = next(p for p in Path(folder).iterdir() if p.suffix not in (".json", ".fbs")).read_bytes()
     start, _, constants, count = LAYOUT.unpack_from(payload, LAYOUT_OFFSET)
     end = _aligned(start + len(made))
     header = bytearray(payload[:start])

@@ -6,6 +6,7 @@ nothing of that. While they are imported, an empty package stands in its place. 
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +17,6 @@ from typing import Final
 import executorch
 
 FOLDER: Final = Path(next(iter(executorch.__path__)))
-
-XNNPACK_SCHEMA: Final = FOLDER / "backends/xnnpack/serialization/schema.fbs"
-"""The format of an XNNPACK delegate's graph."""
 
 _PACKAGE: Final = "executorch.exir"
 
@@ -45,11 +43,22 @@ with _without_exporter():
     from executorch.exir._serialize._program import PTEFile, deserialize_pte_binary, serialize_pte_binary
 
 __all__ = [
-    "XNNPACK_SCHEMA",
     "PTEFile",
     "compile_graph",
     "decompile_graph",
     "deserialize_pte_binary",
     "schema",
     "serialize_pte_binary",
+    "xnnpack_schema",
 ]
+
+
+def xnnpack_schema(folder: str) -> str:
+    """Write the format of an XNNPACK delegate's graph into ``folder``, with floats as their bits; return its path.
+
+    flatc writes six digits of a float, and neither it nor JSON reads what the other writes for infinity.
+    """
+    own = FOLDER / "backends/xnnpack/serialization/schema.fbs"
+    written = Path(folder) / own.name
+    written.write_text(re.sub(r"\bfloat\b(?=\]?;)", "uint", own.read_text()))
+    return str(written)

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from pe_validate.data.structure import Delegation
 from pe_validate.system.errors import RunError
-from pe_validate.targets.xnnpack.delegation import isolated_delegation
+from pe_validate.targets.xnnpack.delegation import isolated_structure
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,6 @@ def test_a_file_that_is_no_program_is_one_sentence_that_names_it(tmp_path: Path)
     path = tmp_path / "garbage.pte"
     path.write_bytes(b"garbage" * 100)
     with pytest.raises(RunError, match="delegates of") as failure:
-        isolated_delegation(path)
+        isolated_structure(path)
     assert str(path) in str(failure.value)
     assert "\n" not in str(failure.value)

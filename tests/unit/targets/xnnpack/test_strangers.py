@@ -11,13 +11,18 @@ import torch
 from strangers import ABSENT_BACKEND, ABSENT_OPERATOR, Bounded, convolution
 from tiny_artifacts import CONFIG, tiny_module
 
+from pe_validate import Model
+from pe_validate.data.case import Case
 from pe_validate.data.outputs import Array
+from pe_validate.data.structure import Delegation
 from pe_validate.data.tensors import CHANNELS_LAST
 from pe_validate.machines.isolation import IsolatedRuntime
+from pe_validate.reference.reference import reference
 from pe_validate.system.errors import RunError
 from pe_validate.targets.xnnpack import XNNPACK
-from pe_validate.targets.xnnpack.delegation import isolated_delegation
+from pe_validate.targets.xnnpack.delegation import isolated_structure
 from pe_validate.targets.xnnpack.orders import memory_orders
+from pe_validate.walk.check import Claim, check, claimed
 
 IMAGE = np.random.default_rng(0).uniform(-1, 1, CONFIG.input_shape).astype(np.float32)
 
@@ -25,6 +30,12 @@ IMAGE = np.random.default_rng(0).uniform(-1, 1, CONFIG.input_shape).astype(np.fl
 def answered(path: Path) -> Array:
     with IsolatedRuntime(path, XNNPACK.name, "declared") as runtime:
         return runtime.run(IMAGE)
+
+
+def delegated(path: Path) -> Delegation:
+    found = isolated_structure(path).delegation
+    assert found
+    return found
 
 
 def by_eager(module: torch.nn.Module) -> Array:
@@ -59,7 +70,7 @@ def test_a_program_that_ends_early_does_not_say_so_and_is_one_sentence(
 
 def test_bounds_on_one_side_alone_are_read(strangers: Path) -> None:
     """flatc writes the other bound as the word ``inf``, which is no JSON."""
-    assert isolated_delegation(strangers / "bounded.pte").products["linear fp32 × fp32"]
+    assert delegated(strangers / "bounded.pte").products["linear fp32 × fp32"]
     np.testing.assert_allclose(answered(strangers / "bounded.pte"), by_eager(Bounded().eval()), atol=1e-5)
 
 
@@ -70,7 +81,7 @@ def test_values_inside_a_delegate_with_open_bounds_are_read(strangers: Path) -> 
 
 def test_constants_in_a_file_beside_the_program_are_used(strangers: Path) -> None:
     assert list((strangers / "apart").glob("*.ptd"))
-    assert isolated_delegation(strangers / "apart" / "model.pte").left_over
+    assert delegated(strangers / "apart" / "model.pte").left_over
     np.testing.assert_allclose(answered(strangers / "apart" / "model.pte"), by_eager(tiny_module()), atol=1e-5)
 
 
@@ -92,7 +103,7 @@ def test_an_operator_without_a_kernel_is_named(strangers: Path) -> None:
 
 def test_another_method_is_named(strangers: Path) -> None:
     with pytest.raises(RunError, match=r"no method 'forward', .* it has 'encode'"):
-        isolated_delegation(strangers / "encode.pte")
+        isolated_structure(strangers / "encode.pte")
 
 
 def test_half_of_a_program_is_called_truncated(strangers: Path, tmp_path: Path) -> None:
@@ -100,3 +111,19 @@ def test_half_of_a_program_is_called_truncated(strangers: Path, tmp_path: Path) 
     (tmp_path / "half.pte").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(RunError, match="truncated or not a program"):
         answered(tmp_path / "half.pte")
+
+
+def test_an_input_of_int8_is_given_what_the_program_takes_its_integers_for(strangers: Path) -> None:
+    path = strangers / "int8_input.pte"
+    model = Model.from_module(tiny_module(), torch.from_numpy(IMAGE), name="tiny-int8-input")
+    loaded = reference(model.name)
+    structure = claimed(path, model.name).structure
+    assert structure.quantised
+    assert structure.quantised.scale == pytest.approx(2 / 255, rel=0.01)
+    assert structure.quantised.scale == np.float32(structure.quantised.scale) != round(structure.quantised.scale, 6)
+    found = check(Claim(path, Case(model.name, "pte", "int8-static"), structure), loaded)
+    interface, loss = found.verdict("interface"), found.verdict("loss")
+    assert interface
+    assert f"(int8 with scale {structure.quantised.scale:g} and zero point" in interface.sentence
+    assert loss
+    assert loss.status == "pass", found.sentences
