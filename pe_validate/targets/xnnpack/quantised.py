@@ -46,10 +46,10 @@ def _read(
             graph = graph_of_call(call)
             yield _declared(graph, call.args.index(given)) if graph else None
         elif isinstance(call, schema.KernelCall) and given in call.args[:-1]:  # the last one is written
-            scale, zero = (getattr(plan.values[place].val, "double_val", None) for place in call.args[1:3])
-            zero = getattr(plan.values[call.args[2]].val, "int_val", zero)
-            known = plan.operators[call.op_index].name == DEQUANTISE and scale is not None and zero is not None
-            yield (float(scale), int(zero)) if known else None
+            numbers: list[Any] = [plan.values[place].val for place in call.args[1:3]]
+            known = plan.operators[call.op_index].name == DEQUANTISE
+            known = known and [type(each) for each in numbers] == [schema.Double, schema.Int]
+            yield (float(numbers[0].double_val), int(numbers[1].int_val)) if known else None
 
 
 def _declared(graph: dict[str, Any], place: int) -> Numbers | None:
