@@ -19,6 +19,7 @@ from pe_validate.explain.on_output import ON_OUTPUT, OnOutput
 from pe_validate.explain.suspect import Array, Ask, Suspect, asking, of_output
 from pe_validate.inputs.images import Sample
 from pe_validate.models.mistake import Mistake, NoSuchPartError
+from pe_validate.system.errors import ExportError
 
 ROUNDING_DB: Final = 5.0
 """What 4-bit weights leave of the agreement, at the least."""
@@ -113,7 +114,10 @@ def _labelled(suspect: Suspect) -> Iterator[Guess]:
     if agreement(_double(suspect.expected[first.name]), _double(suspect.found[first.name])) < ROUNDING_DB:
         return
     for name, label in suspect.labels.items():
-        other = label()
+        try:
+            other = label()
+        except ExportError:  # the model cannot be had in that precision
+            continue
         words = f"in {name}, under the name {suspect.case.precision}"
         yield Guess("label", (f"label {name}",), words, partial(_of_sample, other.ask), other.limit_db)
 

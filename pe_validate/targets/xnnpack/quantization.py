@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 
 from pe_validate.data.recipe import Images
+from pe_validate.system.errors import ExportError
 from pe_validate.system.quiet import quiet_libraries
 
 GROUP: Final = 32
@@ -20,7 +21,12 @@ def quantize_weights(module: nn.Module, bits: Literal[8, 4]) -> nn.Module:
     """Quantise the linear layers of ``module`` in place, with int8 activations that are scaled per token at run time.
 
     8-bit weights have a scale per output channel, 4-bit weights one per group of 32.
+
+    Raises:
+        ExportError: the groups do not divide a layer's inputs.
     """
+    if bits == 4:
+        _require_groups(module)
     with quiet_libraries():
         from torchao.quantization import Int8DynamicActivationIntxWeightConfig, quantize_
         from torchao.quantization.granularity import PerAxis, PerGroup
@@ -38,6 +44,15 @@ def quantize_weights(module: nn.Module, bits: Literal[8, 4]) -> nn.Module:
         )
         quantize_(module, config)
     return module
+
+
+def _require_groups(module: nn.Module) -> None:
+    for name, layer in module.named_modules():
+        if isinstance(layer, nn.Linear) and layer.in_features % GROUP:
+            raise ExportError(
+                f"int4 has a scale for every {GROUP} weights of a row, and layer '{name}' has {layer.in_features} "
+                "inputs: quantise it to int8."
+            )
 
 
 def calibrate(module: nn.Module, images: Images) -> nn.Module:

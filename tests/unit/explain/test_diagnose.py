@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from pe_validate.data.verdict import Verdict
 from pe_validate.explain.diagnose import diagnose, diagnosis_of
 from pe_validate.explain.on_model import integers
 from pe_validate.explain.on_tensors import with_stored
-from pe_validate.explain.suspect import Ask, Suspect, asking, of_output
+from pe_validate.explain.suspect import Ask, Labelled, Suspect, asking, of_output
 from pe_validate.gates.evidence import Evidence
 from pe_validate.models.base import Model
 from pe_validate.models.mistake import twin
@@ -26,6 +27,7 @@ from pe_validate.models.own.config import VARIABLE
 from pe_validate.models.perception_encoder.vision.tower import VisionTower
 from pe_validate.models.registry import model_named
 from pe_validate.reference.reference import Reference, reference
+from pe_validate.system.errors import ExportError
 
 Image = NDArray[np.float32]
 CASE = Case("Somebodys", "onnx", "fp32")
@@ -112,6 +114,15 @@ MISTAKES: dict[str, tuple[tuple[str, ...], Answer]] = {
 def test_a_mistake_with_a_users_own_model_is_named(name: str, somebodys: Reference) -> None:
     names, answer = MISTAKES[name]
     assert said(somebodys, answer) == names
+
+
+def test_a_precision_that_the_model_cannot_have_is_no_guess(somebodys: Reference) -> None:
+    def refuse() -> Labelled:
+        raise ExportError("int4 has a scale for every 32 weights of a row, and layer 'layer' has 6 inputs.")
+
+    noise = np.random.RandomState(0)
+    asked = suspect(somebodys, lambda m, x: sound(m, x) + noise.randn(1, 5) / 50)
+    assert diagnose(replace(asked, labels={"int4": refuse})).names == ()
 
 
 STRANGE: dict[str, Answer] = {
