@@ -25,10 +25,12 @@ from pe_validate.explain.guesses import (
     agreement,
     as_it_should_be,
     elsewhere,
+    inside,
+    outside,
     pairs,
-    singles,
     superposed,
     unaltered,
+    with_outputs,
     with_tensors_of_the_file,
 )
 from pe_validate.explain.suspect import Suspect, suspects_of
@@ -169,8 +171,18 @@ class _Search:
         return self._worst(self._sound, self._samples[:count])
 
     def single(self) -> tuple[_Scored, float] | None:
-        """Return the mistake that explains everything, and the agreement with the next likely one."""
-        self._scored = list(self._try(singles(self.suspect)))
+        """Return the mistake that explains everything, and the agreement with the next likely one.
+
+        Before the many in the model itself are tried, two outside of it are, if they agree as nothing else could: one
+        with the output costs no more than arithmetic on top of one with the input.
+        """
+        self._scored = list(self._try(outside(self.suspect)))
+        if not self._is_decided(self._scored):
+            fed = [each.guess for each in self._scored if each.guess.change]
+            both = list(self._try(chain.from_iterable(with_outputs(guess, self.suspect) for guess in fed)))
+            if self._is_decided(both) and (found := self._choose(both)):
+                return found
+            self._scored += self._try(inside(self.suspect))
         return self._choose(self._scored)
 
     def tensors(self) -> tuple[_Scored, float] | None:
@@ -210,9 +222,15 @@ class _Search:
             self.tried += 1
             if found is None or self._alters_nothing(guess):
                 continue
-            yield _Scored(guess, found)
-            if found >= EXACT_DB and self._explains(guess, found, self._samples[:1]):
+            yield (scored := _Scored(guess, found))
+            if self._is_decided([scored]):
                 decided = guess.topic
+
+    def _is_decided(self, scored: Sequence[_Scored]) -> bool:
+        """Return whether one of them explains the artifact in float32."""
+        return any(
+            each.snr_db >= EXACT_DB and self._explains(each.guess, each.snr_db, self._samples[:1]) for each in scored
+        )
 
     def _alters_nothing(self, guess: Guess) -> bool:
         """Return whether a mistake is none with this model, such as an operator in the place of itself."""

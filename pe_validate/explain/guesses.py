@@ -95,13 +95,17 @@ def unaltered(suspect: Suspect) -> Guess:
     return Guess("", (), "", lambda sample: _double(suspect.trained[sample.name]), suspect.noise_db)
 
 
-def singles(suspect: Suspect) -> Iterator[Guess]:
-    """Yield every guess of one mistake, the cheap ones first."""
+def outside(suspect: Suspect) -> Iterator[Guess]:
+    """Yield every guess of one mistake that leaves the model as it is: with its outputs, then with its inputs."""
     yield from with_outputs(as_it_should_be(suspect), suspect)
     yield from _among_answers(suspect)
     yield from _inputs_exchanged(suspect)
     for change in on_input(suspect.reference.model, suspect.reference.photographs):
         yield _fed(suspect, change)
+
+
+def inside(suspect: Suspect) -> Iterator[Guess]:
+    """Yield every guess of one mistake in the model itself."""
     for mistake in _mistakes(suspect):
         if mistake.may_begin_in(suspect.place):
             yield from altered(suspect, mistake)

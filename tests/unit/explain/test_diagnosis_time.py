@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from torch.nn import functional as F
 
 from pe_validate.case import Case
 from pe_validate.explain.diagnose import diagnose
@@ -28,6 +29,13 @@ def of_bgr_at_length_1(model: Reference, image: NDArray[np.float32]) -> NDArray[
     return found / np.linalg.norm(found)
 
 
+def of_gelu_by_tanh(model: Reference, image: NDArray[np.float32]) -> NDArray[np.float64]:
+    exact = F.gelu
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(F, "gelu", lambda x, approximate="none": exact(x, approximate="tanh"))
+        return asking(model.module)(image)
+
+
 def of_nothing(model: Reference, image: NDArray[np.float32]) -> NDArray[np.float64]:
     """Answer with noise, for which every mistake is tried."""
     return np.random.default_rng(int(np.abs(image).sum())).standard_normal(model.model.output.shape)
@@ -36,7 +44,12 @@ def of_nothing(model: Reference, image: NDArray[np.float32]) -> NDArray[np.float
 @pytest.mark.full
 @pytest.mark.parametrize(
     ("answer", "names"),
-    [(of_bgr, ("bgr",)), (of_bgr_at_length_1, ("bgr", "normalised output")), (of_nothing, ())],
+    [
+        (of_bgr, ("bgr",)),
+        (of_bgr_at_length_1, ("bgr", "normalised output")),
+        (of_gelu_by_tanh, ("gelu by tanh",)),
+        (of_nothing, ()),
+    ],
 )
 def test_a_mistake_with_t16_is_named_or_given_up_within_a_minute(answer: Answer, names: tuple[str, ...]) -> None:
     model = reference(CASE.model)
