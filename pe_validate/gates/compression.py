@@ -14,7 +14,7 @@ from pe_validate.targets.registry import recipe, target_of
 if TYPE_CHECKING:
     from pe_validate.gates.evidence import Evidence
 
-WHOLE_NUMBERS: Final = ("int32", "bool", "int8", "uint8", "int16", "uint16")
+WHOLE_NUMBERS: Final = ("int32", "uint32", "bool", "int8", "uint8", "int16", "uint16")
 """Types of constants that hold shapes, axes and flags."""
 
 

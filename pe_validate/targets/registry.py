@@ -11,6 +11,7 @@ from pe_validate.data.recipe import Recipe
 from pe_validate.system.errors import UsageError
 from pe_validate.system.registry import registered
 from pe_validate.targets.base import Target
+from pe_validate.targets.coreai import COREAI
 from pe_validate.targets.coreml import COREML
 from pe_validate.targets.onnx import ONNX
 from pe_validate.targets.pt2 import PT2
@@ -28,7 +29,7 @@ def targets() -> Mapping[str, Target]:
     Raises:
         UsageError: a target of another distribution cannot be loaded.
     """
-    built_in = (ONNX, XNNPACK, COREML, PTE_COREML, PT2)
+    built_in = (ONNX, XNNPACK, COREML, PTE_COREML, PT2, COREAI)
     return registered(GROUP, Target, built_in)  # type: ignore[type-abstract]  # only instances are taken
 
 
