@@ -41,7 +41,7 @@ class Evidence:
     """The evidence of one artifact on this machine, run in a child process that :meth:`close` ends.
 
     ``artifact`` is known if it was exported here. ``structure`` is given if it has already been read. ``output`` names
-    one of several outputs. ``partner`` holds the outputs of the same model on a partner target, which an app may use
+    one of several outputs. ``partners`` hold the outputs of the same model on partner targets, which an app may use
     instead. ``accepted`` are the differences to the model's interface that are meant, by default those of the model's
     configuration. ``threads`` is the number that the artifact's runtime uses, by default one per core. ``counted`` is
     told how many inputs it has answered.
@@ -61,13 +61,13 @@ class Evidence:
         artifact: Artifact | None = None,
         structure: Structure | None = None,
         output: str | None = None,
-        partner: Outputs | None = None,
+        partners: tuple[Outputs, ...] = (),
         threads: int | None = None,
         accepted: Contract | None = None,
         counted: Counted = uncounted,
     ) -> None:
         self.subject, self.path, self.reference, self._counted = subject, path, reference, counted
-        self.artifact, self.partner = artifact, partner
+        self.artifact, self.partners = artifact, partners
         self.accepted = accepted or reference.model.contract
         self._structure, self._output, self._threads = structure, output, threads
         self._child: Child | None = None

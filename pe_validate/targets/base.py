@@ -104,6 +104,9 @@ class Target(ABC):
     runs_on_arm64: ClassVar[bool] = False
     """True if :mod:`pe_validate.machines.arm64` can run its files."""
 
+    wheels: ClassVar[str] = ""
+    """Where its tools can be installed, in words; empty if wherever this project can."""
+
     other_suffixes: ClassVar[tuple[str, ...]] = ()
     """Suffixes of other files that :meth:`structure` and :meth:`open` take, or refuse with what to do about them."""
     operands: ClassVar[Mapping[str, str]] = {}

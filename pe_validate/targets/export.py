@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -57,12 +57,12 @@ def export(
 
     Raises:
         UsageError, LoadError: ``weights`` or photographs cannot be loaded.
-        ExportError: the exporter failed, or the cache folder cannot be written.
+        ExportError: a tool is not installed, the exporter failed, or the cache folder cannot be written.
     """
     if isinstance(weights, str):
         weights = load_weights(case.model, weights)
     folder = cache_dir or default_cache_dir()
-    tools = {name: version(name) for name in target_of(case).tools}
+    tools = _versions(case)
     images = calibration_images(case, calibration)
     key = _key(case, weights, tools, images)
     with writable(folder), FileLock(folder / f"{key}.lock"):
@@ -106,6 +106,20 @@ def writable(folder: Path) -> Iterator[None]:
         raise ExportError(
             f"Cannot write to '{folder}' ({error.strerror or error}): choose another or free some space."
         ) from error
+
+
+def _versions(case: Case) -> dict[str, str]:
+    """Return the versions of the distributions that decide what is written.
+
+    Raises:
+        ExportError: one is not installed.
+    """
+    target = target_of(case)
+    try:
+        return {name: version(name) for name in target.tools}
+    except PackageNotFoundError as error:
+        where = f"; it has wheels for {target.wheels}" if target.wheels else ""
+        raise ExportError(f"{case} needs '{error.name}', which is not installed: pip install it{where}.") from error
 
 
 def _make(

@@ -81,14 +81,14 @@ def examine(evidence: Evidence, again: str = "") -> Result:
 def evidence_of(
     artifact: Artifact,
     reference: Reference,
-    partner: Outputs | None = None,
+    partners: tuple[Outputs, ...] = (),
     threads: int | None = None,
     counted: Counted = uncounted,
 ) -> Evidence:
     """Return the evidence of an artifact that was exported here and runs on this machine."""
     subject = Subject(artifact.case, reference.weights.spec, made_here=artifact.made_here)
     return Evidence(
-        subject, artifact.path, reference, artifact=artifact, partner=partner, threads=threads, counted=counted
+        subject, artifact.path, reference, artifact=artifact, partners=partners, threads=threads, counted=counted
     )
 
 
@@ -256,7 +256,7 @@ class Walker:
             RunError: it cannot be loaded or executed.
         """
         counted = counting(self.progress, case, "run")
-        evidence = evidence_of(artifact, self.reference(case), self._partner(case), self.threads, counted)
+        evidence = evidence_of(artifact, self.reference(case), self._partners(case), self.threads, counted)
         with self._stage(case, "run"):
             result = examine(evidence, self.again(case))
             if evidence.comparable:
@@ -285,14 +285,15 @@ class Walker:
         }
         return command("run", str(case), options=options)
 
-    def _partner(self, case: Case) -> Outputs | None:
-        """Return the outputs of a partner target: in the same precision, else in that target's first one."""
-        for target in target_of(case).partners:
-            first = next(iter(target_of(replace(case, target=target)).precisions))
-            for precision in (case.precision, first):
-                if found := self._answers.get(Case(case.model, target, precision)):
-                    return found
-        return None
+    def _partners(self, case: Case) -> tuple[Outputs, ...]:
+        """Return the outputs of the partner targets that ran: in the same precision, else in float32."""
+        found = []
+        for name in target_of(case).partners:
+            precisions = target_of(replace(case, target=name)).precisions
+            plain = (precision for precision, recipe in precisions.items() if not recipe.scheme.rounds)
+            known = (self._answers.get(Case(case.model, name, precision)) for precision in (case.precision, *plain))
+            found += [next(filter(None, known), None)]
+        return tuple(filter(None, found))
 
     @contextmanager
     def _stage(self, case: Case, name: str) -> Iterator[None]:

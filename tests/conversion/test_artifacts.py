@@ -17,6 +17,7 @@ from pe_validate.models.perception_encoder.vision.model import VisionModel
 from pe_validate.models.registry import model_named
 from pe_validate.reference.reference import Reference
 from pe_validate.system.files import digest
+from pe_validate.targets.coreai import COREAI, program
 from pe_validate.targets.coreml import CoreMLBase
 from pe_validate.targets.pt2.program import METADATA
 from pe_validate.targets.registry import recipe, target_of
@@ -56,12 +57,20 @@ def pt2_metadata(path: Path) -> dict[str, str]:
     return said
 
 
+def aimodel_metadata(path: Path) -> dict[str, str]:
+    found = program.metadata(path)
+    assert (found["author"], found["license"]) == ("pe_validate", LICENCE)
+    said: dict[str, str] = found["creatorDefinedMetadata"]
+    return said
+
+
 READ = {
     "onnx": onnx_metadata,
     "pte": pte_metadata,
     "mlpackage": mlpackage_metadata,
     "pte-coreml": pte_metadata,
     "pt2": pt2_metadata,
+    "coreai": aimodel_metadata,
 }
 
 
@@ -106,6 +115,9 @@ BITS = {
     "mlpackage/int8": 8 + 16 / 192,
     "mlpackage/int8-palette": 8,
     "mlpackage/int6-palette": 6,
+    "coreai/int8": 8 + 16 / 192,
+    "coreai/int8-palette": 8,
+    "coreai/int6-palette": 6,
     "int4": 4 + 16 / 32,
 }
 """Of one weight of a linear layer, with its share of a scale: for a channel of 192 or more, or for a group of 32."""
@@ -129,7 +141,7 @@ def test_an_artifact_is_as_large_as_its_weights(pe_case: Case, pe_artifact: Arti
         linear = sum(layer.weight.numel() for layer in layers.values())
         others = sum({t.data_ptr(): t.numel() for t in module.state_dict().values()}.values()) - linear
         half = pe_case.precision == "fp16" or (
-            isinstance(target_of(pe_case), CoreMLBase) and pe_case.precision != "fp32"
+            (isinstance(target_of(pe_case), CoreMLBase) or target_of(pe_case) is COREAI) and pe_case.precision != "fp32"
         )
         expected = linear * bits(pe_case) / 8 + others * (2 if half else 4)
         texts = TEXTS.get(pe_case.target, 0)

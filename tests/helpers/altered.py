@@ -45,8 +45,8 @@ class Altered(Runtime):
 class EvidenceOf(Evidence):
     """What a runtime in this process answers; there is no file."""
 
-    def __init__(self, model: Reference, runtime: Runtime, partner: Outputs | None = None) -> None:
-        super().__init__(Subject(CASE, model.weights.spec), Path("no file"), model, partner=partner)
+    def __init__(self, model: Reference, runtime: Runtime, *partners: Outputs) -> None:
+        super().__init__(Subject(CASE, model.weights.spec), Path("no file"), model, partners=partners)
         self._runtime = runtime
 
     def runtime(self, purpose: Purpose) -> Runtime:

@@ -53,7 +53,7 @@ def test_the_name_of_a_case_selects_that_case_alone(case: Case) -> None:
 @pytest.mark.parametrize("case", MATRIX, ids=str)
 def test_a_file_name_says_model_precision_and_target(case: Case) -> None:
     assert file_name(case) == f"{case.model}-{case.precision}{targets()[case.target].suffix}"
-    assert Path(file_name(case)).suffix in (".onnx", ".pte", ".mlpackage", ".pt2")
+    assert Path(file_name(case)).suffix in (".onnx", ".pte", ".mlpackage", ".pt2", ".aimodel")
     assert "/" not in file_name(case)
 
 
@@ -68,7 +68,7 @@ def test_a_case_knows_the_configuration_of_its_model(case: Case) -> None:
 
 def test_the_recommended_deployment_is_on_every_target_and_quantised_where_that_pays() -> None:
     deployed = {name for name, target in targets().items() if target.on_phones or target.timed}
-    assert {case.target for case in default_cases()} == deployed == set(PRECISIONS) - {"pt2"}
+    assert {case.target for case in default_cases()} == deployed == set(PRECISIONS) - {"pt2", "coreai"}
     assert Case(RECOMMENDED, "pte", "int8") in default_cases()
     assert {case.model for case in default_cases()} == {RECOMMENDED}
 

@@ -19,15 +19,17 @@ PYPROJECT: Final[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_
 PROJECT: Final[dict[str, Any]] = PYPROJECT["project"]
 EXTRAS: Final[dict[str, list[str]]] = PROJECT["optional-dependencies"]
 GROUPS: Final[dict[str, list[str | dict[str, str]]]] = PYPROJECT["dependency-groups"]
-PARTS: Final = ("onnx", "executorch", "coreml", "arm64")
+PARTS: Final = ("onnx", "executorch", "coreml", "coreai", "arm64")
 FURTHER: Final = ("parquet", "ray")
 """What few need, and who needs it asks for."""
 LOCK: Final = (ROOT / "requirements.lock").read_text().splitlines()
 PINS: Final = [Requirement(line) for line in LOCK if not line.startswith("#")]
+MACHINES: Final = (("linux", "x86_64", "6.8.0"), ("linux", "aarch64", "6.8.0"), ("darwin", "arm64", "25.0.0"))
 PLACES: Final = [
-    {"python_full_version": f"{x}.0", "python_version": x, "sys_platform": y}
+    {"python_full_version": f"{x}.0", "python_version": x}
+    | {"sys_platform": system, "platform_machine": machine, "platform_release": release}
     for x in ("3.11", "3.12", "3.13")
-    for y in ("linux", "darwin")
+    for system, machine, release in MACHINES
 ]
 
 
@@ -95,9 +97,27 @@ def test_the_lock_file_has_a_version_of_everything_that_is_wanted(place: dict[st
     wrong = [
         f"{wanted}: locked {[str(version) for version in versions]}, renew with 'tox -e lock'"
         for wanted in everything()
+        if (wanted.marker is None or wanted.marker.evaluate(place))
         if len(versions := locked.get(canonicalize_name(wanted.name), [])) != 1 or versions[0] not in wanted.specifier
     ]
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("place", "there"),
+    [
+        ({"sys_platform": "linux", "platform_machine": "x86_64", "platform_release": "6.8.0"}, True),
+        ({"sys_platform": "linux", "platform_machine": "aarch64", "platform_release": "6.8.0"}, False),
+        ({"sys_platform": "darwin", "platform_machine": "arm64", "platform_release": "25.0.0"}, True),
+        ({"sys_platform": "darwin", "platform_machine": "arm64", "platform_release": "24.6.0"}, False),
+        ({"sys_platform": "darwin", "platform_machine": "x86_64", "platform_release": "25.0.0"}, False),
+    ],
+    ids=lambda found: "-".join(found.values()) if isinstance(found, dict) else "",
+)
+def test_core_ai_is_asked_for_where_it_has_wheels(place: dict[str, str], there: bool) -> None:
+    wanted = [*required("coreai"), *(found for found in grouped("coreai") if found.name.startswith("coreai"))]
+    assert len(wanted) == 6
+    assert all(found.marker and found.marker.evaluate(place) == there for found in wanted)
 
 
 def test_the_lock_file_says_nothing_of_where_packages_come_from() -> None:

@@ -11,6 +11,7 @@ from pe_validate.data.outputs import Reading
 from pe_validate.data.recipe import FUSED, Images, Recipe, Scheme
 from pe_validate.data.structure import Structure
 from pe_validate.targets.base import Example, Purpose, Target, Values
+from pe_validate.targets.coreai.libraries import PLATFORMS
 from pe_validate.targets.coreml import COREML
 from pe_validate.targets.schemes import ROUNDED, round_constants
 from pe_validate.targets.xnnpack import XNNPACK
@@ -60,6 +61,7 @@ class CoreAITarget(Target):
     preload = ("torch", "pe_validate.targets.coreai.runtime", "coreai.authoring")
     writers = ("torch", "pe_validate.targets.coreai.write", "coreai.authoring")
     tools = ("torch", "coreai-core", "coreai-torch", "coreai-opt")
+    wheels = PLATFORMS
     storage = STORAGE
     integers: ClassVar[Mapping[str, str]] = {"int64": "int32"}
     partners = (COREML.name, XNNPACK.name)

@@ -47,11 +47,11 @@ def compress_weights(module: nn.Module, precision: str) -> nn.Module:
 
 
 def _compress(layer: nn.Linear, precision: str) -> None:
-    alone = nn.Sequential(nn.Linear(layer.in_features, layer.out_features, bias=False))
-    alone[0].weight.copy_(layer.weight)
+    copied = nn.Linear(layer.in_features, layer.out_features, bias=False)
+    copied.weight.copy_(layer.weight)
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(SEED)
-        compressor = _compressor(alone.eval(), precision)
+        compressor = _compressor(nn.Sequential(copied).eval(), precision)
         compressor.prepare((torch.zeros(1, layer.in_features),))
         found = compressor.finalize(backend=library("coreai_opt", COMPRESSOR).ExportBackend.CoreAI)
     if not hasattr(found[0], "parametrizations"):
@@ -101,7 +101,7 @@ class _Stored(nn.Module):
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
         self.bias = layer.bias
-        self.four = SCALE in dict(layer.named_buffers()) and layer.get_buffer(SCALE).shape[1] > 1
+        self.kind = "int4" if SCALE in dict(layer.named_buffers()) and layer.get_buffer(SCALE).shape[1] > 1 else "int8"
         for name, value in layer.named_buffers(recurse=False):
             self.register_buffer(name, value)
 
@@ -110,10 +110,9 @@ class _Stored(nn.Module):
         if hasattr(self, TABLE):
             weight = torch.ops.coreai.lut_to_dense(self.get_buffer(PLACES), self.get_buffer(TABLE), 0)
         else:
-            kind = torch.int4 if self.four else torch.int8
-            weight = torch.ops.coreai.constexpr_blockwise_shift_scale(
-                self.get_buffer(STEPS), self.get_buffer(SCALE), input_dtype=kind
-            )
+            steps, scale = self.get_buffer(STEPS), self.get_buffer(SCALE)
+            kind = getattr(torch, self.kind)
+            weight = torch.ops.coreai.constexpr_blockwise_shift_scale(steps, scale, input_dtype=kind)
         return F.linear(values, weight, self.bias)
 
 

@@ -39,9 +39,7 @@ def intermediates(path: Path, reading: Reading, image: NDArray[np.generic], size
     return {name: found[name].astype(np.float32) for name in names if is_wanted(found[name], sizes)}
 
 
-async def _answers(
-    program: Any, path: Path, feed: dict[str, NDArray[np.generic]]
-) -> dict[str, NDArray[np.generic]]:
+async def _answers(program: Any, path: Path, feed: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
     runtime = library("coreai.runtime")
     function = await specialised(path, program)
     found = await function({name: runtime.NDArray(values) for name, values in feed.items()})

@@ -141,7 +141,7 @@ def test_what_a_user_says_of_a_file_without_a_delegate_is_believed_unread(tmp_pa
 def test_a_suffix_that_no_target_has_is_refused_with_those_that_there_are(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
     with pytest.raises(
-        UsageError, match=r"is none of \.onnx, \.pte, \.mlpackage, \.pt2, \.ort, \.mlmodel, \.mlmodelc\.$"
+        UsageError, match=r"is none of \.onnx, \.pte, \.mlpackage, \.pt2, \.aimodel, \.ort, \.mlmodel, \.mlmodelc\.$"
     ):
         claimed(tmp_path / name, MODEL)
 
