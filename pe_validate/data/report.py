@@ -28,7 +28,7 @@ class Report:
 
     @property
     def headlines(self) -> list[str]:
-        """The first lines of the report: the outcome, and which runtime computed the Core ML numbers."""
+        """The first lines of the report: the outcome, and which runtimes computed the numbers of Core ML and Core AI."""
         counts = {status: sum(r.status == status for r in self.results) for status in ("pass", "fail", "error")}
         lines = [
             f"{counts['pass']} of {len(self.results)} cases pass, {counts['fail']} fail, "
@@ -55,4 +55,10 @@ class Report:
                     "Core ML itself did not run: it exists on macOS and iOS only. Fused operators of the Neural Engine "
                     "and the GPU are not modelled."
                 )
+        apple = sorted({verdict.producer for verdict in judged if verdict.producer.startswith("Core AI")})
+        if apple:
+            lines.append(
+                f"Core AI numbers were produced by: {'; '.join(apple)}. The Neural Engine and the GPU, which may round "
+                "otherwise, took no part."
+            )
         return lines

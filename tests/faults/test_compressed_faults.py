@@ -19,7 +19,9 @@ from pe_validate.reference.reference import Reference
 from pe_validate.targets.coreml.compression import BLOCK
 
 MODEL = "PE-Nano"
-case = partial(Case, MODEL, "mlpackage")
+TARGETS = ("mlpackage", "coreai")
+SCALES = {"_COREML_/weight/quantization_scale", "coreai_scale"}
+"""Buffers with the scales of a layer: coremltools' name, and this project's for coreai-opt's."""
 LAYER = "encoder.block2.expand"
 
 Fault = Callable[[nn.Linear], Tensor]
@@ -57,7 +59,7 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
 
 def scales(layer: nn.Linear) -> Tensor:
     """A scale for every weight."""
-    scale = layer.get_buffer("_COREML_/weight/quantization_scale")
+    (scale,) = (value for name, value in layer.named_buffers(recurse=False) if name in SCALES)
     return scale.repeat_interleave(layer.in_features // scale.shape[1], 1)
 
 
@@ -66,21 +68,24 @@ def model() -> Reference:
     return shown(MODEL, "china", "flower", "grace_hopper", "gradient")
 
 
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize(("precision", "fault"), [(p, fault) for p, faults in FAULTS.items() for fault in faults])
-def test_fidelity_catches_it(precision: str, fault: Fault, model: Reference) -> None:
+def test_fidelity_catches_it(precision: str, fault: Fault, target: str, model: Reference) -> None:
     def plant(graph: nn.Module) -> None:
         layer = graph.get_submodule(LAYER)
         assert isinstance(layer, nn.Linear)
         layer.weight.copy_(fault(layer))
 
-    verdict = fidelity(model, case(precision), plant)
+    verdict = fidelity(model, Case(MODEL, target, precision), plant)
     assert verdict.status == "fail", verdict.sentence
 
 
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize(
     ("promised", "given"),
     [("int8", "int4"), ("int8", "int6-palette"), ("int8-palette", "int6-palette"), ("int6-palette", "int4")],
 )
-def test_loss_catches_a_coarser_compression(promised: str, given: str, model: Reference) -> None:
+def test_loss_catches_a_coarser_compression(promised: str, given: str, target: str, model: Reference) -> None:
+    case = partial(Case, MODEL, target)
     verdict = judged(case(promised), "loss", model.lowered(case("fp32")), model.lowered(case(given)))
     assert verdict.status == "fail", verdict.sentence

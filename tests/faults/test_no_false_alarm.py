@@ -13,7 +13,7 @@ from pe_validate.walk.walk import evidence_of, examine
 MODEL = "PE-Nano"
 WEIGHTS = ["seed:1", "seed:2", "trained"]
 CASES = [case for case in MATRIX if case.model == MODEL]
-ADDED = [case for case in CASES if case.target == "pt2"]
+ADDED = [case for case in CASES if case.target in ("pt2", "coreai")]
 """These come last: which of the others are tried by default stays as it was."""
 
 SOUND: list[tuple[Case, str, str | None]] = [

@@ -68,8 +68,10 @@ def write_all(folder: Path) -> None:
 
     To be called in a child: exporters print and warn, and take long to be imported.
     """
+    from pe_validate.targets.coreai.write import write_aimodel
     from pe_validate.targets.onnx.write import write_onnx
     from pe_validate.targets.pte_coreml.write import write_pte_coreml
+    from pe_validate.targets.schemes import round_constants
     from pe_validate.targets.xnnpack.delegation import delegation
     from pe_validate.targets.xnnpack.write import write_pte
 
@@ -78,6 +80,9 @@ def write_all(folder: Path) -> None:
     write_pte(tiny_module(), Example.of(image), folder / "tiny.pte", METADATA)
     write_pte(CumulativeSum().eval(), Example.of(image), folder / "cumsum.pte", METADATA)
     write_pte_coreml(tiny_module(), Example.of(image), folder / "tiny.coreml.pte", METADATA, "fp32")
+    write_aimodel(tiny_module(), Example.of(image), folder / "tiny-fp32.aimodel", METADATA, "fp32")
+    rounded = round_constants(tiny_module())
+    write_aimodel(rounded, Example.of(image), folder / "tiny-fp16.aimodel", METADATA | {"precision": "fp16"}, "fp16")
     programs = sorted(folder.glob("*.pte"))
     (folder / "delegations.json").write_bytes(
         TypeAdapter(dict[str, Delegation]).dump_json({path.name: delegation(path) for path in programs})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -12,7 +11,7 @@ from pe_validate.data.recipe import FUSED, Images, Recipe, Scheme
 from pe_validate.data.structure import Structure
 from pe_validate.targets.base import Example, Purpose, Target, Values
 from pe_validate.targets.coreai.libraries import PLATFORMS
-from pe_validate.targets.coreml import COREML
+from pe_validate.targets.coreml import COREML, best_reading
 from pe_validate.targets.schemes import ROUNDED, round_constants
 from pe_validate.targets.xnnpack import XNNPACK
 
@@ -84,27 +83,16 @@ class CoreAITarget(Target):
 
         return isolated_structure(path)
 
-    def notes(self, path: Path) -> tuple[str, ...]:
-        """Say which processors took no part."""
-        return (
-            "Core AI: computed by Apple's runtime on this machine's CPU; the Neural Engine and the GPU, which may "
-            "round otherwise, took no part.",
-        )
-
     def reading(self, precision: str, purpose: Purpose) -> Reading:
-        """Return `exact` to compare a graph in float16; else `native` on macOS and in float32, `declared` elsewhere.
+        """Return `exact` to compare a graph in float16, else the reading closest to a device.
 
-        Off macOS the runtime has the kernels for float16 that round every partial sum, and take a hundred times as
-        long: no device computes so (docs/coreai.md).
+        Off macOS that is `declared`: the kernels for float16 that the runtime has there round every partial sum, which
+        no matrix unit does, and take a hundred times as long (docs/coreai.md). A file in float32 is run as it is.
         """
-        if precision == "fp32":
-            return "native"
-        if purpose == "graph":
-            return "exact"
-        return "native" if sys.platform == "darwin" else "declared"
+        return "exact" if purpose == "graph" and precision != "fp32" else best_reading()
 
     def intermediates(self, path: Path, reading: Reading, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:
-        """Log the values in the runtime."""
+        """Make the values outputs, and run the program."""
         from pe_validate.targets.coreai.intermediates import intermediates
         from pe_validate.targets.intermediates import in_a_child
 

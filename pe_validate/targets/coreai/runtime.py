@@ -80,14 +80,16 @@ async def specialised(path: Path, program: Any = None) -> Any:
     Raises:
         RunError: the runtime refuses it.
     """
-    authoring = library("coreai.authoring")
+    authoring, options = library("coreai.authoring"), library("coreai.runtime").SpecializationOptions
+    # The operating system's own runtime, of macOS 27, has other processors: only the CPU computes float32 in float32.
+    cpu = options.cpu_only() if options.is_supported() else None
     try:
         if program is None:
-            async with authoring.AIModelAsset.load(path).executable() as model:
+            async with authoring.AIModelAsset.load(path).executable(cpu) as model:
                 return model.load_function(ENTRY)
         with TemporaryDirectory(prefix=TEMPORARY) as folder:
             asset = program.save_asset(Path(folder) / "changed.aimodel")
-            async with asset.executable() as model:
+            async with asset.executable(cpu) as model:
                 return model.load_function(ENTRY)
     except (RuntimeError, KeyError, ValueError) as error:
         raise RunError(f"'{path}' cannot be loaded by Core AI: {_reason(error)}.") from error

@@ -114,6 +114,15 @@ def test_headlines_say_who_produced_the_core_ml_numbers_and_that_core_ml_did_not
     assert absence.startswith("Core ML itself did not run")
 
 
+def test_headlines_say_which_runtime_produced_the_core_ai_numbers_and_which_processors_took_no_part() -> None:
+    ran = sample.passing(sample.PTE, producer="Core AI on the CPU (coreai-core 1.0.0b3)")
+    _, said = sample.report(ran).headlines
+    assert said.startswith(
+        "Core AI numbers were produced by: Core AI on the CPU (coreai-core 1.0.0b3). The Neural Engine"
+    )
+    assert "Core AI" not in " ".join(sample.report(sample.passing()).headlines)
+
+
 def test_headlines_of_a_run_on_core_ml_itself_do_not_deny_it() -> None:
     native = sample.passing(sample.CORE_ML, producer="Core ML on the CPU (coremltools 9.0)")
     headlines = sample.report(native).headlines

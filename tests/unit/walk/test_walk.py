@@ -42,11 +42,11 @@ SAMPLES = tuple(
 @pytest.mark.parametrize("gate", ["fidelity", "identity", "loss"])
 @pytest.mark.parametrize("case", MATRIX, ids=str)
 def test_only_the_graph_of_a_half_precision_package_is_read_exactly(case: Case, gate: str) -> None:
-    core_ml = case.target in ("mlpackage", "pte-coreml")
-    graph_alone = core_ml and case.precision != "fp32" and gate != "loss"
+    readings = case.target in ("mlpackage", "pte-coreml", "coreai")
+    graph_alone = readings and case.precision != "fp32" and gate != "loss"
     asked = BY_NAME[gate]
     assert isinstance(asked, NumbersGate)
-    otherwise = best_reading() if core_ml else "native"
+    otherwise = best_reading() if readings else "native"
     assert target_of(case).reading(case.precision, asked.purpose) == ("exact" if graph_alone else otherwise)
 
 
