@@ -28,7 +28,7 @@ class Report:
 
     @property
     def headlines(self) -> list[str]:
-        """The first lines of the report: the outcome, and which runtimes computed the numbers of Core ML and Core AI."""
+        """The first lines of the report: the outcome, and what computed the numbers of Core ML and Core AI."""
         counts = {status: sum(r.status == status for r in self.results) for status in ("pass", "fail", "error")}
         lines = [
             f"{counts['pass']} of {len(self.results)} cases pass, {counts['fail']} fail, "

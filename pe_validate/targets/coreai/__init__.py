@@ -98,10 +98,6 @@ class CoreAITarget(Target):
 
         return in_a_child(intermediates, path, reading, image, sizes, preload=self.preload)
 
-    def rounds_sums(self, precision: str) -> bool:
-        """Return whether the precision computes in float16, so that sums may be kept in float16."""
-        return precision != "fp32"
-
     def precision_of(self, path: Path, structure: Structure) -> str:
         """Return the precision of the compression that most weights have, or of the float type that it computes in."""
         most = _most(structure)
