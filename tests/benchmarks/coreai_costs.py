@@ -85,4 +85,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    import coreai_costs  # by its name: children import the functions that they call
+
+    coreai_costs.main()
