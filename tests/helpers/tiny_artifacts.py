@@ -32,6 +32,14 @@ def tiny_module() -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 4, 8, stride=8), nn.Flatten(), nn.Linear(4 * 16, 8)).eval()
 
 
+def line_module() -> nn.Linear:
+    """One product of 128 terms, whose weights are float16's."""
+    torch.manual_seed(0)
+    layer = nn.Linear(128, 16, bias=False).eval().requires_grad_(False)
+    layer.weight.copy_(layer.weight.half())
+    return layer
+
+
 class TinyModel(Model):
     """The module as a model under test, with inputs and outputs of ``config``; it is not rewritten."""
 
@@ -83,6 +91,8 @@ def write_all(folder: Path) -> None:
     write_aimodel(tiny_module(), Example.of(image), folder / "tiny-fp32.aimodel", METADATA, "fp32")
     rounded = round_constants(tiny_module())
     write_aimodel(rounded, Example.of(image), folder / "tiny-fp16.aimodel", METADATA | {"precision": "fp16"}, "fp16")
+    line = Example.of(torch.zeros(8, 128))
+    write_aimodel(line_module(), line, folder / "line-fp16.aimodel", METADATA | {"precision": "fp16"}, "fp16")
     programs = sorted(folder.glob("*.pte"))
     (folder / "delegations.json").write_bytes(
         TypeAdapter(dict[str, Delegation]).dump_json({path.name: delegation(path) for path in programs})

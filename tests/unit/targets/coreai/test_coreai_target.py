@@ -12,7 +12,7 @@ import pytest
 import torch
 from mutations import is_sentence, mutation
 from numpy.typing import NDArray
-from tiny_artifacts import CONFIG, tiny_module
+from tiny_artifacts import CONFIG, line_module, tiny_module
 
 from pe_validate.data.outputs import Reading
 from pe_validate.machines.isolation import IsolatedRuntime
@@ -63,6 +63,19 @@ def test_each_reading_is_as_far_from_the_graph_as_it_rounds(
 ) -> None:
     found = decibels(expected(precision == "fp16"), computed(written(tiny, precision), reading))
     assert least < found < most
+
+
+def test_the_runtimes_own_float16_rounds_every_product_and_every_partial_sum_in_order(tiny: Path) -> None:
+    """As docs/coreai.md says; where this fails the runtime sums in another way, and `native` may have become usable."""
+    weight = line_module().weight.numpy().astype(np.float16)
+    given = np.random.default_rng(1).standard_normal((8, 128)).astype(np.float16)
+    total = np.zeros((8, 16), np.float16)
+    for term in range(128):
+        total += given[:, term : term + 1] * weight[:, term]
+    path = tiny / "line-fp16.aimodel"
+    assert (computed(path, "native", given.astype(np.float32)) == total).all()
+    once = (given.astype(np.float32) @ weight.T.astype(np.float32)).astype(np.float16)
+    assert (computed(path, "declared", given.astype(np.float32)) == once).mean() > 0.99
 
 
 def test_the_producer_says_how_float16_was_computed(tiny: Path) -> None:
