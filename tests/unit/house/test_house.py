@@ -154,7 +154,18 @@ def test_no_modules_lie_loose_beside_the_rooms() -> None:
     assert all(len(list((PACKAGE / room).glob("*.py"))) < 30 for room in ROOMS)
 
 
-HEAVY = ("torch", "executorch", "coremltools", "onnx", "onnxruntime", "onnxscript", "torchao")
+HEAVY = (
+    "torch",
+    "executorch",
+    "coremltools",
+    "onnx",
+    "onnxruntime",
+    "onnxscript",
+    "torchao",
+    "coreai",
+    "coreai_torch",
+    "coreai_opt",
+)
 
 
 @pytest.mark.parametrize(
