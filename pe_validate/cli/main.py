@@ -16,6 +16,7 @@ from pe_validate.case import Case, default_cases, matrix, select
 from pe_validate.cli import accuracy as cli_accuracy
 from pe_validate.cli import arm64 as cli_arm64
 from pe_validate.cli import classes as cli_classes
+from pe_validate.cli import coreai as cli_coreai
 from pe_validate.cli import coreml as cli_coreml
 from pe_validate.cli import explain as cli_explain
 from pe_validate.cli import init as cli_init
@@ -55,6 +56,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_arm64.app, name="arm64")
+app.add_typer(cli_coreai.app, name="coreai")
 app.add_typer(cli_coreml.app, name="coreml")
 app.add_typer(cli_ios.app, name="ios")
 

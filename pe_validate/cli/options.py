@@ -21,6 +21,10 @@ Ema = Annotated[
 ]
 ModelOfFiles = Annotated[str | None, typer.Option("--model", help="The model that files among these claim to be.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of a table.")]
+Compare = Annotated[Path | None, typer.Option(metavar="OTHER", help="A second file to show beside it.")]
+FunctionOfFile = Annotated[
+    str | None, typer.Option("--function", help="Function to inspect, of several. [default: the file's own]")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print plain progress lines instead of a live display.")]
 CacheDir = Annotated[
     Path | None,

@@ -14,6 +14,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from pe_validate.data.inspection import Inspection
     from pe_validate.data.report import Report
     from pe_validate.data.result import Result
 
@@ -47,6 +48,18 @@ def print_table(table: RenderableType, *, markup: bool = True) -> None:
     from rich.console import Console
 
     Console(markup=markup, emoji=markup).print(table)
+
+
+def print_inspections(found: Sequence[Inspection], heading: str, *, as_json: bool) -> None:
+    """Print inspections of untrusted files, as tables or as JSON; ``heading`` is the word for such a file."""
+    from pe_validate.report.inspected import to_terminal
+    from pe_validate.system.legible import legible
+
+    shown = [legible(each) for each in found]
+    if as_json:
+        print_json([plain(each) for each in shown])
+    else:
+        print_table(to_terminal(shown, heading), markup=False)
 
 
 def plain(value: object) -> dict[str, object]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any, Final, cast
 
+from pe_validate.data.inspection import Inspection, typed
 from pe_validate.data.structure import Weight
 from pe_validate.mil.description import in_words, is_picture
 from pe_validate.mil.dtypes import DATA_TYPES, STRING
@@ -28,46 +29,27 @@ _LARGEST: Final = 2**63 - 1
 OPSETS: Final = {"CoreML5": "iOS 15", "CoreML6": "iOS 16", "CoreML7": "iOS 17", "CoreML8": "iOS 18"}
 
 
-@dataclass(frozen=True, slots=True)
-class Inspection:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageInspection(Inspection):
     """The inspection of one function of a package.
 
-    ``results``: number of computed values by declared type, without conversions. ``macs``: multiply-accumulates by
-    operator. ``products``: multiply-accumulates by operator and type of the result, such as ``linear float16``.
+    ``products``: multiply-accumulates by operator and type of the result, such as ``linear float16``. Its notes are the
+    known deviations of Core ML's own runtime that it may meet; see :mod:`pe_validate.mil.deviations`.
     """
 
-    path: Path
-    bytes: int
     specification_version: int
-    functions: tuple[str, ...]
-    function: str
     opset: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    operators: dict[str, int]
-    results: dict[str, int]
-    macs: dict[str, int]
     products: dict[str, int]
-    weights: tuple[Weight, ...] = field(repr=False)
     takes_pixels: bool = False
     """True if an input is an image of 8-bit pixels."""
-    notes: tuple[str, ...] = ()
-    """Known deviations of Core ML's own runtime that it may meet; see :mod:`pe_validate.mil.deviations`."""
 
     @property
-    def storage(self) -> dict[str, int]:
-        """Bytes of weights by storage, the largest first."""
-        found: Counter[str] = Counter()
-        for weight in self.weights:
-            found[weight.storage] += weight.bytes
-        return dict(found.most_common())
-
-    def largest(self, count: int = 10) -> tuple[Weight, ...]:
-        """Return the weights that take the most bytes on disk."""
-        return tuple(sorted(self.weights, key=lambda weight: -weight.bytes)[:count])
+    def particulars(self) -> dict[str, str]:
+        """The version of the specification, and the opset."""
+        return {"specification": f"{self.specification_version}, {self.opset}"}
 
 
-def inspect(path: str | Path, function: str | None = None) -> Inspection:
+def inspect(path: str | Path, function: str | None = None) -> PackageInspection:
     """Inspect a function of a package, by default the one that the package names.
 
     Raises:
@@ -79,7 +61,7 @@ def inspect(path: str | Path, function: str | None = None) -> Inspection:
     block = found.block_specializations[found.opset]
     reader = _Reader(found.inputs, block, package.label)
     description = _description(specification.description, name)
-    return Inspection(
+    return PackageInspection(
         path=Path(path),
         bytes=size(Path(path)),
         specification_version=specification.specificationVersion,
@@ -161,7 +143,8 @@ class _Reader:
         }
 
     def described(self, name: str) -> str:
-        return _typed(name, self._types[name]) if name in self._types else name
+        found = self._types.get(name)
+        return typed(name, _dtype(found), shape_of(found)) if found else name
 
     def results(self) -> Counter[str]:
         """Count the computed values by type; decompressed weights and conversions do not count as computed."""
@@ -309,10 +292,6 @@ def shape_of(message: Any) -> Shape:
         int(dimension.constant.size) if dimension.WhichOneof("dimension") == "constant" else None
         for dimension in message.tensorType.dimensions
     )
-
-
-def _typed(name: str, message: Any) -> str:
-    return f"{name}: {_dtype(message)}[{', '.join('?' if n is None else str(n) for n in shape_of(message))}]"
 
 
 def _stored_bytes(value: Any) -> int:

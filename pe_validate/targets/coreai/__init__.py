@@ -79,9 +79,9 @@ class CoreAITarget(Target):
 
     def structure(self, path: Path) -> Structure:
         """Read the storage of weights and the types of results in a child process."""
-        from pe_validate.targets.coreai.structure import isolated_structure
+        from pe_validate.targets.coreai.structure import isolated, structure
 
-        return isolated_structure(path)
+        return isolated(structure, path)
 
     def reading(self, precision: str, purpose: Purpose) -> Reading:
         """Return `exact` to compare a graph in float16, else the reading closest to a device.

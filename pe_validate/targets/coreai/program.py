@@ -111,15 +111,16 @@ def read_program(path: Path) -> Any:
 
 def operations(program: Any) -> Iterator[Any]:
     """Yield every MLIR operation of a program, those inside others after them."""
-    yield from _inside(program._module._mlir_module.operation)
+    yield from inside(program._module._mlir_module.operation)
 
 
-def _inside(operation: Any) -> Iterator[Any]:
+def inside(operation: Any) -> Iterator[Any]:
+    """Yield the operations inside one, each before those inside it."""
     for region in operation.regions:
         for block in region.blocks:
             for each in block.operations:
                 yield each.operation
-                yield from _inside(each.operation)
+                yield from inside(each.operation)
 
 
 def entry(program: Any) -> Any | None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import ceil, prod
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pe_validate.data.structure import Structure, Weight
 from pe_validate.system.allowance import memory_for
 from pe_validate.system.errors import RunError
 from pe_validate.system.process import Child, ChildError
 from pe_validate.targets.coreai.program import CONSTANT, bits_of, is_splat, operations, read_program, shape_of, type_of
+
+T = TypeVar("T")
 
 LAYERS: Final = {
     "coreai.batch_matmul": "linear",
@@ -38,15 +40,26 @@ def structure(path: Path) -> Structure:
         RunError: the file cannot be read.
         SetupError: Core AI is not installed.
     """
-    program = read_program(path)
-    weights, results = list[Weight](), Counter[str]()
-    for operation in operations(program):
-        if operation.name == CONSTANT:
-            found = _weight(operation, len(weights))
-            weights += [found] if found else []
-        elif operation.name != "coreai.cast":
+    found = list(operations(read_program(path)))
+    return Structure(weights=tuple(weight for weight, _ in weights_of(found)), results=dict(results_of(found)))
+
+
+def weights_of(found: Iterable[Any]) -> Iterator[tuple[Weight, Any]]:
+    """Yield the weights among operations, each with the constant that stores it; they are named by their number."""
+    number = 0
+    for operation in found:
+        if operation.name == CONSTANT and (weight := _weight(operation, number)):
+            number += 1
+            yield weight, operation
+
+
+def results_of(found: Iterable[Any]) -> Counter[str]:
+    """Count the computed values by type; constants and conversions do not count as computed."""
+    results = Counter[str]()
+    for operation in found:
+        if operation.name not in (CONSTANT, "coreai.cast"):
             results.update(type_of(result) for result in operation.results if shape_of(result) or _is_number(result))
-    return Structure(weights=tuple(weights), results=dict(results))
+    return results
 
 
 def _is_number(result: Any) -> bool:
@@ -57,7 +70,7 @@ def _weight(constant: Any, number: int) -> Weight | None:
     """Return a constant as the network sees it; None for a part of another, such as its scales, and for one number."""
     result = constant.results[0]
     shape, dtype = shape_of(result), type_of(result)
-    readers = list(_readers(result))
+    readers = list(readers_of(result))
     if any(operation.name in (SCALED, LOOKED_UP) and place for operation, place in readers):
         return None
     storage, size, layers = dtype, ceil(prod(shape) * bits_of(dtype) / 8), readers
@@ -65,18 +78,27 @@ def _weight(constant: Any, number: int) -> Weight | None:
         if operation.name == LOOKED_UP:
             table = operation.operands[1]
             storage, size = _palette(dtype, shape_of(table)), size + _bytes(table)
-            layers = list(_readers(operation.results[0]))
+            layers = list(readers_of(operation.results[0]))
         elif operation.name == SCALED:
             scale = operation.operands[1]
             storage, size = _scaled(dtype, shape, shape_of(scale)), size + _bytes(scale)
-            layers = list(_readers(operation.results[0]))
+            layers = list(readers_of(operation.results[0]))
     if prod(shape) < 2 or is_splat(constant):  # such as the scales of a norm whose own were folded into weights
         return None
     layer = next((kind for operation, _ in layers if (kind := _layer(operation))), "")
     return Weight(f"constant {number}", shape, storage, size, layer if len(shape) > 1 else "")
 
 
-def _readers(value: Any) -> Iterator[tuple[Any, int]]:
+def parts_of(constant: Any) -> Iterator[Any]:
+    """Yield the constants that a weight is made of: itself, and its scales or its table."""
+    yield constant
+    for operation, _ in readers_of(constant.results[0]):
+        if operation.name in (LOOKED_UP, SCALED):
+            owners = (operand.owner for operand in list(operation.operands)[1:])
+            yield from (owner for owner in owners if getattr(owner, "name", "") == CONSTANT)
+
+
+def readers_of(value: Any) -> Iterator[tuple[Any, int]]:
     """Yield the operations that read a value, with the place of it among their operands."""
     for use in value.uses:
         yield use.owner, use.operand_number
@@ -88,7 +110,7 @@ def _layer(operation: Any) -> str:
         return LAYERS[operation.name]
     if operation.name not in PASSING:
         return ""
-    return next((kind for reader, _ in _readers(operation.results[0]) if (kind := _layer(reader))), "")
+    return next((kind for reader, _ in readers_of(operation.results[0]) if (kind := _layer(reader))), "")
 
 
 def _bytes(value: Any) -> int:
@@ -110,8 +132,8 @@ def _scaled(dtype: str, shape: tuple[int, ...], scale: tuple[int, ...]) -> str:
     return f"{dtype}, blocks of {prod(shape) // prod(scale)}"
 
 
-def isolated_structure(path: Path) -> Structure:
-    """Return the :func:`structure` of an untrusted file, read in a child process.
+def isolated(read: Callable[[Path], T], path: Path) -> T:
+    """Return what ``read``, such as :func:`structure`, reads from an untrusted file, in a child process.
 
     Raises:
         RunError: the file cannot be read.
@@ -119,6 +141,6 @@ def isolated_structure(path: Path) -> Structure:
     """
     with Child(memory=memory_for(path), preload=("torch", "coreai.authoring")) as child:
         try:
-            return child.call(structure, READ_TIMEOUT, path)
+            return child.call(read, READ_TIMEOUT, path)
         except ChildError as error:
             raise RunError(f"The weights of '{path}' cannot be read: {error}.") from error

@@ -100,7 +100,7 @@ def _zeros(shape: tuple[int, ...], dtype: str) -> object:
 def _show(package: str) -> None:
     """As ``pe-validate coreml inspect`` does."""
     found = replace(inspect(package), notes=found_in(Path(package)))
-    Console(file=io.StringIO(), markup=False).print(to_terminal([found]))
+    Console(file=io.StringIO(), markup=False).print(to_terminal([found], "package"))
 
 
 USES: Final[dict[str, Callable[[str], object]]] = {

@@ -195,6 +195,7 @@ LONG = "x" * 5000
         ("check", f"{LONG}.onnx", "--model", MODEL),
         ("check", f"{LONG}.pte", "--model", MODEL),
         ("explain", LONG),
+        ("coreai", "inspect", f"{LONG}.aimodel"),
         ("coreml", "inspect", f"{LONG}.mlpackage"),
         ("coreml", "inspect", f"{LONG}.pte"),
         ("run", f"{MODEL}/onnx", "--weights", f"file:{LONG}.safetensors"),

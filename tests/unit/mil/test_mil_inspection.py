@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pe_validate.mil import load
-from pe_validate.mil.inspection import Inspection, inspect
+from pe_validate.mil.inspection import PackageInspection, inspect
 from pe_validate.system.errors import RunError
 
 
@@ -86,12 +86,12 @@ def test_dense_weights_take_their_type(packages: dict[str, Path]) -> None:
 
 
 @pytest.fixture(scope="module")
-def compress(ct: Any, quiet: Quiet, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Inspection]:
+def compress(ct: Any, quiet: Quiet, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., PackageInspection]:
     """A linear layer, compressed in one of coremltools' ways and inspected."""
     folder = tmp_path_factory.mktemp("compressed")
     torch.manual_seed(0)
 
-    def inspected(name: str, method: str, config: dict[str, Any], target: str = "iOS18") -> Inspection:
+    def inspected(name: str, method: str, config: dict[str, Any], target: str = "iOS18") -> PackageInspection:
         optimize, path = ct.optimize.coreml, folder / f"{name}.mlpackage"
         with quiet():
             save(ct, nn.Linear(64, 96), torch.randn(1, 64), path, target)
@@ -133,7 +133,7 @@ INT4 = {"mode": "linear_symmetric", "dtype": "int4", "granularity": "per_block",
     ],
 )
 def test_compression_is_told(
-    compress: Callable[..., Inspection],
+    compress: Callable[..., PackageInspection],
     name: str,
     method: str,
     config: dict[str, Any],
