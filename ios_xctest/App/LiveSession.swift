@@ -71,7 +71,7 @@ final class LiveSession {
         in resources: ResourceFolder
     ) throws -> LiveClassifier {
         guard let runtime = try loadRuntime(for: artifact, at: resources.path(of: artifact)) else {
-            throw PEValidateError("This build has no runtime for \(artifact).")
+            throw PEValidateError("\(artifact) cannot run here: \(missingRuntime(for: artifact)).")
         }
         return try LiveClassifier(runtime: runtime, classifier: resources.classifier(for: artifact))
     }

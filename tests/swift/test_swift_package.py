@@ -126,6 +126,14 @@ def test_a_bundle_in_which_something_is_missing_skips_its_test_and_says_so(
     assert said in log
 
 
+def test_an_artifact_without_a_runtime_says_what_it_needs(swift: Swift, bundled: Callable[..., Path]) -> None:
+    log = _goldens(swift, bundled("PE-Nano/onnx", "PE-Nano/coreai/fp32", "PE-Nano/mlpackage/fp16"))
+    assert set(outcomes(log).values()) == {"passed"}, messages(log)
+    cannot = "unavailable: PE-Nano/{} cannot run here: this build has no runtime for '{}'{}."
+    assert cannot.format("coreai/fp32", "coreai", ", which needs the SDK of iOS 27 or macOS 27") in log
+    assert cannot.format("mlpackage/fp16", "mlpackage", "") in log
+
+
 def test_missing_fixtures_fail_on_a_ci_and_skip_on_a_desk(swift: Swift, tmp_path: Path) -> None:
     name = "ConversionTests.testEveryArtifactAnswersEveryGoldenInput"
     assert outcomes(_goldens(swift, tmp_path, ci="1"))[name] == "failed"

@@ -68,7 +68,8 @@ def test_a_case_knows_the_configuration_of_its_model(case: Case) -> None:
 
 def test_the_recommended_deployment_is_on_every_target_and_quantised_where_that_pays() -> None:
     deployed = {name for name, target in targets().items() if target.on_phones or target.timed}
-    assert {case.target for case in default_cases()} == deployed == set(PRECISIONS) - {"pt2", "coreai"}
+    assert deployed == set(PRECISIONS) - {"pt2"}
+    assert {case.target for case in default_cases()} == deployed - {"coreai"}  # only who has its wheels asks for it
     assert Case(RECOMMENDED, "pte", "int8") in default_cases()
     assert {case.model for case in default_cases()} == {RECOMMENDED}
 

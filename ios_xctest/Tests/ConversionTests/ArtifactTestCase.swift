@@ -33,8 +33,8 @@ class ArtifactTestCase: XCTestCase {
         var outcomes: [Report.Record.Outcome] = []
         var inconclusive: [String] = []
         for artifact in folder.artifacts {
-            // Only Core ML has a choice of what to compute with.
-            for units in artifact.target == "mlpackage" ? computeUnits.map(Optional.some) : [nil] {
+            let chosen = choices(of: artifact.target).filter(computeUnits.contains)
+            for units in chosen.isEmpty ? [nil] : chosen.map(Optional.some) {
                 let name = [artifact.case, units?.rawValue].compactMap { $0 }.joined(separator: ", ")
                 let record = try activity(name) {
                     try examine(artifact, in: folder, units: units, test: test, check: check)
@@ -67,7 +67,7 @@ class ArtifactTestCase: XCTestCase {
         do {
             guard let subject = try load(artifact, in: folder, units: units) else {
                 record.outcome = .unavailable
-                record.sentence = "\(artifact) cannot run here: this build has no runtime for '\(artifact.target)'."
+                record.sentence = "\(artifact) cannot run here: \(missingRuntime(for: artifact))."
                 return record
             }
             record.producer = subject.runtime.producer

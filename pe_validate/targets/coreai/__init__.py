@@ -49,6 +49,8 @@ class CoreAITarget(Target):
     name = "coreai"
     suffix = ".aimodel"
     title = "Core AI"
+    on_phones = True
+    replayed = True
     precisions: ClassVar[Mapping[str, Recipe]] = {
         "fp32": Recipe(FUSED),
         "fp16": Recipe(FUSED, ROUNDED),

@@ -13,7 +13,7 @@ from typing import Final
 
 from swift_toolchain import Toolchain
 
-STUBS: Final = ("CoreML", "ExecuTorch", "UIKit", "XCTest")
+STUBS: Final = ("CoreAI", "CoreML", "ExecuTorch", "UIKit", "XCTest")
 HEADERS: Final = ("Darwin",)
 MODULES: Final = {
     "PEValidateCore": "Sources/PEValidateCore",

@@ -28,6 +28,7 @@ from pe_validate.targets.registry import file_name, targets
 
 MODEL = "PE-Nano"
 CASES = (Case(MODEL, "onnx", "fp32"), Case(MODEL, "mlpackage", "fp16"))
+ASSET = Case(MODEL, "coreai", "fp16")
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +103,20 @@ def test_goldens_limits_and_budgets_are_those_of_the_repository(made: Path) -> N
 
 
 def test_what_is_recommended_runs_on_a_phone() -> None:
-    on_phones = {target.name for target in targets().values() if target.on_phones}
+    on_phones = {target.name for target in targets().values() if target.on_phones and target.recommended}
     assert {case.target for case in default_cases(on_phones=True)} == on_phones
+
+
+def test_a_core_ai_asset_is_carried_whole_with_its_limits_and_budget(out: Path) -> None:
+    (artifact,) = bundle((ASSET,), out, GOLDENS, cache_dir=default_cache_dir()).artifacts
+    asset = out / artifact.file
+    assert {path.name for path in asset.iterdir()} == {"main.mlirb", "main.hash", "metadata.json"}
+    assert (digest(asset), size(asset)) == (artifact.sha256, artifact.bytes)
+    assert (artifact.input.dtype, artifact.output.dtype) == ("float32", "float32")
+    manifest = manifest_of(out)
+    assert manifest["goldens"][MODEL]["tolerances"][ASSET.kind]["snr_db"] > 0
+    (budget,) = (each for each in manifest["budgets"][MODEL] if f"{each['target']}/{each['precision']}" == ASSET.kind)
+    assert budget["milliseconds"] == 33.3
 
 
 def test_another_bundle_replaces_the_old_one_whole(out: Path) -> None:
