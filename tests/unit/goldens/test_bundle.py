@@ -113,10 +113,10 @@ def test_a_core_ai_asset_is_carried_whole_with_its_limits_and_budget(out: Path) 
     assert {path.name for path in asset.iterdir()} == {"main.mlirb", "main.hash", "metadata.json"}
     assert (digest(asset), size(asset)) == (artifact.sha256, artifact.bytes)
     assert (artifact.input.dtype, artifact.output.dtype) == ("float32", "float32")
-    manifest = manifest_of(out)
-    assert manifest["goldens"][MODEL]["tolerances"][ASSET.kind]["snr_db"] > 0
-    (budget,) = (each for each in manifest["budgets"][MODEL] if f"{each['target']}/{each['precision']}" == ASSET.kind)
-    assert budget["milliseconds"] == 33.3
+    manifest = golden.read_manifest(out)
+    assert manifest.goldens[MODEL].tolerances[ASSET.kind].snr_db > 0
+    (budget,) = (each for each in manifest.budgets[MODEL] if (each.target, each.precision) == (ASSET.target, "fp16"))
+    assert budget.milliseconds == 33.3
 
 
 def test_another_bundle_replaces_the_old_one_whole(out: Path) -> None:
