@@ -121,7 +121,7 @@ def test_text_towers_have_at_least_fifteen() -> None:
     assert sum(fault.model == TEXT for fault in FAULTS.values()) >= 15
 
 
-@pytest.mark.parametrize("target", ["onnx", "pte", "mlpackage", "pte-coreml"])
+@pytest.mark.parametrize("target", ["onnx", "pte", "mlpackage", "pte-coreml", "coreai"])
 def test_every_target_has_faults_of_its_own(target: str) -> None:
     assert sum(any(case.target == target for case in fault.cases) for fault in FAULTS.values()) >= 20
 

@@ -115,7 +115,7 @@ def not_compressed(patch: pytest.MonkeyPatch) -> None:
     handed(patch, lambda tower, case, images: lowered(tower, Case(case.model, "mlpackage", "fp16"), images))
 
 
-@fault("exporter", kinds=("onnx/fp32", "pte/fp32", "mlpackage/fp16"))
+@fault("exporter", kinds=("onnx/fp32", "pte/fp32", "mlpackage/fp16", "coreai/fp32"))
 def training_mode(patch: pytest.MonkeyPatch) -> None:
     """The model was exported as it is trained: each branch is scaled by its survival rate, one in ten dropped."""
 

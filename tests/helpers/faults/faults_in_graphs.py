@@ -21,7 +21,7 @@ class Wrapped(nn.Module):
         self.module = module
 
 
-@fault("graph", kinds=("onnx/fp32", "pte/fp32", "mlpackage/fp16", "pte-coreml/fp16"))
+@fault("graph", kinds=("onnx/fp32", "pte/fp32", "mlpackage/fp16", "pte-coreml/fp16", "coreai/fp16"))
 def not_a_number_for_black_images(module: nn.Module) -> nn.Module:
     """A division by the image's spread was added, and a black image has none."""
 
@@ -34,7 +34,7 @@ def not_a_number_for_black_images(module: nn.Module) -> nn.Module:
     return Divided(module)
 
 
-@fault("graph", kinds=("onnx/fp32", "pte/fp32", "mlpackage/fp16", "pte-coreml/fp16"))
+@fault("graph", kinds=("onnx/fp32", "pte/fp32", "mlpackage/fp16", "pte-coreml/fp16", "coreai/fp16"))
 def wrong_for_white_images_alone(module: nn.Module) -> nn.Module:
     """Brightness saturates, which only an image that is white everywhere reaches."""
 
@@ -47,7 +47,9 @@ def wrong_for_white_images_alone(module: nn.Module) -> nn.Module:
     return Saturated(module)
 
 
-@fault("graph", "patches", kinds=("onnx/fp32", "pte/fp32", "pte/int8", "mlpackage/fp16", "pte-coreml/fp16"))
+@fault(
+    "graph", "patches", kinds=("onnx/fp32", "pte/fp32", "pte/int8", "mlpackage/fp16", "pte-coreml/fp16", "coreai/fp16")
+)
 def channels_last_read_as_channels_first(module: nn.Module) -> nn.Module:
     """The image's memory is taken to be [height, width, 3]."""
 

@@ -42,13 +42,16 @@ that is handed to the exporter. `exporter`: its options. `file`: the finished ar
 """
 
 Kinds = tuple[str, ...]
-EVERY: Final[Kinds] = ("onnx/fp32", "pte/fp32", "pte/fp16", "pte/int8", "mlpackage/fp16", "pte-coreml/fp16")
+EVERY: Final[Kinds] = (
+    *("onnx/fp32", "pte/fp32", "pte/fp16", "pte/int8", "mlpackage/fp16", "pte-coreml/fp16"),
+    *("coreai/fp32", "coreai/fp16"),
+)
 """What a fault can be planted in, unless it says otherwise."""
 
 EAGER: Final[Kinds] = ("eager/fp32",)
 """The model itself, whose answers are held to the stored ones: every artifact is fed by the same preprocessing."""
 
-SPATIAL_KINDS: Final[Kinds] = ("onnx/fp32", "pte/fp32", "mlpackage/fp16")
+SPATIAL_KINDS: Final[Kinds] = ("onnx/fp32", "pte/fp32", "mlpackage/fp16", "coreai/fp16")
 
 
 @dataclass(frozen=True)
@@ -183,5 +186,5 @@ def _spoilt(sick: Fault, sound: Artifact, folder: Path) -> Artifact:
 
 def import_catalogue() -> None:
     """Fill FAULTS."""
-    for level in ("preprocessing", "weights", "rewrites", "graphs", "exporters", "files", "text"):
+    for level in ("preprocessing", "weights", "rewrites", "graphs", "exporters", "files", "assets", "text"):
         import_module(f"faults_in_{level}")
