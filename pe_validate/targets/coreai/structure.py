@@ -40,7 +40,8 @@ def structure(path: Path) -> Structure:
         RunError: the file cannot be read.
         SetupError: Core AI is not installed.
     """
-    found = list(operations(read_program(path)))
+    program = read_program(path)  # its operations do not outlive it
+    found = list(operations(program))
     return Structure(weights=tuple(weight for weight, _ in weights_of(found)), results=dict(results_of(found)))
 
 
