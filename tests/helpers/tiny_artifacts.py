@@ -97,3 +97,23 @@ def write_all(folder: Path) -> None:
     (folder / "delegations.json").write_bytes(
         TypeAdapter(dict[str, Delegation]).dump_json({path.name: delegation(path) for path in programs})
     )
+
+
+class BySigmoid(nn.Module):
+    """GELU by a sigmoid, which multiplies by a number without axes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = tiny_module()
+
+    def forward(self, image: Tensor) -> Tensor:
+        features: Tensor = self.inner(image)
+        return features * torch.sigmoid(1.702 * features)
+
+
+def write_by_sigmoid(target: str, precision: str, path: Path) -> None:
+    """Write that module; to be called in a child."""
+    from pe_validate.targets.registry import target_named
+
+    image = torch.zeros(CONFIG.input_shape)
+    target_named(target).write(BySigmoid().eval(), Example.of(image), path, METADATA, precision)

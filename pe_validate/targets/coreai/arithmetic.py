@@ -73,7 +73,7 @@ def _widened(ir: Any, operation: Any) -> list[tuple[Any, Any]]:
     """Widen an operation; return its results that were computed in float16, each with the type that it had."""
     if operation.name == CONSTANT and _wide(ir, operation.results[0].type):
         values = constant_bytes(operation).view(np.float16).reshape(shape_of(operation.results[0]))
-        operation.attributes["value"] = ir.DenseElementsAttr.get(np.ascontiguousarray(values, np.float32))
+        operation.attributes["value"] = ir.DenseElementsAttr.get(np.array(values, np.float32, order="C"))
     if operation.name == GRAPH:
         declared = ir.FunctionType(ir.TypeAttr(operation.attributes["function_type"]).value)
         sides = ([_wide(ir, kind) or kind for kind in side] for side in (declared.inputs, declared.results))

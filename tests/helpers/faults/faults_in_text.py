@@ -89,7 +89,7 @@ def read_at(patch: pytest.MonkeyPatch, place: Callable[[Tensor], Tensor]) -> Non
 @fault("rewrite", "projection", kinds=KINDS, model=TEXT)
 def text_pooled_at_the_last_position(patch: pytest.MonkeyPatch) -> None:
     """The features are those of the last position, where there is padding."""
-    read_at(patch, lambda tokens: tokens.argmin(dim=-1) * 0 + tokens.shape[1] - 1)
+    read_at(patch, lambda tokens: tokens.argmax(dim=-1) * 0 + tokens.shape[1] - 1)
 
 
 @fault("rewrite", "projection", kinds=("onnx/fp32", "pte/fp32"), model=TEXT)

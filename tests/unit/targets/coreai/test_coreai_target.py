@@ -12,7 +12,7 @@ import pytest
 import torch
 from mutations import is_sentence, mutation
 from numpy.typing import NDArray
-from tiny_artifacts import CONFIG, line_module, tiny_module
+from tiny_artifacts import CONFIG, BySigmoid, line_module, tiny_module, write_by_sigmoid
 
 from pe_validate.data.outputs import Reading
 from pe_validate.machines.isolation import IsolatedRuntime
@@ -63,6 +63,16 @@ def test_each_reading_is_as_far_from_the_graph_as_it_rounds(
 ) -> None:
     found = decibels(expected(precision == "fp16"), computed(written(tiny, precision), reading))
     assert least < found < most
+
+
+@pytest.mark.parametrize("reading", ["exact", "declared"])
+def test_a_number_without_axes_is_read_as_the_others(tmp_path: Path, reading: Reading) -> None:
+    path = tmp_path / "sigmoid-fp16.aimodel"
+    with Child() as child:
+        child.call(write_by_sigmoid, 300, COREAI.name, "fp16", path)
+    with torch.no_grad():
+        features = BySigmoid().eval()(torch.from_numpy(IMAGE)).numpy()
+    assert decibels(features, computed(path, reading)) > 50
 
 
 def test_the_runtimes_own_float16_rounds_every_product_and_every_partial_sum_in_order(tiny: Path) -> None:
