@@ -17,6 +17,7 @@ from pe_validate.data.outputs import Array
 from pe_validate.data.structure import Delegation
 from pe_validate.data.tensors import CHANNELS_LAST
 from pe_validate.machines.isolation import IsolatedRuntime
+from pe_validate.models.own.config import VARIABLE
 from pe_validate.reference.reference import reference
 from pe_validate.system.errors import RunError
 from pe_validate.targets.xnnpack import XNNPACK
@@ -113,7 +114,10 @@ def test_half_of_a_program_is_called_truncated(strangers: Path, tmp_path: Path) 
         answered(tmp_path / "half.pte")
 
 
-def test_an_input_of_int8_is_given_what_the_program_takes_its_integers_for(strangers: Path) -> None:
+def test_an_input_of_int8_is_given_what_the_program_takes_its_integers_for(
+    strangers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "")  # what is registered is not there for other tests
     path = strangers / "int8_input.pte"
     model = Model.from_module(tiny_module(), torch.from_numpy(IMAGE), name="tiny-int8-input")
     loaded = reference(model.name)
