@@ -6,7 +6,7 @@ those that other distributions register.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -87,14 +87,17 @@ def select(patterns: Sequence[str]) -> tuple[Case, ...]:
         UsageError: a pattern matches nothing.
     """
     cases = matrix()
+    chosen: set[Case] = set()
     for pattern in patterns:
-        if not any(_matches(pattern, case, cases) for case in cases):
+        found = _matching(pattern, cases)
+        if not found:
             raise UsageError(
                 f"No case matches '{pattern}': write MODEL/TARGET/PRECISION or the beginning of it, with "
                 f"MODEL one of {', '.join(models())} and TARGET one of {', '.join(targets())}; "
                 f"'pe-validate list' prints every case.{did_you_mean(pattern, _beginnings(cases))}"
             )
-    return tuple(case for case in cases if any(_matches(pattern, case, cases) for pattern in patterns))
+        chosen.update(found)
+    return tuple(case for case in cases if case in chosen)
 
 
 def _beginnings(cases: tuple[Case, ...]) -> list[str]:
@@ -102,18 +105,17 @@ def _beginnings(cases: tuple[Case, ...]) -> list[str]:
     return [*models(), *(f"{case.model}/{case.target}" for case in cases), *map(str, cases)]
 
 
-@cache
-def _names(cases: tuple[Case, ...]) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-    """Return the complete names of all cases, of all pairs of model and target, and of all models."""
-    pairs = frozenset(f"{case.model}/{case.target}" for case in cases)
-    return frozenset(map(str, cases)), pairs, frozenset(case.model for case in cases)
-
-
-def _matches(pattern: str, case: Case, cases: tuple[Case, ...]) -> bool:
-    for names, name in zip(_names(cases), (str(case), f"{case.model}/{case.target}", case.model), strict=True):
-        if any(fnmatchcase(whole, pattern) for whole in names):
-            return fnmatchcase(name, pattern)
-    return bool(pattern) and fnmatchcase(str(case), f"{pattern}*")
+def _matching(pattern: str, cases: tuple[Case, ...]) -> tuple[Case, ...]:
+    """Return the cases whose whole name, model and target, or model the pattern is; else those that it begins."""
+    names: tuple[Callable[[Case], str], ...] = (
+        str,
+        lambda case: f"{case.model}/{case.target}",
+        lambda case: case.model,
+    )
+    for name in names:
+        if found := tuple(case for case in cases if fnmatchcase(name(case), pattern)):
+            return found
+    return tuple(case for case in cases if pattern and fnmatchcase(str(case), f"{pattern}*"))
 
 
 def __getattr__(name: str) -> object:
