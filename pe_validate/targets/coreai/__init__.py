@@ -13,6 +13,7 @@ from pe_validate.targets.base import Example, Purpose, Target, Values
 from pe_validate.targets.coreai.libraries import PLATFORMS
 from pe_validate.targets.coreml import COREML, best_reading
 from pe_validate.targets.schemes import ROUNDED, round_constants
+from pe_validate.targets.storage import precision_by_storage, storage_without_precision
 from pe_validate.targets.xnnpack import XNNPACK
 
 if TYPE_CHECKING:
@@ -102,21 +103,11 @@ class CoreAITarget(Target):
 
     def precision_of(self, path: Path, structure: Structure) -> str:
         """Return the precision of the compression that most weights have, or of the float type that it computes in."""
-        most = _most(structure)
-        compressed = {storage: precision for precision, storage in STORAGE.items() if not storage.startswith("float")}
-        half = "float16" in structure.results or most.startswith("float16")
-        return compressed.get(most, "fp16" if half else "fp32")
+        return precision_by_storage(structure, STORAGE)
 
     def unlisted_precision(self, structure: Structure) -> str | None:
         """Return the storage of most weights if no precision stores them so, such as a palette of four bits."""
-        most = _most(structure)
-        return None if most in ("", *STORAGE.values()) else f"weights stored as '{most}'"
-
-
-def _most(structure: Structure) -> str:
-    """Return the storage of most constant values, or nothing if there are none."""
-    values = structure.values_by_storage
-    return max(values, key=values.__getitem__, default="")
+        return storage_without_precision(structure, STORAGE)
 
 
 COREAI: Final = CoreAITarget()

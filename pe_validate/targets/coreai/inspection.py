@@ -21,6 +21,7 @@ from pe_validate.targets.coreai.program import (
     CONSTANT,
     ENTRY,
     GRAPH,
+    OUTPUT,
     constant_bytes,
     inside,
     metadata,
@@ -33,7 +34,6 @@ from pe_validate.targets.coreai.structure import isolated, parts_of, results_of,
 
 PREFIX: Final = "coreai."
 INVOKE: Final = "coreai.invoke"
-OUTPUT: Final = "coreai.output"
 PRIVATE: Final = "priv"
 COMPOSITE: Final = "composite_decl"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,9 @@ from pe_validate.data.outputs import Reading
 from pe_validate.system.errors import RunError
 from pe_validate.targets.base import Values
 from pe_validate.targets.coreai.libraries import library
-from pe_validate.targets.coreai.program import CONSTANT, ENTRY, entry, read_program, shape_of, type_of
+from pe_validate.targets.coreai.program import CONSTANT, ENTRY, OUTPUT, entry, read_program, shape_of, type_of
 from pe_validate.targets.coreai.runtime import applied, fed, specialised
 from pe_validate.targets.intermediates import is_wanted
-
-OUTPUT: Final = "coreai.output"
 
 
 def intermediates(path: Path, reading: Reading, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:

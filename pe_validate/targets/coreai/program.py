@@ -28,6 +28,7 @@ ENTRY: Final = "main"
 
 CONSTANT: Final = "coreai.constant"
 GRAPH: Final = "coreai.graph"
+OUTPUT: Final = "coreai.output"
 
 KNOWN_VERSION: Final = 2
 """The first number of ``assetVersion`` that coreai-core 1.0.0b3 writes."""

@@ -12,6 +12,7 @@ from pe_validate.data.recipe import FUSED, Images, Recipe, Scheme
 from pe_validate.data.structure import Structure
 from pe_validate.targets.base import Example, Purpose, Source, Target, Values
 from pe_validate.targets.schemes import ROUNDED, round_constants
+from pe_validate.targets.storage import precision_by_storage, storage_without_precision
 
 if TYPE_CHECKING:
     import numpy as np
@@ -147,21 +148,11 @@ class CoreMLTarget(CoreMLBase):
         A package of mixed precision counts as float16. The types that it takes and gives are no sign of it: they are
         converted to, not computed in.
         """
-        most = _most(structure)
-        compressed = {storage: precision for precision, storage in STORAGE.items() if not storage.startswith("float")}
-        half = "float16" in structure.results or most.startswith("float16")
-        return compressed.get(most, "fp16" if half else "fp32")
+        return precision_by_storage(structure, STORAGE)
 
     def unlisted_precision(self, structure: Structure) -> str | None:
         """Return the storage of most weights if no precision stores them so, such as a palette of four bits."""
-        most = _most(structure)
-        return None if most in ("", *STORAGE.values()) else f"weights stored as '{most}'"
-
-
-def _most(structure: Structure) -> str:
-    """Return the storage of most constant values, or nothing if there are none."""
-    values = structure.values_by_storage
-    return max(values, key=values.__getitem__, default="")
+        return storage_without_precision(structure, STORAGE)
 
 
 COREML: Final = CoreMLTarget()

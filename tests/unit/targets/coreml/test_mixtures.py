@@ -34,6 +34,14 @@ KEPT: dict[str, Callable[[Any], bool]] = {
 }
 
 
+def with_epsilon(sound: nn.Module, epsilon: float) -> nn.Module:
+    sick = deepcopy(sound)
+    for module in sick.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.eps = epsilon
+    return sick
+
+
 @pytest.mark.parametrize("kept", KEPT)
 def test_a_package_of_mixed_precision_is_held_to_the_constants_that_it_keeps(
     ct: Any, encoders: References, judged: Judge, tmp_path: Path, kept: str
@@ -51,10 +59,7 @@ def test_a_package_of_mixed_precision_is_held_to_the_constants_that_it_keeps(
 def test_a_fault_in_a_package_of_mixed_precision_is_seen_below_the_rounding(
     ct: Any, encoders: References, judged: Judge, tmp_path: Path
 ) -> None:
-    sick = deepcopy(encoders["colour"].module)
-    for module in sick.modules():
-        if isinstance(module, nn.LayerNorm):
-            module.eps = 1e-4
+    sick = with_epsilon(encoders["colour"].module, 1e-4)
     mixture = ct.transform.FP16ComputePrecision(KEPT["norm and softmax"])
     result = judged(save(sick, tmp_path / "m.mlpackage", compute_precision=mixture))
     assert [verdict.gate for verdict in result.verdicts if verdict.status == "fail"] == ["identity"]
@@ -144,10 +149,7 @@ def test_the_type_of_an_output_is_not_the_precision_of_a_package_which_is_held_t
 def test_a_fault_is_seen_through_an_output_that_is_rounded(
     ct: Any, encoders: References, judged: Judge, tmp_path: Path
 ) -> None:
-    sick = deepcopy(encoders["colour"].module)
-    for module in sick.modules():
-        if isinstance(module, nn.LayerNorm):
-            module.eps = 1e-3
+    sick = with_epsilon(encoders["colour"].module, 1e-3)
     outputs = [ct.TensorType(name="features", dtype=np.float16)]
     loss = judged(save(sick, tmp_path / "m.mlpackage", precision="FLOAT32", outputs=outputs)).verdict("loss")
     assert loss
