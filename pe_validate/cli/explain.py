@@ -36,14 +36,13 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Follow one image through model and artifact: name the first place where they differ, and the mistake; exit 1."""
-    from pydantic import TypeAdapter
-
     from pe_validate.cli.printing import print_json
     from pe_validate.data.progress import Note
     from pe_validate.explain.locate import first_departure
     from pe_validate.reference.reference import reference
     from pe_validate.report.explained import to_chart
     from pe_validate.report.progress import show
+    from pe_validate.system.schema import schema
     from pe_validate.targets.export import export
     from pe_validate.walk.check import as_handed_over, claimed, structure_of
 
@@ -76,7 +75,7 @@ def explain(
         diagnosis = legible(_diagnosis(found, file, loaded, made_here=model is None)) if found.place else None
         progress(case, "done")
     if as_json:
-        dumped = [json.loads(TypeAdapter(type(each)).dump_json(each)) for each in (found, diagnosis) if each]
+        dumped = [json.loads(schema(type(each)).dump_json(each)) for each in (found, diagnosis) if each]
         print_json(dumped[0] | {"diagnosis": dumped[1] if diagnosis else None})
     else:
         print(found.sentence, *([diagnosis.sentence] if diagnosis else []), "", to_chart(found), sep="\n")

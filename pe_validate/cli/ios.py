@@ -61,12 +61,11 @@ def bundle(
     as_json: Json = False,
 ) -> None:
     """Write artifacts, goldens and a manifest to the folder that the Xcode project reads."""
-    from pydantic import TypeAdapter
-
     from pe_validate.goldens.bundle import Bundle
     from pe_validate.goldens.bundle import bundle as put_together
     from pe_validate.models.perception_encoder.text.phone import TOKENIZER
     from pe_validate.report.progress import show
+    from pe_validate.system.schema import schema
     from pe_validate.walk.files import chosen
 
     weights = averaged(weights, ema)
@@ -87,7 +86,7 @@ def bundle(
         )
     total = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     if as_json:
-        print(TypeAdapter(Bundle).dump_json(made, indent=1, exclude_defaults=True).decode())
+        print(schema(Bundle).dump_json(made, indent=1, exclude_defaults=True).decode())
         return
     for artifact in made.artifacts:
         print(f"{out / artifact.file}  {artifact.bytes / 1e6:.1f} MB  sha256 {artifact.sha256}")

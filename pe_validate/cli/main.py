@@ -47,7 +47,8 @@ from pe_validate.walk.again import command
 if TYPE_CHECKING:
     from pe_validate.data.verdict import Verdict
 
-# Stages are imported in the commands, so that 'pe-validate list' need not wait for PyTorch.
+# Stages are imported in the commands, after their arguments are read: neither 'pe-validate list' nor a case that does
+# not exist need wait for what computes.
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -111,12 +112,13 @@ def run(
     """Export, run and judge cases; by default the recommended ones of every target."""
     if not measure:  # a runtime is timed as an app has it
         sleep_while_waiting()
+    weights = averaged(weights, ema)
+    chosen = select(cases) if cases else default_cases()
+
     from pe_validate.report.progress import show
     from pe_validate.report.render import make_room
     from pe_validate.walk.walk import validate_all
 
-    weights = averaged(weights, ema)
-    chosen = select(cases) if cases else default_cases()
     make_room(report)
     start = perf_counter()
     with show(plain=quiet) as progress:
@@ -207,13 +209,14 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Export cases without judging them, to files named after the case."""
+    weights = averaged(weights, ema)
+    chosen = select(cases)
+
     from pe_validate.gates.delegation import judge_delegation
     from pe_validate.report.progress import show
     from pe_validate.targets.export import place, writable
     from pe_validate.walk.walk import export_all
 
-    weights = averaged(weights, ema)
-    chosen = select(cases)
     with writable(out):  # fails before the long work if the folder cannot be written
         pass
     with show(plain=quiet) as progress:

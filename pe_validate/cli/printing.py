@@ -64,9 +64,9 @@ def print_inspections(found: Sequence[Inspection], heading: str, *, as_json: boo
 
 def plain(value: object) -> dict[str, object]:
     """Return a dataclass instance as plain JSON values."""
-    from pydantic import TypeAdapter
+    from pe_validate.system.schema import schema
 
-    dumped: dict[str, object] = TypeAdapter(type(value)).dump_python(value, mode="json")
+    dumped: dict[str, object] = schema(type(value)).dump_python(value, mode="json")
     return dumped
 
 

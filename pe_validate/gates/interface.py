@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from pe_validate.data.verdict import Verdict
 from pe_validate.gates.base import Gate, Subject, decide
 from pe_validate.inputs.feed import QuantisedFeed
-from pe_validate.machines.adapted import AdaptedRuntime
 from pe_validate.targets.registry import recipe
 
 if TYPE_CHECKING:
@@ -62,6 +61,8 @@ class InterfaceGate(Gate):
 
     def _judge_contract(self, evidence: Evidence, runtime: Runtime) -> Verdict | None:
         """Judge the differences that a file shows, or that were said to be meant; None if there are none."""
+        from pe_validate.machines.adapted import AdaptedRuntime  # with it comes numpy, which a report can do without
+
         found = evidence.contract
         if not isinstance(runtime, AdaptedRuntime):
             return None

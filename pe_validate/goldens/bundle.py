@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.case import Case
@@ -29,6 +29,7 @@ from pe_validate.models.perception_encoder.text.phone import LICENCE, TOKENIZER,
 from pe_validate.models.registry import load_weights
 from pe_validate.system.errors import ExportError, GoldenError, UsageError
 from pe_validate.system.files import exchange, replace_file
+from pe_validate.system.schema import schema
 from pe_validate.targets.export import place, writable
 from pe_validate.targets.registry import file_name
 from pe_validate.walk.walk import export_all
@@ -74,7 +75,6 @@ class _Section:
     bundle: Bundle
 
 
-_SECTION: Final = TypeAdapter(_Section)
 FINDER_FILE: Final = ".DS_Store"
 """A file that the macOS Finder leaves in every folder that it has shown."""
 
@@ -165,7 +165,7 @@ def _check_replaceable(out: Path) -> None:
 def _listed(out: Path) -> Iterator[str]:
     """Yield the names of the files and packages that a bundle's manifest lists."""
     entries = golden.read_manifest(out).goldens.values()
-    made = _SECTION.validate_json((out / golden.MANIFEST).read_bytes()).bundle
+    made = schema(_Section).validate_json((out / golden.MANIFEST).read_bytes()).bundle
     yield golden.MANIFEST
     yield from (entry.file for entry in entries)
     yield from (artifact.file for artifact in made.artifacts)
@@ -213,6 +213,6 @@ def _manifest(goldens: golden.Manifest, made: Bundle) -> bytes:
     models = goldens.goldens
     sealed = {name: sha256 for name, sha256 in goldens.sealed.items() if name != COSTS}  # no phone is emulated
     held = replace(goldens, sealed=sealed, budgets={model: goldens.budgets[model] for model in models})
-    plain = TypeAdapter(golden.Manifest).dump_python(held, mode="json", exclude_none=True)
-    plain |= _SECTION.dump_python(_Section(made), mode="json", exclude_defaults=True)
+    plain = schema(golden.Manifest).dump_python(held, mode="json", exclude_none=True)
+    plain |= schema(_Section).dump_python(_Section(made), mode="json", exclude_defaults=True)
     return json.dumps(plain, indent=1).encode() + b"\n"

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -39,6 +39,7 @@ from pe_validate.models.registry import WITH_GOLDENS, load_model, load_weights, 
 from pe_validate.models.registry import models as known_models
 from pe_validate.system.errors import GoldenError
 from pe_validate.system.files import plain_file, replace_file
+from pe_validate.system.schema import schema
 from pe_validate.targets.eager import EagerRuntime
 from pe_validate.targets.open import run
 from pe_validate.targets.registry import target_of
@@ -94,7 +95,6 @@ class Manifest:
     """Latency budgets on iPhones, by model."""
 
 
-_MANIFEST = TypeAdapter(Manifest)
 _GOLDEN_STEM: Final = re.compile("[0-9a-f]{16}")
 """The file names (stems) of goldens, see :func:`_store`."""
 
@@ -131,7 +131,7 @@ def update(
         # An installation lacks some of the sealed files: the order is that of before wherever it is made.
         seals = {name: seals[name] for name in before.sealed if name in seals} | seals
         manifest = Manifest(ordered, seals, _budgets(ordered))
-        replace_file(folder / MANIFEST, _MANIFEST.dump_json(manifest, indent=1, exclude_none=True) + b"\n")
+        replace_file(folder / MANIFEST, schema(Manifest).dump_json(manifest, indent=1, exclude_none=True) + b"\n")
         named = {folder / entry.file for entry in ordered.values()}
         for stale in set(folder.glob("*/*.safetensors")) - named:
             if stale.parent.name in known_models() and _GOLDEN_STEM.fullmatch(stale.stem):
@@ -296,7 +296,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        return _MANIFEST.validate_json(plain_file(path, _LARGEST_MANIFEST).read_bytes())
+        return schema(Manifest).validate_json(plain_file(path, _LARGEST_MANIFEST).read_bytes())
     except OSError as error:
         raise GoldenError(f"No goldens in '{folder}': '{MANIFEST}' {_reason(error)}.") from error
     except ValidationError as error:

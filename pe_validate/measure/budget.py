@@ -8,10 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from pydantic import TypeAdapter
-
 from pe_validate.case import select
 from pe_validate.data.latency import STRICT, Budget, PositiveNumber, Text
+from pe_validate.system.schema import schema
 from pe_validate.targets.registry import target_of
 
 TABLE: Final = Path(__file__).with_name("budgets.toml")
@@ -58,7 +57,7 @@ class Table:
 @cache
 def table() -> Table:
     """Return the contents of ``budgets.toml``."""
-    return TypeAdapter(Table).validate_python(tomllib.loads(TABLE.read_text(encoding="utf-8")))
+    return schema(Table).validate_python(tomllib.loads(TABLE.read_text(encoding="utf-8")))
 
 
 def budgets() -> dict[str, Budget]:

@@ -13,10 +13,8 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
 
 import numpy as np
-from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
@@ -26,6 +24,7 @@ from pe_validate.inputs.images import Sample
 from pe_validate.system.cpu import cpu_identity
 from pe_validate.system.errors import FileError
 from pe_validate.system.files import replace_file
+from pe_validate.system.schema import schema
 from pe_validate.system.sources import code_digest
 
 
@@ -97,9 +96,6 @@ class _About:
     sha256: str
 
 
-_ABOUT: Final = TypeAdapter(_About)
-
-
 class AnswerStore:
     """A folder of stored outputs."""
 
@@ -110,7 +106,7 @@ class AnswerStore:
         """Return the stored outputs, or None if there are none or they are damaged."""
         try:
             with safe_open(self._path(question), "np") as file:
-                about = _ABOUT.validate_json((file.metadata() or {})["about"])
+                about = schema(_About).validate_json((file.metadata() or {})["about"])
                 tensors = [file.get_tensor(str(number)) for number in range(len(question.entries))]
         except (OSError, SafetensorError, KeyError, ValueError):
             return None
@@ -125,7 +121,9 @@ class AnswerStore:
             FileError: the folder cannot be written.
         """
         tensors = list(answer.features.values())
-        about = _ABOUT.dump_json(_About(answer.producer, question.asked, _sum(answer.producer, tensors))).decode()
+        about = (
+            schema(_About).dump_json(_About(answer.producer, question.asked, _sum(answer.producer, tensors))).decode()
+        )
         content = save({str(number): tensor for number, tensor in enumerate(tensors)}, {"about": about})
         self._replace(self._path(question), content)
 

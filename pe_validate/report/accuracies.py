@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from pydantic import TypeAdapter
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -19,12 +18,11 @@ from pe_validate.report.render import COLOUR, to_row, try_to_write, writable
 from pe_validate.report.stored import this_machine, this_second
 from pe_validate.system.files import replace_file
 from pe_validate.system.legible import legible
+from pe_validate.system.schema import schema
 
 JSON_NAME: Final = "accuracy.json"
 MARKDOWN_NAME: Final = "accuracy.md"
 COLUMNS: Final = ("case", "top-1", "top-5", "by class", "against float32, points", "lost / won", "p", "result")
-
-_REPORT = TypeAdapter(AccuracyReport)
 
 
 def make_report(
@@ -93,7 +91,7 @@ def _cells(row: Classification) -> Iterator[str]:
 
 def to_json(report: AccuracyReport) -> bytes:
     """Return indented JSON, headlines first; each row has its outcome and its sentence."""
-    content = json.loads(_REPORT.dump_json(report))
+    content = json.loads(schema(AccuracyReport).dump_json(report))
     for row, found in zip(content["rows"], report.rows, strict=True):
         row |= {"outcome": found.outcome, "sentence": found.sentence}
     return json.dumps({"headlines": report.headlines} | content, indent=1).encode()

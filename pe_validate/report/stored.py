@@ -11,8 +11,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from pydantic import TypeAdapter
-
 from pe_validate.case import matrix
 from pe_validate.data.report import Report
 from pe_validate.data.result import Result
@@ -20,6 +18,7 @@ from pe_validate.gates.registry import BY_NAME
 from pe_validate.system.errors import ReportError
 from pe_validate.system.files import plain_file
 from pe_validate.system.legible import legible
+from pe_validate.system.schema import schema
 
 FILE_NAME: Final = "report.json"
 FIRST_BYTES: Final = b'{\n "headlines"'
@@ -63,12 +62,9 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-_REPORT = TypeAdapter(Report)
-
-
 def to_json(report: Report) -> bytes:
     """Return indented JSON, headlines first; infinities are the strings ``Infinity`` and ``-Infinity``."""
-    return json.dumps({"headlines": report.headlines} | json.loads(_REPORT.dump_json(report)), indent=1).encode()
+    return json.dumps({"headlines": report.headlines} | json.loads(schema(Report).dump_json(report)), indent=1).encode()
 
 
 def is_report(path: Path) -> bool:
@@ -88,7 +84,7 @@ def read(folder: Path) -> Report:
     """
     path = folder / FILE_NAME
     try:
-        found = _REPORT.validate_json(plain_file(path, LARGEST_REPORT).read_bytes())
+        found = schema(Report).validate_json(plain_file(path, LARGEST_REPORT).read_bytes())
         _check_names(found)
     except FileNotFoundError as error:
         raise ReportError(f"No report at '{path}': make one with 'pe-validate run'.") from error

@@ -19,7 +19,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.case import Case
@@ -30,6 +30,7 @@ from pe_validate.models.registry import load_weights, model_named
 from pe_validate.system.errors import ExportError
 from pe_validate.system.files import digest, exchange, sync
 from pe_validate.system.process import Child, ChildError
+from pe_validate.system.schema import schema
 from pe_validate.system.sources import code_digest
 from pe_validate.targets.recipes import SHARED_MODULES, calibration_images
 from pe_validate.targets.registry import file_name, target_of
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 
 EXPORT_TIMEOUT = 1800.0
 """In seconds; the largest model takes about a twentieth of it."""
-
-_ARTIFACT = TypeAdapter(Artifact)
 
 
 def export(
@@ -141,7 +140,7 @@ def _make(
             kept.write_bytes(log.read_bytes() if log.exists() else b"")
             raise ExportError(f"Exporting {case} failed: {error}; the exporter's output is in '{kept}'.") from error
         artifact = replace(made, tools=tools, seconds=perf_counter() - start, key=key)
-        (entry / "artifact.json").write_bytes(_ARTIFACT.dump_json(artifact, indent=1))
+        (entry / "artifact.json").write_bytes(schema(Artifact).dump_json(artifact, indent=1))
         for file in entry.rglob("*"):
             sync(file)
         shutil.rmtree(folder / key, ignore_errors=True)
@@ -153,7 +152,7 @@ def _make(
 def _stored(entry: Path) -> Artifact | None:
     """Return the entry's artifact if it is complete, unaltered, and was made for this key."""
     try:
-        artifact = _located(_ARTIFACT.validate_json((entry / "artifact.json").read_bytes()), entry)
+        artifact = _located(schema(Artifact).validate_json((entry / "artifact.json").read_bytes()), entry)
     except (FileNotFoundError, ValidationError):
         return None
     if artifact.key != entry.name or not artifact.path.exists():

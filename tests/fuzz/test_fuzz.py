@@ -21,6 +21,7 @@ from places import GOLDENS
 from safetensors.torch import save_file
 from tiny_artifacts import CONFIG
 
+from pe_validate.data.artifact import Artifact
 from pe_validate.goldens import golden
 from pe_validate.inputs.images import open_photograph
 from pe_validate.machines.isolation import IsolatedRuntime
@@ -30,6 +31,7 @@ from pe_validate.models.registry import load_weights
 from pe_validate.report import stored as reports
 from pe_validate.system.errors import PEValidateError, RunError
 from pe_validate.system.process import Child
+from pe_validate.system.schema import schema
 from pe_validate.targets import export as cache
 
 FEW, MANY = 40, 2000
@@ -142,7 +144,7 @@ def write_golden(path: Path) -> None:
 
 
 def write_entry(path: Path) -> None:
-    path.write_bytes(cache._ARTIFACT.dump_json(sample.artifact(sample.PTE), indent=1))
+    path.write_bytes(schema(Artifact).dump_json(sample.artifact(sample.PTE), indent=1))
 
 
 def write_report(path: Path) -> None:

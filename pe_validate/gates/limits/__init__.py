@@ -13,11 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from pydantic import TypeAdapter
-
 from pe_validate.data.case import Case
 from pe_validate.data.limits import AccuracyTolerance, AgreementTolerance, Tolerance
 from pe_validate.models.registry import model_named
+from pe_validate.system.schema import schema
 from pe_validate.targets.registry import recipe, target_of
 
 HERE: Final = Path(__file__).parent
@@ -85,4 +84,4 @@ def case_form_row(case: Case, gate: str) -> Tolerance | None:
 
 
 def _parsed(row: Table | None, kind: type[Row]) -> Row | None:
-    return None if row is None else TypeAdapter(kind).validate_python(row)
+    return None if row is None else schema(kind).validate_python(row)

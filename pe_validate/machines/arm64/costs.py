@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from pe_validate.data.case import Case
 from pe_validate.data.counts import Positive
 from pe_validate.system.errors import GoldenError
 from pe_validate.system.files import plain_file, replace_file
+from pe_validate.system.schema import schema
 
 Costs = Mapping[str, Mapping[str, int]]
 """:attr:`~pe_validate.data.execution.Execution.cost` by profile and case."""
 
-_COSTS: Final = TypeAdapter(dict[str, dict[str, Positive]])
+_Costs = dict[str, dict[str, Positive]]
 _LARGEST_FILE: Final = 10_000_000
 """The most bytes that a file of costs may have."""
 
@@ -28,7 +29,7 @@ def stored_costs(path: Path) -> dict[str, dict[str, int]]:
         GoldenError: the file is missing or unreadable.
     """
     try:
-        return _COSTS.validate_json(plain_file(path, _LARGEST_FILE).read_bytes())
+        return schema(_Costs).validate_json(plain_file(path, _LARGEST_FILE).read_bytes())
     except FileNotFoundError as error:
         raise GoldenError(
             f"There are no costs at '{path}': name them by --costs, or store them by --update."
@@ -48,6 +49,6 @@ def store_costs(path: Path, counted: Mapping[tuple[str, Case], int]) -> None:
         for (profile, case), cost in counted.items():
             costs.setdefault(profile, {})[str(case)] = cost
         ordered = {profile: dict(sorted(costs[profile].items())) for profile in sorted(costs)}
-        replace_file(path, _COSTS.dump_json(ordered, indent=1) + b"\n")
+        replace_file(path, schema(_Costs).dump_json(ordered, indent=1) + b"\n")
     except OSError as error:
         raise GoldenError(f"Cannot write '{path}': {error.strerror or error}.") from error

@@ -30,7 +30,7 @@ Size = Annotated[int, Field(ge=1, le=2**16)]
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Input(_Table):

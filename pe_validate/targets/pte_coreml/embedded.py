@@ -13,12 +13,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from pe_validate.system.allowance import memory_for
 from pe_validate.system.errors import RunError
 from pe_validate.system.process import Child, ChildError
 from pe_validate.system.quiet import quiet_libraries
+from pe_validate.system.schema import schema
 from pe_validate.targets.programs import COREML_BACKEND, READ_TIMEOUT, READERS
 
 _UNREADABLE: Final = (ValueError, AssertionError, struct.error, OSError, subprocess.CalledProcessError)
@@ -63,7 +64,7 @@ class _Node:
     dataRegion: _Region  # noqa: N815 - as ExecuTorch spells it
 
 
-_NODES: Final = TypeAdapter(dict[Literal["nodes"], list[_Node]])
+_Nodes = dict[Literal["nodes"], list[_Node]]
 
 _LISTING_SIZE: Final = 2**20
 """Bytes at the end of a payload that are searched for its listing, which takes about a kilobyte."""
@@ -80,7 +81,7 @@ def write_package(payload: bytes, folder: Path) -> Path:
     try:
         # The listing is JSON, stored backwards at the end of the payload; its last node is the root.
         listing, _ = JSONDecoder().raw_decode(bytes(payload[-_LISTING_SIZE:])[::-1].decode("latin-1"))
-        nodes = dict(enumerate(_NODES.validate_python(listing)["nodes"]))
+        nodes = dict(enumerate(schema(_Nodes).validate_python(listing)["nodes"]))
         root = nodes.pop(max(nodes))
         if sum(node.dataRegion.size for node in nodes.values()) > len(payload):
             raise ValueError("it says that it is larger than it is")

@@ -15,8 +15,8 @@ import sample_reports as sample
 
 from pe_validate.report.render import write
 
-HEAVY: Final = frozenset({"torch", "executorch", "coremltools", "onnxruntime", "onnx", "torchao"})
-"""Packages that take seconds."""
+HEAVY: Final = frozenset({"torch", "executorch", "coremltools", "onnxruntime", "onnx", "torchao", "numpy", "PIL"})
+"""Packages that take from a tenth of a second to several."""
 
 SECONDS: Final = 0.4
 """Of a CPU, the interpreter's own start included, where LIBRARIES are imported in USUAL; a slower one has more."""
