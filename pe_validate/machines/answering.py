@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pe_validate.data.case import Case
 from pe_validate.data.features import Features
-from pe_validate.inputs.datasets import Item, Shard
+from pe_validate.inputs.datasets import Shard
 from pe_validate.models.registry import load_model, load_weights, model_named
 from pe_validate.system.cpu import cpu_identity
 from pe_validate.system.errors import LoadError, RunError
@@ -26,14 +22,8 @@ from pe_validate.targets.open import load
 from pe_validate.targets.registry import target_named
 from pe_validate.targets.runtime import Runtime
 
-AHEAD: Final = 4
-"""The number of images that are decoded before the runtime asks for them."""
-
 CODE: Final = ("pe_validate.inputs.datasets", __name__)
 """Modules that decide what is answered, beside those of the feed and of the target or the model."""
-
-Values = tuple[NDArray[np.generic], ...]
-"""The inputs of a model for one item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +82,11 @@ class Answerer:
 
 
 class Asked:
-    """An opened answerer, which reads shards and answers them; images are decoded ahead of the runtime."""
+    """An opened answerer, which reads shards and answers them.
+
+    An image is decoded when the runtime is free: a thread that decodes ahead waits for Python's lock, which ExecuTorch
+    holds while it computes, and other processes keep the other cores busy.
+    """
 
     def __init__(self, answerer: Answerer) -> None:
         self._feed, self._runtime = model_named(answerer.case.model).feed, answerer.open()
@@ -105,32 +99,17 @@ class Asked:
             RunError: the runtime fails.
         """
         names, labels, rows, broken = [], [], [], {}
-        for item, values in self._prepared(shard):
-            if isinstance(values, LoadError):
-                broken[item.name] = str(values)
+        for item in shard.items():
+            try:
+                values = self._feed.of(item.content, item.name)
+            except LoadError as error:
+                broken[item.name] = str(error)
                 continue
             names.append(item.name)
             labels.append(item.label)
             rows.append(self._runtime.run(*values).reshape(-1))
         features = np.stack(rows) if rows else np.zeros((0, 0), np.float32)
         return Features(self._runtime.producer, tuple(names), np.array(labels, np.int64), features, broken)
-
-    def _prepared(self, shard: Shard) -> Iterator[tuple[Item, Values | LoadError]]:
-        waiting: deque[tuple[Item, Future[Values | LoadError]]] = deque()
-        with ThreadPoolExecutor(1) as decoder:
-            for item in shard.items():
-                waiting.append((item, decoder.submit(self._values, item)))
-                if len(waiting) > AHEAD:
-                    done, values = waiting.popleft()
-                    yield done, values.result()
-            for done, values in waiting:
-                yield done, values.result()
-
-    def _values(self, item: Item) -> Values | LoadError:
-        try:
-            return self._feed.of(item.content, item.name)
-        except LoadError as error:
-            return error
 
 
 _asked: Asked | None = None  # the child's own, set by begin
