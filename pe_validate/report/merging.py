@@ -10,11 +10,12 @@ from pe_validate.data.provenance import Commit, File
 from pe_validate.data.report import Report
 from pe_validate.data.result import Result
 from pe_validate.report.differing import by_name
+from pe_validate.report.stored import this_second
 from pe_validate.system.errors import ReportError
 
 
 def merged(reports: Sequence[Report], paths: Sequence[str], command: str) -> Report:
-    """Return one report of ``reports``, which were read from ``paths``, in their order.
+    """Return one report of ``reports``, which were read from ``paths``, in their order; made now.
 
     A case that several have counts once if they say the same of it, whatever time it took.
 
@@ -34,7 +35,7 @@ def merged(reports: Sequence[Report], paths: Sequence[str], command: str) -> Rep
         _joined(report.weights for report in reports),
         tuple(found.values()),
         sum(report.seconds for report in reports),
-        created=max(report.created for report in reports),
+        created=this_second(),
         machine=_joined(report.machine for report in reports),
         tools=_tools(reports),
         errors=tuple(dict.fromkeys(error for report in reports for error in report.errors)),

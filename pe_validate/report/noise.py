@@ -75,7 +75,8 @@ def moves(base: Verdict, head: Verdict, *, exact: bool) -> list[Move]:
     if exact and not found and base.comparisons and head.comparisons and base.comparisons != head.comparisons:
         apart = [name for name, c in head.comparisons.items() if not _same(c, base.comparisons.get(name))]
         if apart:
-            found.append(Move(f"{len(apart)} inputs", "–", "–", True, "the worst numbers are the same"))
+            named = f"'{apart[0]}'" + f" and {len(apart) - 1} more" * (len(apart) > 1)
+            found.append(Move(named, "–", "–", True, "other numbers, the worst are the same"))
     return found
 
 
