@@ -42,15 +42,15 @@ def _growth(
         return
     kind: Kind = "regression" if after > before else "improvement"
     by = f"{(after - before) / before:+.1%}, " if before else ""
-    shown = (f"{value / unit:,.1f} {word}" for value in (before, after))
-    yield Finding(case, aspect, aspect, kind, *shown, f"{by}{margin:.0%} may be noise")
+    old, new = (f"{value / unit:,.1f} {word}" for value in (before, after))
+    yield Finding(case, aspect, aspect, kind, old, new, f"{by}{margin:.0%} may be noise")
 
 
 def _delegation(case: str, before: Delegation, after: Delegation) -> Iterator[Finding]:
     if (more := after.delegate_calls - before.delegate_calls) != 0:
         kind: Kind = "regression" if more > 0 else "improvement"
-        calls = (f"{found.delegate_calls} delegate calls" for found in (before, after))
-        yield Finding(case, "delegation", "delegation", kind, *calls)
+        old, new = (f"{found.delegate_calls} delegate calls" for found in (before, after))
+        yield Finding(case, "delegation", "delegation", kind, old, new)
     came, went = (sorted(set(x.left_over) - set(y.left_over)) for x, y in ((after, before), (before, after)))
     if came or went:
         kind = "regression" if came else "improvement"
@@ -66,10 +66,8 @@ def _delegation(case: str, before: Delegation, after: Delegation) -> Iterator[Fi
 def _kernels(base: Result, head: Result) -> Iterator[Finding]:
     before, after = (result.execution.kernels if result.execution else [] for result in (base, head))
     if before and after and set(before) != set(after):
-        shown = (
-            _named([name for name in these if name not in those]) for these, those in ((before, after), (after, before))
-        )
-        yield Finding(head.name, "operators", "operators", "change", *shown, "kernels that did most of the work")
+        gone, new = (_named([name for name in found if name not in {*before} & {*after}]) for found in (before, after))
+        yield Finding(head.name, "operators", "operators", "change", gone, new, "kernels that did most of the work")
 
 
 def _latency(base: Result, head: Result) -> Iterator[Finding]:

@@ -39,7 +39,8 @@ def to_terminal(found: Difference) -> RenderableType:
         word, name, base, head, why = _cells(finding)
         what = Text(name).append(f"\n{why}" if why else "", "dim")
         table.add_row(Text(SHORT[word], COLOUR[word]), what, Text(base), Text(head))
-    return Group(*map(Text, found.headlines), *(["", table] if found.findings else []))
+    rows: list[RenderableType] = ["", table] if found.findings else []
+    return Group(*map(Text, found.headlines), *rows)
 
 
 def to_markdown(found: Difference) -> str:

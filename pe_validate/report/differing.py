@@ -154,17 +154,15 @@ def _limits(pair: Pair, base: Verdict, head: Verdict) -> Iterator[Finding]:
     """Yield the limits of a gate that were edited."""
     if not base.tolerance or not head.tolerance:
         return
-    limits = base.tolerance.limit, head.tolerance.limit
-    edited = [number for number in NUMBERS if number.of(limits[0]) != number.of(limits[1])]
-    weaker = any(
-        not number.error_db(number.of(limits[1])) <= number.error_db(number.of(limits[0])) for number in edited
-    )
+    before, after = base.tolerance.limit, head.tolerance.limit
+    edited = [number for number in NUMBERS if number.of(before) != number.of(after)]
+    weaker = any((number.of(after) > number.of(before)) == number.rises for number in edited)
     if edited:
-        shown = [", ".join(f"{number.name} {number.show(number.of(row))}" for number in edited) for row in limits]
+        old, new = (", ".join(f"{n.name} {n.show(n.of(row))}" for n in edited) for row in (before, after))
         said = f"the limit is {'weaker' if weaker else 'stronger'}"
         if head.tolerance.reason != base.tolerance.reason:
             said += f", because {head.tolerance.reason}"
-        yield pair.finding(head.gate, "limit", "regression" if weaker else "change", *shown, said)
+        yield pair.finding(head.gate, "limit", "regression" if weaker else "change", old, new, said)
 
 
 def _verdicts(pair: Pair, base: Verdict, head: Verdict) -> Iterator[Finding]:

@@ -305,7 +305,7 @@ def test_markdown_has_a_row_of_five_cells_for_each_finding() -> None:
 
 def hostile() -> Iterator[Finding]:
     for aspect in ("size", "case"):
-        yield Finding(HOSTILE, aspect, aspect, "regression", HOSTILE, HOSTILE, HOSTILE)  # type: ignore[arg-type]
+        yield Finding(HOSTILE, aspect, aspect, "regression", HOSTILE, HOSTILE, HOSTILE)
 
 
 def test_nothing_in_a_report_is_taken_for_markup() -> None:

@@ -82,12 +82,10 @@ def test_a_number_that_is_lost_has_moved() -> None:
 
 @given(st.floats(), st.floats(), st.booleans())
 def test_no_number_is_too_odd_to_be_compared(before: float, after: float, exact: bool) -> None:
-    for number in ("max_rel", "snr_db", "cosine"):
-        for move in moves(
-            verdict(replace(HERE, **{number: before})), verdict(replace(HERE, **{number: after})), exact=exact
-        ):
-            assert move.base != move.head
-            assert move.why
+    base, head = (Comparison(1e-5, number, number, number, True) for number in (before, after))
+    for move in moves(verdict(base), verdict(head), exact=exact):
+        assert move.base != move.head
+        assert move.why
 
 
 def test_an_input_that_is_not_the_worst_counts_where_a_repeat_is_bit_identical() -> None:
@@ -104,11 +102,9 @@ def test_numbers_without_limits_are_compared_where_a_repeat_is_bit_identical_alo
 
 @pytest.mark.parametrize(("after", "count"), [(0.95, 0), (0.947, 0), (0.94, 1), (0.96, 1)])
 def test_half_a_point_of_neighbours_and_of_recognised_images_may_come_or_go(after: float, count: int) -> None:
-    for key, value in (
-        ("agreement", lambda share: Agreement(share, 0.9)),
-        ("accuracy", lambda share: Accuracy(share, 0.97, 1000)),
-    ):
-        base, head = verdict(**{key: value(0.95)}), verdict(**{key: value(after)})
+    neighbours = [verdict(agreement=Agreement(share, 0.9)) for share in (0.95, after)]
+    recognised = [verdict(accuracy=Accuracy(share, 0.97, 1000)) for share in (0.95, after)]
+    for base, head in (neighbours, recognised):
         found = moves(base, head, exact=False)
         assert [move.worse for move in found] == [after < 0.95] * count
         assert len(moves(base, head, exact=True)) == int(after != 0.95)
