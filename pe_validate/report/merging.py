@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from pe_validate.data.provenance import Commit, File
@@ -26,8 +26,10 @@ def merged(reports: Sequence[Report], paths: Sequence[str], command: str) -> Rep
     origin: dict[str, str] = {}
     for report, path in zip(reports, paths, strict=True):
         for name, result in by_name(report, path).items():
-            if name in found and _untimed(found[name]) != _untimed(result):
-                raise ReportError(f"'{origin[name]}' and '{path}' disagree on {name}: leave one of them out.")
+            if name in found and (apart := _apart(found[name], result)):
+                raise ReportError(
+                    f"'{origin[name]}' and '{path}' disagree on {name} ({', '.join(apart)}): leave one of them out."
+                )
             if name not in found:
                 found[name], origin[name] = result, path
     return Report(
@@ -44,10 +46,17 @@ def merged(reports: Sequence[Report], paths: Sequence[str], command: str) -> Rep
     )
 
 
-def _untimed(result: Result) -> str:
-    """Return what a result says but for times and places; as text, because NaN is not equal to itself."""
+def _apart(one: Result, other: Result) -> list[str]:
+    """Return the names of what two results of one case differ in, but for times and places."""
+    pair = _untimed(one), _untimed(other)
+    # As text: NaN is not equal to itself.
+    return [f.name for f in fields(Result) if len({repr(getattr(result, f.name)) for result in pair}) > 1]
+
+
+def _untimed(result: Result) -> Result:
+    """Return a result without what time and place change."""
     artifact, judged, diagnosis = result.artifact, result.judged, result.diagnosis
-    plain = replace(
+    return replace(
         result,
         seconds={},
         again="",
@@ -57,7 +66,6 @@ def _untimed(result: Result) -> str:
         latency=None,
         peak_memory=None,
     )
-    return repr(plain)
 
 
 def _joined(words: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ import sample_reports as sample
 
 from pe_validate.data.provenance import Commit, File, StageError
 from pe_validate.data.report import Report
+from pe_validate.data.result import Result
 from pe_validate.report.merging import merged
 from pe_validate.report.render import write
 from pe_validate.report.stored import read
@@ -51,10 +52,19 @@ def test_a_case_that_took_another_time_elsewhere_counts_once() -> None:
     assert join(sample.report(first), sample.report(again)).results == (first,)
 
 
-@pytest.mark.parametrize("other", [sample.failing(), sample.erring(), replace(sample.passing(), weights_sha256="c")])
-def test_jobs_that_disagree_on_a_case_are_named_in_one_sentence(other: object) -> None:
-    with pytest.raises(ReportError, match=rf"^'job0' and 'job2' disagree on {sample.ONNX}: leave one of them out\.$"):
-        join(sample.report(sample.passing()), sample.report(), sample.report(other))  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("other", "what"),
+    [
+        (sample.failing(), "verdicts"),
+        (sample.erring(), "artifact, verdicts, error"),
+        (replace(sample.passing(), weights_sha256="c"), "weights_sha256"),
+    ],
+    ids=["outcome", "error", "weights"],
+)
+def test_jobs_that_disagree_on_a_case_are_named_in_one_sentence(other: Result, what: str) -> None:
+    sentence = rf"^'job0' and 'job2' disagree on {sample.ONNX} \({what}\): leave one of them out\.$"
+    with pytest.raises(ReportError, match=sentence):
+        join(sample.report(sample.passing()), sample.report(), sample.report(other))
 
 
 def test_a_case_that_is_lost_in_both_is_the_same_in_both() -> None:
