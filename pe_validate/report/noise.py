@@ -1,9 +1,12 @@
 """Which numbers of a gate have moved further from one report to the next than chance moves them.
 
 Repeats of one artifact on one machine with the same tools are bit-identical, so there any move counts. Otherwise sums
-are done in another order, and a number may move by a :data:`SHARE` of the room that its row of limits leaves a correct
+are done in another order, and a number may move by a share of the room that its row of limits leaves a correct
 conversion: the distance in dB from what was measured to the limit. What is better than measured by
 :data:`USUAL_ROOM_DB` is as good as equal there.
+
+With PyTorch confined to its plain kernels, PE-Nano moved by up to 2.2 dB of SNR in float32 (room 10 to 13), by 1.1 in
+int8 (room 6), and by 4.9 dB in the largest difference, which hangs on one value: it has twice the share.
 """
 
 from __future__ import annotations
@@ -17,9 +20,6 @@ from pe_validate.data.comparison import Comparison
 from pe_validate.data.limits import Limits, Tolerance
 from pe_validate.data.verdict import Verdict
 
-SHARE: Final = 0.25
-"""Fraction of the room between what was measured and the limit by which a number may move."""
-
 USUAL_ROOM_DB: Final = 9.0
 """The room, in dB, where a row says nothing of what was measured: a factor of three, as floating-point rows have."""
 
@@ -32,12 +32,16 @@ ROUNDING: Final = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number of a comparison: how it is shown, the error that it stands for in dB, and whether it rises with it."""
+    """A number of a comparison: the error that it stands for in dB, whether it rises with it, and how it is shown.
+
+    ``share`` is the fraction of the room between what was measured and the limit by which it may move.
+    """
 
     name: str
     of: Callable[[Comparison | Limits], float]
     error_db: Callable[[float], float]
     rises: bool
+    share: float
     style: str
 
     def show(self, value: float) -> str:
@@ -46,9 +50,9 @@ class Number:
 
 
 NUMBERS: Final = (
-    Number("SNR", lambda c: c.snr_db, lambda value: -value, False, "{:.1f} dB"),
-    Number("max |Δ|", lambda c: c.max_rel, lambda value: 2 * _decibels(value), True, "{:.3g} σ"),
-    Number("cosine", lambda c: c.cosine, lambda value: _decibels(max(1 - value, ROUNDING)), False, "{:.7g}"),
+    Number("SNR", lambda c: c.snr_db, lambda value: -value, False, 0.25, "{:.1f} dB"),
+    Number("max |Δ|", lambda c: c.max_rel, lambda value: 2 * _decibels(value), True, 0.5, "{:.3g} σ"),
+    Number("cosine", lambda c: c.cosine, lambda value: _decibels(max(1 - value, ROUNDING)), False, 0.25, "{:.7g}"),
 )
 
 
@@ -96,10 +100,10 @@ def room_of(number: Number, row: Tolerance) -> Room:
     """Return the room of a number where a repeat need not give the same bits."""
     measured, limit = (number.error_db(number.of(limits)) for limits in (row.measured, row.limit))
     if measured == limit:
-        return Room(SHARE * USUAL_ROOM_DB)
+        return Room(number.share * USUAL_ROOM_DB)
     if not isfinite(limit - measured):
         return Room(0.0)  # what was measured as equal stays equal
-    return Room(max(0.0, SHARE * (limit - measured)), measured - USUAL_ROOM_DB)
+    return Room(max(0.0, number.share * (limit - measured)), measured - USUAL_ROOM_DB)
 
 
 def _moved(number: Number, before: float, after: float, room: Room) -> Move | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import inf, nan
+from math import inf, log10, nan
 
 import pytest
 import sample_reports as sample
@@ -14,7 +14,8 @@ from pe_validate.data.comparison import Comparison
 from pe_validate.data.limits import Limits, Tolerance
 from pe_validate.data.tasks import Accuracy, Agreement
 from pe_validate.data.verdict import Verdict
-from pe_validate.report.noise import NUMBERS, SHARE, USUAL_ROOM_DB, moves, room_of
+from pe_validate.gates.registry import tolerance
+from pe_validate.report.noise import NUMBERS, USUAL_ROOM_DB, moves, room_of
 
 ROW = Tolerance(Limits(2.4e-5, 107, 0.999999999), Limits(4.2e-6, 120, 0.9999999999), "sums")
 SNR, MAX, COSINE = NUMBERS
@@ -50,7 +51,7 @@ def test_where_a_repeat_is_bit_identical_the_last_bit_counts(number: str, factor
 
 
 def test_the_room_is_a_quarter_of_what_lies_between_measured_and_limit() -> None:
-    room = SHARE * (120 - 107)
+    room = (120 - 107) / 4
     assert room_of(SNR, ROW).db == room
     assert moved(HERE, replace(HERE, snr_db=122 - 0.99 * room)) == {}
     assert moved(HERE, replace(HERE, snr_db=122 - 1.01 * room)) == {"SNR": True}
@@ -59,7 +60,21 @@ def test_the_room_is_a_quarter_of_what_lies_between_measured_and_limit() -> None
 
 def test_a_row_that_says_nothing_of_what_was_measured_has_a_quarter_of_a_factor_of_three() -> None:
     own = Tolerance(ROW.limit, ROW.limit, "of a user's own")
-    assert {room_of(number, own).db for number in NUMBERS} == {SHARE * USUAL_ROOM_DB}
+    assert [room_of(number, own).db for number in NUMBERS] == [USUAL_ROOM_DB * part for part in (0.25, 0.5, 0.25)]
+
+
+def test_the_largest_difference_has_twice_the_share() -> None:
+    room = 20 * log10(2.4e-5 / 4.2e-6) / 2
+    near = replace(HERE, max_rel=3e-6)
+    assert moved(near, replace(near, max_rel=3e-6 * 10 ** (0.99 * room / 20))) == {}
+    assert moved(near, replace(near, max_rel=3e-6 * 10 ** (1.01 * room / 20))) == {"max |Δ|": True}
+
+
+def test_what_another_processor_was_measured_to_move_is_noise() -> None:
+    """PE-Nano's extremes in ExecuTorch fp32, with PyTorch's kernels for AVX2 and with plain ones."""
+    row = tolerance(sample.PTE, "loss")
+    base = Comparison(1e-6, 1.415e-6, 124.17, 0.9999999999998093, True)
+    assert moved(base, Comparison(1e-6, 2.485e-6, 122.53, 0.9999999999997243, True), row) == {}
 
 
 def test_what_was_measured_as_equal_stays_equal() -> None:
