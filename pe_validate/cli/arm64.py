@@ -10,6 +10,7 @@ import typer
 
 from pe_validate.cli.options import CacheDir, Ema, Json, ModelOfFiles, Quiet, Weights, averaged, case_argument
 from pe_validate.cli.printing import finish, print_json
+from pe_validate.cli.reporting import reporting
 from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.system.errors import UsageError
 from pe_validate.system.files import shipped
@@ -56,7 +57,6 @@ def run(
     from pe_validate.machines.arm64.environment import native
     from pe_validate.machines.arm64.profiles import DEFAULT_PROFILE, HOST, profile_named
     from pe_validate.report.progress import show
-    from pe_validate.report.render import make_room
     from pe_validate.walk.arm64 import programs, validate_on_arm64
     from pe_validate.walk.files import chosen
 
@@ -74,10 +74,11 @@ def run(
         store_costs(costs or own, {})  # fails before the long work if the file cannot be written
     else:
         stored = stored_costs(costs or (own if own.exists() else shipped("golden") / COSTS))
-    make_room(report)
     options = {"--model": model, "--inputs": inputs, "--timeout": f"{timeout:g}", "--costs": costs}
+    cores_named = [part for name in profiles or () for part in ("--profile", name)]
+    words = command("arm64", "run", *cases, *cores_named, options=options)
     start = perf_counter()
-    with show(plain=quiet) as progress:
+    with reporting(words, weights, report, as_json), show(plain=quiet) as progress:
         results = validate_on_arm64(
             runnable,
             cores,
@@ -93,8 +94,7 @@ def run(
     if update:
         found = [(result.case, result.execution) for result in results if result.execution and result.status == "pass"]
         store_costs(costs or own, {(ran.profile, case): ran.cost for case, ran in found})
-    cores_named = [part for name in profiles or () for part in ("--profile", name)]
-    finish(command("arm64", "run", *cases, *cores_named, options=options), weights, results, start, report, as_json)
+    finish(words, weights, results, start, report, as_json)
 
 
 @app.command()

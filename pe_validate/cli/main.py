@@ -18,9 +18,11 @@ from pe_validate.cli import arm64 as cli_arm64
 from pe_validate.cli import classes as cli_classes
 from pe_validate.cli import coreai as cli_coreai
 from pe_validate.cli import coreml as cli_coreml
+from pe_validate.cli import diff as cli_diff
 from pe_validate.cli import explain as cli_explain
 from pe_validate.cli import init as cli_init
 from pe_validate.cli import ios as cli_ios
+from pe_validate.cli import merge as cli_merge
 from pe_validate.cli.options import (
     CacheDir,
     Calibration,
@@ -35,6 +37,7 @@ from pe_validate.cli.options import (
     case_argument,
 )
 from pe_validate.cli.printing import Unread, finish, plain, print_json, print_report, print_table
+from pe_validate.cli.reporting import reporting
 from pe_validate.data.case import itself
 from pe_validate.models.base import DEFAULT_WEIGHTS
 from pe_validate.models.registry import WITH_GOLDENS, model_named
@@ -116,12 +119,12 @@ def run(
     chosen = select(cases) if cases else default_cases()
 
     from pe_validate.report.progress import show
-    from pe_validate.report.render import make_room
     from pe_validate.walk.walk import validate_all
 
-    make_room(report)
+    options: dict[str, object] = {"--weights": weights, "--images": images, "--calibration": calibration}
+    words = command("run", *(cases or []), options=options)
     start = perf_counter()
-    with show(plain=quiet) as progress:
+    with reporting(words, weights, report, as_json), show(plain=quiet) as progress:
         results = validate_all(
             chosen,
             weights,
@@ -136,7 +139,7 @@ def run(
 
             progress(chosen[0], "measure every program, one after the other")
             results = with_measurements(results, weights, cache_dir)
-    finish(command("run", *(cases or [])), weights, results, start, report, as_json)
+    finish(words, weights, results, start, report, as_json)
 
 
 @app.command()
@@ -164,36 +167,37 @@ def check(
     from pe_validate.inputs.contract import contract_named
     from pe_validate.reference.reference import reference
     from pe_validate.report.progress import show
-    from pe_validate.report.render import make_room
+    from pe_validate.report.provenance import file_at
     from pe_validate.walk.check import check as judge
     from pe_validate.walk.check import claimed
 
     weights = averaged(weights, ema)
-    make_room(report)
     try:
         accepted = contract_named(contract) if contract else None
     except ValueError as error:
         raise UsageError(f"--contract: {error}.") from error
-    claim = claimed(file, model, precision)
     options: dict[str, object] = {"--weights": weights, "--precision": precision, "--output": output}
     options |= {"--contract": contract, "--images": images}
-    words = ("check", str(file), "--model", model)
+    words = command("check", str(file), "--model", model, options=options)
     start = perf_counter()
-    with show(plain=quiet) as progress:
+    with reporting(words, weights, report, as_json, file), show(plain=quiet) as progress:
+        claim = claimed(file, model, precision)
+        identity = file_at(file)
         progress(claim.case, "load")
         counted = counting(progress, claim.case, "run the model itself")
         loaded = reference(model, weights, images, counted=counted)
-        again = command(*words, options=options)
-        result = judge(claim, loaded, output=output, contract=accepted, again=again, progress=progress)
+        result = judge(claim, loaded, output=output, contract=accepted, again=words, progress=progress)
         progress(claim.case, "done")
-    result = replace(result, seconds={"run": perf_counter() - start})
-    finish(command(*words), weights, (result,), start, report, as_json)
+    result = replace(result, seconds={"run": perf_counter() - start}, judged=identity)
+    finish(words, weights, (result,), start, report, as_json)
 
 
 app.command()(cli_accuracy.accuracy)
 app.command()(cli_classes.classes)
+app.command()(cli_diff.diff)
 app.command()(cli_explain.explain)
 app.command()(cli_init.init)
+app.command()(cli_merge.merge)
 
 
 @app.command()
@@ -345,13 +349,21 @@ def show_report(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     table: Annotated[bool, typer.Option("--table", help="Print only the table of costs, as Markdown.")] = False,
     as_json: Json = False,
+    form: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of report.json, of any report.")
+    ] = False,
 ) -> None:
     """Print a stored report again, and exit with the exit code of the run that made it."""
     from pe_validate.report.costs import to_cost_table
     from pe_validate.report.stored import read
 
-    if sum((markdown, table, as_json)) > 1:
-        raise UsageError("Choose one of --markdown, --table and --json.")
+    if sum((markdown, table, as_json, form)) > 1:
+        raise UsageError("Choose one of --markdown, --table, --json and --schema.")
+    if form:
+        from pe_validate.report.published import to_schema
+
+        print(to_schema(), end="")
+        raise typer.Exit
     found = read(folder)
     if table:
         print(to_cost_table(found))

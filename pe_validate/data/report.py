@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Annotated, Final
 
+from pydantic import Field
+
+from pe_validate.data.provenance import Commit, File, StageError
 from pe_validate.data.result import Result
+
+VERSION: Final = 2
+"""The version of the stored form: one more with each change that an older reader would not understand.
+
+Version 1 had no number, and nothing of where a report comes from.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +29,18 @@ class Report:
     created: datetime
     machine: str
     tools: dict[str, str] = field(hash=False)
+    version: Annotated[int, Field(ge=1)] = VERSION
+    errors: tuple[StageError, ...] = ()
+    """What ended the command early."""
+    commit: Commit | None = None
+    configuration: tuple[File, ...] = ()
+    """The files that name a user's own models."""
 
     @property
     def exit_code(self) -> int:
         """0 if every case passed, 1 if a gate failed, 3 if a stage could not do its work."""
         found = {result.status for result in self.results}
-        return 3 if "error" in found or not found else int("fail" in found)
+        return 3 if self.errors or "error" in found or not found else int("fail" in found)
 
     @property
     def headlines(self) -> list[str]:
@@ -33,6 +49,12 @@ class Report:
         lines = [
             f"{counts['pass']} of {len(self.results)} cases pass, {counts['fail']} fail, "
             f"{counts['error']} could not be run."
+        ]
+        lines += [f"Not finished: {error.sentence}" for error in self.errors]
+        lines += [
+            f"{result.name} is the file '{file.path}' of {file.size:,} bytes, sha256 {file.sha256}."
+            for result in self.results
+            if (file := result.judged)
         ]
         lines += dict.fromkeys(note for result in self.results for note in result.weights_notes)
         lines += [f"{result.name}: {note}" for result in self.results for note in result.notes]

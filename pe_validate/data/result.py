@@ -13,6 +13,7 @@ from pe_validate.data.diagnosis import Diagnosis
 from pe_validate.data.execution import Execution
 from pe_validate.data.explanation import Explanation
 from pe_validate.data.latency import Latency
+from pe_validate.data.provenance import File
 from pe_validate.data.verdict import Verdict
 
 
@@ -49,6 +50,8 @@ class Result:
     """What is known of the artifact that no gate judges."""
     weights_notes: tuple[str, ...] = ()
     """What was taken of a checkpoint, and what was left alone, where that is not all of it."""
+    judged: File | None = None
+    """The file that was judged, if someone else made it."""
 
     def __iter__(self) -> Iterator[Artifact | tuple[Verdict, ...] | None]:
         """Unpack as ``artifact, verdicts``, the pair that ``validate`` used to return."""

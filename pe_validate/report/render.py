@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
@@ -22,11 +22,14 @@ from pe_validate.data.result import Result
 from pe_validate.data.verdict import Verdict
 from pe_validate.report.explained import to_chart
 from pe_validate.report.kernels import kernel_lines, to_kernel_table
-from pe_validate.report.stored import FILE_NAME, is_report, to_json
+from pe_validate.report.stored import FILE_NAME, LARGEST_REPORT, is_report, to_json
 from pe_validate.system.errors import ReportError
-from pe_validate.system.files import replace_file
+from pe_validate.system.files import plain_file, replace_file
 
 COLOUR: Final = {"pass": "green", "fail": "red", "error": "red"}
+GRAPH: Final = ("fidelity", "identity")
+"""The gates that hold an artifact to a graph: the very one that was lowered, or the model's where that is unknown."""
+
 COLUMNS: Final = ("case", "gate", "result", "SNR", "limit", "max abs diff", "cosine", "size", "export", "run")
 """Columns of the Markdown table."""
 
@@ -37,15 +40,19 @@ def sentences(report: Report) -> list[str]:
 
 
 def to_terminal(report: Report) -> RenderableType:
-    """Return a table for the terminal, 80 columns wide, with a row for each case and its worst SNR in dB."""
+    """Return a table for the terminal, 80 columns wide, with a row for each case and its worst SNR in dB.
+
+    The gates that failed stand below the name of the case.
+    """
     table = Table(box=SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     table.add_column("case", overflow="fold")
-    for heading in ("result", "fidelity\ndB", "loss\ndB", "loss\ncosine", "time\ns"):
+    first = " or\n".join(gate for gate in GRAPH if any(_of_gates(result, gate) for result in report.results))
+    for heading in ("result", f"{first or GRAPH[0]}\ndB", "loss\ndB", "loss\ncosine", "time\ns"):
         table.add_column(heading, justify="right", no_wrap=True)
     for result in report.results:
-        graph, loss = _of_gates(result, "fidelity", "identity"), _of_gates(result, "loss")
+        graph, loss = _of_gates(result, *GRAPH), _of_gates(result, "loss")
         table.add_row(
-            Text(result.name),
+            Text("\n".join((result.name, *_red(result)))),
             Text(result.status, COLOUR[result.status]),
             f"{graph.snr_db:.1f}" if graph else "–",
             f"{loss.snr_db:.1f}" if loss else "–",
@@ -56,6 +63,14 @@ def to_terminal(report: Report) -> RenderableType:
     kernels = [Text(line) for line in kernel_lines(report.results)]
     messages = map(Text, sentences(report))
     return Group(*map(Text, report.headlines), "", table, "", *kernels, *messages, *charts)
+
+
+def _red(result: Result) -> Iterator[str]:
+    """Yield a line that names the gates that failed, and one with those that are missing."""
+    failed = [verdict.gate for verdict in result.verdicts if verdict.status != "pass"]
+    for word, gates in (("fails", failed), ("lacks", result.missing if result.verdicts else ())):
+        if gates:
+            yield f"  {word} {', '.join(gates)}"
 
 
 def explanations(report: Report) -> list[Explanation]:
@@ -117,21 +132,38 @@ def to_row(cells: Iterable[str]) -> str:
 
 
 def to_junit(report: Report) -> str:
-    """Return JUnit XML for CI servers: one test case for each gate of each case."""
-    suite = ElementTree.Element("testsuite", name="pe-validate", tests="0")
+    """Return JUnit XML for CI servers: one test case for each gate of each case.
+
+    Gates are not timed: those of a case share its seconds equally, so that the sums are right.
+    """
+    suite = ElementTree.Element("testsuite", name="pe-validate", tests="0", time=f"{report.seconds:.3f}")
+    for error in report.errors:
+        said = f"See it again: {report.command}"
+        _test(suite, report.command, "stages", "error", error.sentence, seconds=report.seconds, said=said)
     for result in report.results:
-        for verdict in result.verdicts:
-            test = ElementTree.SubElement(suite, "testcase", classname=result.name, name=verdict.gate)
-            if verdict.status != "pass":
-                ElementTree.SubElement(test, "failure", message=verdict.sentence)
-        if result.status == "error":
-            test = ElementTree.SubElement(suite, "testcase", classname=result.name, name="stages")
-            ElementTree.SubElement(test, "error", message=result.sentences[0])
+        tests = [(v.gate, "failure" if v.status != "pass" else "", v.sentence) for v in result.verdicts]
+        tests += [("stages", "error", result.sentences[0])] if result.status == "error" else []
+        share = sum(result.seconds.values()) / max(1, len(tests))
+        took = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in result.seconds.items())
+        for test in tests:
+            said = f"{result.name}: {took or 'not timed'}\nSee it again: {result.again}"
+            _test(suite, result.name, *test, seconds=share, said=said)
     suite.set("tests", str(len(suite)))
     for kind in ("failure", "error"):
         suite.set(f"{kind}s", str(len(suite.findall(f"*/{kind}"))))
     ElementTree.indent(suite)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _test(
+    suite: ElementTree.Element, case: str, name: str, wrong: str, sentence: str, seconds: float = 0, said: str = ""
+) -> None:
+    """Add a test case; ``wrong`` is ``failure``, ``error``, or empty if nothing is."""
+    test = ElementTree.SubElement(suite, "testcase", classname=case, name=name, time=f"{seconds:.3f}")
+    if wrong:
+        ElementTree.SubElement(test, wrong, message=sentence).text = "\n".join(filter(None, (sentence, said)))
+    if said:
+        ElementTree.SubElement(test, "system-out").text = said
 
 
 def write(report: Report, folder: Path) -> None:
@@ -145,8 +177,10 @@ def write(report: Report, folder: Path) -> None:
             replace_file(folder / name, render(report))
 
 
-def make_room(folder: Path) -> None:
+def make_room(folder: Path) -> dict[Path, bytes]:
     """Check before the long work that ``folder`` can be written, and remove an older report from it.
+
+    Returns the files that were removed, for whom it turns out that there is no work to do.
 
     Raises:
         ReportError: the folder cannot be written, or contains files of the same names that are not a report's.
@@ -158,8 +192,12 @@ def make_room(folder: Path) -> None:
             raise ReportError(
                 f"'{folder / there[0]}' is in the way and of no older report: choose another --report, or remove it."
             )
-        for name in reversed(there):  # report.json last: it shows that the others may be removed
-            (folder / name).unlink()
+        removed = {}
+        for path in [folder / name for name in reversed(there)]:  # report.json last: it shows that others may go, too
+            with suppress(OSError):  # what is no file of ours is not kept
+                removed[path] = plain_file(path, LARGEST_REPORT).read_bytes()
+            path.unlink()
+    return removed
 
 
 def try_to_write(folder: Path) -> None:

@@ -6,15 +6,19 @@ import json
 import os
 import platform
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
 from pe_validate.case import matrix
-from pe_validate.data.report import Report
+from pe_validate.data.provenance import StageError
+from pe_validate.data.report import VERSION, Report
 from pe_validate.data.result import Result
 from pe_validate.gates.registry import BY_NAME
+from pe_validate.report.provenance import commit_of, configuration
+from pe_validate.system.cpu import cpu_identity
 from pe_validate.system.errors import ReportError
 from pe_validate.system.files import plain_file
 from pe_validate.system.legible import legible
@@ -31,7 +35,9 @@ LARGEST_REPORT: Final = 2**26
 """The most bytes of a stored report; a report of every case has a few million."""
 
 
-def make_report(command: str, weights: str, results: Sequence[Result], seconds: float) -> Report:
+def make_report(
+    command: str, weights: str, results: Sequence[Result], seconds: float, errors: Sequence[StageError] = ()
+) -> Report:
     """Return the report of ``command``, made now on this machine, with every string printable."""
     made = Report(
         command,
@@ -41,6 +47,9 @@ def make_report(command: str, weights: str, results: Sequence[Result], seconds: 
         created=this_second(),
         machine=this_machine(),
         tools={name: found for name in TOOLS if (found := _version(name))},
+        errors=tuple(errors),
+        commit=commit_of(Path.cwd()),
+        configuration=configuration(),
     )
     return legible(made)
 
@@ -51,8 +60,8 @@ def this_second() -> datetime:
 
 
 def this_machine() -> str:
-    """Return this machine in words."""
-    return f"{platform.platform()}, {os.cpu_count()} CPUs"
+    """Return this machine in words; what computes alike is said alike."""
+    return f"{platform.platform()}, {os.cpu_count()} CPUs of kind {cpu_identity()}"
 
 
 def _version(distribution: str) -> str | None:
@@ -76,21 +85,38 @@ def is_report(path: Path) -> bool:
         return False
 
 
-def read(folder: Path) -> Report:
-    """Return the report stored in ``folder``.
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What every stored report has, of whatever version; version 1 did not say so."""
+
+    version: int = 1
+
+
+def read(path: Path, *, known: bool = True) -> Report:
+    """Return the report stored at ``path``, a folder or its ``report.json``, as one of this version.
+
+    Only if ``known`` is False may it hold cases and gates that do not exist here, which cannot be rendered.
 
     Raises:
-        ReportError: there is none, or another version wrote it.
+        ReportError: there is none, or it is damaged or of a newer version.
     """
-    path = folder / FILE_NAME
+    path = path if path.suffix == ".json" and not path.is_dir() else path / FILE_NAME
     try:
-        found = schema(Report).validate_json(plain_file(path, LARGEST_REPORT).read_bytes())
-        _check_names(found)
+        content = plain_file(path, LARGEST_REPORT).read_bytes()
+        version = schema(_Header).validate_json(content).version
+        if version > VERSION:
+            raise ReportError(
+                f"'{path}' is a report of version {version}, from a newer pe-validate; this one reads up to "
+                f"{VERSION}: update it."
+            )
+        found = schema(Report).validate_json(content)
+        if known:
+            _check_names(found)
     except FileNotFoundError as error:
         raise ReportError(f"No report at '{path}': make one with 'pe-validate run'.") from error
     except (OSError, ValueError) as error:  # a ValidationError is a ValueError
         raise ReportError(f"'{path}' is not a report of this version: run 'pe-validate run' again.") from error
-    return legible(found)
+    return replace(legible(found), version=VERSION)
 
 
 def _check_names(report: Report) -> None:

@@ -26,8 +26,14 @@ from pe_validate.gates.delegation import judge_delegation
 from pe_validate.gates.numbers import judge_numbers
 from pe_validate.gates.registry import tolerance
 from pe_validate.report.costs import to_cost_table
+from pe_validate.report.differences import to_json as difference_to_json
+from pe_validate.report.differences import to_markdown
+from pe_validate.report.differences import to_terminal as to_difference_table
+from pe_validate.report.differing import difference
+from pe_validate.report.merging import merged
 from pe_validate.report.render import FILES, to_terminal
-from pe_validate.report.stored import make_report
+from pe_validate.report.stored import make_report, to_json
+from pe_validate.system.errors import PEValidateError
 from pe_validate.targets.registry import file_name
 
 ONNX = Case("PE-Core-T16-384", "onnx", "fp32")
@@ -123,6 +129,20 @@ def shown(report: Report) -> list[str]:
     assert isinstance(terminal.file, StringIO)
     files = [render(report).decode() for render in FILES.values()]
     return [terminal.file.getvalue(), to_cost_table(report), *files]
+
+
+def compared(base: Report, head: Report) -> list[bytes]:
+    """What has changed between two reports, both ways and in every form, and the two joined; or why not."""
+    found: list[bytes] = []
+    for reports in ((base, head), (head, base)):
+        try:
+            change = difference(*reports, ("base", "head"))
+            Console(file=StringIO()).print(to_difference_table(change))
+            found += [to_markdown(change).encode(), difference_to_json(change)]
+            found.append(to_json(merged(reports, ("base", "head"), "pe-validate merge")))
+        except PEValidateError as error:
+            found.append(str(error).encode())
+    return found
 
 
 def mixed() -> Report:

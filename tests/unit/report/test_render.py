@@ -20,6 +20,7 @@ from rich.console import Console
 
 from pe_validate.case import MATRIX, Case
 from pe_validate.data.execution import Execution
+from pe_validate.data.provenance import StageError
 from pe_validate.data.report import Report
 from pe_validate.report import stored
 from pe_validate.report.page import to_html
@@ -172,6 +173,31 @@ def test_junit_carries_the_sentence_of_a_failure_and_of_an_error() -> None:
     assert found == [*(verdict.sentence for verdict in report.results[0].verdicts), HOSTILE]
 
 
+def test_junit_has_times_whose_sums_are_right() -> None:
+    report = sample.report(sample.passing(), sample.failing(sample.PTE), sample.unjudged(sample.CORE_ML))
+    suite = ElementTree.fromstring(to_junit(report))
+    assert float(suite.get("time", "")) == report.seconds
+    for result in report.results:
+        took = [float(test.get("time", "")) for test in suite if test.get("classname") == result.name]
+        assert sum(took) == pytest.approx(sum(result.seconds.values()), abs=0.01)
+
+
+def test_junit_has_the_command_to_see_each_test_again() -> None:
+    tests = ElementTree.fromstring(to_junit(sample.mixed())).findall("testcase")
+    assert all(f"See it again: {sample.AGAIN}" in (test.findtext("system-out") or "") for test in tests)
+    red = [wrong for test in tests for wrong in test if wrong.tag in ("failure", "error")]
+    assert red
+    assert all((wrong.text or "").startswith(wrong.get("message", "?")) for wrong in red)
+
+
+def test_what_ended_a_command_early_is_in_every_form() -> None:
+    report = replace(sample.report(sample.passing()), errors=(StageError("Cannot load it."),))
+    assert report.exit_code == 3
+    assert all("Cannot load it." in form for form in sample.shown(report)[:1] + sample.shown(report)[2:])
+    (error,) = ElementTree.fromstring(to_junit(report)).iter("error")
+    assert error.get("message") == "Cannot load it."
+
+
 @settings(max_examples=200)
 @given(messages)
 @example("\x1b[31mred\x1b[0m")
@@ -236,6 +262,25 @@ def test_the_terminal_shows_every_case_unbroken_within_eighty_columns() -> None:
     assert max(map(len, lines)) <= 80
     for case in MATRIX:
         assert sum(line.split()[:1] == [str(case)] for line in lines) == 1, case
+
+
+def test_the_terminal_names_the_gates_that_failed_and_those_that_are_missing() -> None:
+    lacking = replace(sample.passing(sample.PTE), verdicts=sample.passing(sample.PTE).verdicts[1:])
+    lines = [line.rstrip() for line in printed(sample.report(sample.passing(), sample.failing(), lacking)).splitlines()]
+    assert lines.count("  fails fidelity, loss") == lines.count("  lacks fidelity") == 1
+    assert lines[lines.index("  fails fidelity, loss") - 1].split()[:2] == [str(sample.ONNX), "fail"]
+
+
+@pytest.mark.parametrize("gates", [("fidelity",), ("identity",), ("fidelity", "identity")], ids=" ".join)
+def test_a_column_of_the_terminal_is_named_after_the_gates_whose_numbers_it_holds(gates: tuple[str, ...]) -> None:
+    results = [
+        replace(found, verdicts=(replace(found.verdicts[0], gate=gate), *found.verdicts[1:]))
+        for gate, found in zip(gates, (sample.passing(), sample.passing(sample.PTE)), strict=False)
+    ]
+    heading = printed(sample.report(*results)).partition("───")[0]
+    assert [gate in heading for gate in ("fidelity", "identity")] == [
+        gate in gates for gate in ("fidelity", "identity")
+    ]
 
 
 def test_the_terminal_breaks_a_long_name_before_a_number() -> None:

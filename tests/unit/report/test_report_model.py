@@ -216,7 +216,8 @@ def put(content: object, way: Way, value: object) -> bytes:
 
 @pytest.mark.parametrize("value", [0, -1, 10**400, "NaN", "Infinity", "-Infinity", None, {}, [], "[/x]"], ids=repr)
 def test_whatever_stands_at_a_place_of_a_report_it_is_refused_or_shown(tmp_path: Path, value: object) -> None:
-    content = json.loads(to_json(sample.report(sample.measured())))
+    whole = sample.report(sample.measured())
+    content = json.loads(to_json(whole))
     refused = 0
     for way in places(content):
         (tmp_path / FILE_NAME).write_bytes(put(content, way, value))
@@ -226,6 +227,7 @@ def test_whatever_stands_at_a_place_of_a_report_it_is_refused_or_shown(tmp_path:
             refused += 1
         else:
             assert all(sample.shown(found)), way
+            assert all(sample.compared(whole, found)), way
     assert refused
 
 
