@@ -21,6 +21,7 @@ from pe_validate.cli import coreml as cli_coreml
 from pe_validate.cli import explain as cli_explain
 from pe_validate.cli import init as cli_init
 from pe_validate.cli import ios as cli_ios
+from pe_validate.cli import upgrade as cli_upgrade
 from pe_validate.cli.options import (
     CacheDir,
     Calibration,
@@ -194,6 +195,7 @@ app.command()(cli_accuracy.accuracy)
 app.command()(cli_classes.classes)
 app.command()(cli_explain.explain)
 app.command()(cli_init.init)
+app.command()(cli_upgrade.upgrade)
 
 
 @app.command()
