@@ -68,7 +68,7 @@ class Difference:
         return "fail" if self.passed else "pass"
 
     @property
-    def operators(self) -> dict[str, tuple[int, int]]:
+    def changed_operators(self) -> dict[str, tuple[int, int]]:
         """How often the old and the new file have each operator of which they have different numbers."""
         both = ((name, self.old.operators.get(name, 0), self.new.operators.get(name, 0)) for name in self._names)
         return {name: (before, after) for name, before, after in both if before != after}

@@ -86,7 +86,7 @@ def _cells(row: Difference) -> Iterator[str]:
     yield _both(row, lambda side: "–" if side.bytes is None else f"{side.bytes / 1e6:.2f}")
     yield _both(row, lambda side: "–" if side.calls is None else str(side.calls))
     yield _both(row, lambda side: "–" if side.calls is None else str(len(side.outside)))
-    yield ", ".join(f"{name} {before} → {after}" for name, (before, after) in row.operators.items()) or "same"
+    yield ", ".join(f"{name} {before} → {after}" for name, (before, after) in row.changed_operators.items()) or "same"
     yield _both(row, lambda side: "–" if side.lowering_s is None else f"{side.lowering_s:.1f}")
 
 
@@ -114,7 +114,7 @@ def to_json(report: UpgradeReport) -> bytes:
     """Return indented JSON, headlines first; each row has its outcome and the operators that differ."""
     content = json.loads(schema(UpgradeReport).dump_json(report))
     for row, found in zip(content["rows"], report.rows, strict=True):
-        row |= {"outcome": found.outcome, "operators": found.operators}
+        row |= {"outcome": found.outcome, "changed_operators": found.changed_operators}
     return json.dumps({"headlines": report.headlines} | content, indent=1).encode()
 
 

@@ -33,7 +33,7 @@ def install(requirements: Sequence[str], python: Path, failing: str) -> None:
     Raises:
         SetupError: pip cannot do it; ``failing`` says what, as the beginning of a sentence.
     """
-    if reason := _refusal(["--python", str(python), "install", "--quiet", "--no-input", *requirements]):
+    if reason := _refusal(["--python", str(python), "install", "--no-input", *requirements]):
         raise SetupError(f"{failing} by pip of {sys.executable}: {reason}.")
 
 
@@ -45,5 +45,8 @@ def _refusal(arguments: Sequence[str]) -> str | None:
     if not done.returncode:
         return None
     lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR") or "No module" in line]
-    said = (lines or [f"pip ended with exit code {done.returncode}"])[0].removeprefix("ERROR: ")
-    return re.sub(r" \(from versions: .*\)", "", said).rstrip(".")
+    told = [line.removeprefix("ERROR: ") for line in lines if "Ignored the following" not in line]
+    said = re.sub(r" \(from versions: .*\)", "", (told or [f"pip ended with exit code {done.returncode}"])[0])
+    causes = re.search(r"conflict is caused by:\n((?: +\S.*\n)+)", done.stdout)  # only without --quiet
+    because = ", and ".join(line.strip() for line in causes[1].splitlines()) if causes else ""
+    return said.rstrip(".") + f" ({because})" * bool(because)
