@@ -80,7 +80,8 @@ def environment(
     with tempfile.TemporaryDirectory(prefix="pe_validate-") as source:
         _link_source(Path(source))
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
-        yield Environment(toolchain, _python(made), kept | {"PYTHONPATH": source})
+        # PYTHONSAFEPATH: the folder that this runs in may be a checkout with another pe_validate.
+        yield Environment(toolchain, _python(made), kept | {"PYTHONPATH": source, "PYTHONSAFEPATH": "1"})
 
 
 @contextmanager

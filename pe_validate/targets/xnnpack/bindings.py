@@ -16,5 +16,10 @@ import torch  # noqa: F401 - its libraries must be loaded first
 _ROOM: Final = "executorch.extension.pybindings"
 _NAMES: Final = ("_C", "_portable_lib")
 
-# By looking for it: an extension that is there and cannot be imported says itself why.
-executorch: Final[Any] = import_module(next(name for x in _NAMES if find_spec(name := f"{_ROOM}.{x}")))
+
+def present() -> str:
+    """Return the name of the extension that is there; one that cannot be imported says itself why."""
+    return next(name for each in _NAMES if find_spec(name := f"{_ROOM}.{each}"))
+
+
+executorch: Final[Any] = import_module(present())
