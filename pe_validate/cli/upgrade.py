@@ -64,6 +64,7 @@ def upgrade(
             before,
             after,
             chosen,
+            report,
             [*passed_on, "--jobs", str(jobs)],
             photographs=images,
             cache_dir=cache_dir,

@@ -101,7 +101,7 @@ def _python(folder: Path) -> Path:
 
 def _make(toolchain: Toolchain, wanted: tuple[str, ...], made: Path) -> None:
     for left in made.parent.glob(f".{made.name}-*"):  # left by a process that was killed; the lock is ours
-        shutil.rmtree(left)
+        shutil.rmtree(left, ignore_errors=True)  # its pip may still be at it
     temporary = Path(tempfile.mkdtemp(dir=made.parent, prefix=f".{made.name}-"))
     try:
         temporary.chmod(0o755)

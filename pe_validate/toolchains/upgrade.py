@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -30,6 +29,7 @@ def upgraded(
     old: Toolchain,
     new: Toolchain,
     cases: Sequence[Case],
+    folder: Path,
     options: Sequence[str] = (),
     *,
     photographs: Path | None = None,
@@ -38,7 +38,7 @@ def upgraded(
 ) -> tuple[tuple[Difference, ...], Packages]:
     """Judge ``cases`` with both toolchains; return what changes for each, and the versions that differ.
 
-    ``options`` are those of ``pe-validate run``. Both environments are made before anything is judged.
+    Their reports are written to ``from`` and ``to`` in ``folder``. ``options`` are those of ``pe-validate run``. Both environments are made before anything is judged.
 
     Raises:
         UsageError, SetupError: this machine cannot have one of the toolchains.
@@ -52,8 +52,8 @@ def upgraded(
             tell = _teller(progress, cases[0], toolchain.name)
             made = stack.enter_context(environment(toolchain, cache_dir, tell))
             sessions.append(stack.enter_context(Session(made, tell)))
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pe_validate-")))
-        reports = [session.judge(cases, options, folder / str(n)) for n, session in enumerate(sessions)]
+        places = (folder / "from", folder / "to")
+        reports = [session.judge(cases, options, place) for session, place in zip(sessions, places, strict=True)]
         before, after = ({result.case: result for result in report.results} for report in reports)
         rows = []
         for case in cases:

@@ -45,13 +45,14 @@ def test_the_exit_code_says_whether_a_limit_is_passed(
     passed: tuple[str, ...], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: dict[str, Any] = {}
+    report = tmp_path / "report"
 
-    def upgraded(old: Any, new: Any, cases: Any, options: Any, **others: Any) -> Any:
+    def upgraded(old: Any, new: Any, cases: Any, folder: Path, options: Any, **others: Any) -> Any:
+        assert folder == report
         asked.update(names=(old.name, new.name), cases=cases, options=options, **others)
         return (Difference(PTE, SIDE, SIDE, passed=passed),), {"executorch": ("1.4.1", "1.5.1")}
 
     monkeypatch.setattr(walk, "upgraded", upgraded)
-    report = tmp_path / "report"
     found = typed(
         *("executorch-1.4", "executorch==1.5.1", "PE-Nano/pte/fp32", "--weights", "seed:3"),
         *("--report", str(report), "--json"),
@@ -72,4 +73,6 @@ def test_a_toolchain_of_another_machine_is_refused_before_the_other_is_installed
 
     monkeypatch.setattr(walk, "environment", lambda *_: pytest.fail("something was installed"))
     with pytest.raises(PEValidateError, match="'far' is for nowhere-z80"):
-        walk.upgraded(Toolchain("near", ()), Toolchain("far", (), ("nowhere-z80",)), [PTE], cache_dir=tmp_path)
+        walk.upgraded(
+            Toolchain("near", ()), Toolchain("far", (), ("nowhere-z80",)), [PTE], tmp_path, cache_dir=tmp_path
+        )

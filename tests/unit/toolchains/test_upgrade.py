@@ -87,8 +87,8 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> type[Pretended]:
     return Own
 
 
-def test_each_case_is_judged_with_both_and_files_are_exchanged(pretended: type[Pretended]) -> None:
-    (row,), packages = upgraded(OLD, NEW, [sample.PTE])
+def test_each_case_is_judged_with_both_and_files_are_exchanged(pretended: type[Pretended], tmp_path: Path) -> None:
+    (row,), packages = upgraded(OLD, NEW, [sample.PTE], tmp_path)
     assert packages == {"executorch": ("1.4.1", "1.5.1"), "py-cpuinfo": (None, "9")}
     assert row.old.calls == row.new.calls == 1
     assert row.changed_operators == {"Add": (2, 3)}
@@ -98,9 +98,9 @@ def test_each_case_is_judged_with_both_and_files_are_exchanged(pretended: type[P
     assert row.passed == ()
 
 
-def test_what_the_other_runtime_refuses_passes_a_limit(pretended: type[Pretended]) -> None:
+def test_what_the_other_runtime_refuses_passes_a_limit(pretended: type[Pretended], tmp_path: Path) -> None:
     pretended.refuses = "old"
-    (row,), _ = upgraded(OLD, NEW, [sample.PTE])
+    (row,), _ = upgraded(OLD, NEW, [sample.PTE], tmp_path)
     assert [crossing.refused for crossing in row.crossings] == [None, "It cannot be loaded"]
     assert row.outcome == "fail"
     assert "the file of new does not run with old: It cannot be loaded." in row.passed[0]
