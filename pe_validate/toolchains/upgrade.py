@@ -38,7 +38,8 @@ def upgraded(
 ) -> tuple[tuple[Difference, ...], Packages]:
     """Judge ``cases`` with both toolchains; return what changes for each, and the versions that differ.
 
-    Their reports are written to ``from`` and ``to`` in ``folder``. ``options`` are those of ``pe-validate run``. Both environments are made before anything is judged.
+    Their reports are written to ``from`` and ``to`` in ``folder``. ``options`` are those of ``pe-validate run``. Both
+    environments are made before anything is judged.
 
     Raises:
         UsageError, SetupError: this machine cannot have one of the toolchains.

@@ -52,6 +52,7 @@ def test_the_exit_code_says_whether_a_limit_is_passed(
         asked.update(names=(old.name, new.name), cases=cases, options=options, **others)
         return (Difference(PTE, SIDE, SIDE, passed=passed),), {"executorch": ("1.4.1", "1.5.1")}
 
+    monkeypatch.delenv("PE_VALIDATE_CACHE", raising=False)
     monkeypatch.setattr(walk, "upgraded", upgraded)
     found = typed(
         *("executorch-1.4", "executorch==1.5.1", "PE-Nano/pte/fp32", "--weights", "seed:3"),
