@@ -74,18 +74,14 @@ def _differing(old: Mapping[str, str], new: Mapping[str, str]) -> Packages:
 
 
 def _difference(sessions: Sequence[Session], results: tuple[Result, Result], photographs: Path | None) -> Difference:
-    case = results[0].case
     homes = [_answers(s, r.artifact, photographs) for s, r in zip(sessions, results, strict=True)]
-    sides = [_side(s, r) for s, r in zip(sessions, results, strict=True)]
-    crossings = [
+    old, new = (_side(s, r) for s, r in zip(sessions, results, strict=True))
+    crossings = (
         _crossing(maker, runner, result.artifact, home, photographs)
         for (maker, runner), result, home in zip((sessions, sessions[::-1]), results, homes, strict=True)
         if result.artifact
-    ]
-    first, second = homes
-    both = isinstance(first, Outputs) and isinstance(second, Outputs)
-    between = _worst(first, second) if both else None
-    found = Difference(case, *sides, between, tuple(crossings))
+    )
+    found = Difference(results[0].case, old, new, _worst(*homes), tuple(crossings))
     return replace(found, passed=passed(found))
 
 
@@ -130,12 +126,13 @@ def _crossing(
     found = _answers(runner, made, photographs)
     if not isinstance(found, Outputs):
         return Crossing(maker.name, runner.name, refused=found)
-    change = _worst(home, found) if isinstance(home, Outputs) else None
-    return Crossing(maker.name, runner.name, change)
+    return Crossing(maker.name, runner.name, _worst(home, found))
 
 
-def _worst(reference: Outputs, actual: Outputs) -> Comparison | None:
-    """Compare two answers; None if they cannot be compared, because a file has other outputs."""
+def _worst(reference: Outputs | str | None, actual: Outputs | str | None) -> Comparison | None:
+    """Compare two answers; None if one of them is none, or if a file has other outputs."""
+    if not (isinstance(reference, Outputs) and isinstance(actual, Outputs)):
+        return None
     try:
         return worst(list(compare_outputs(reference, actual).values()))
     except ValueError:

@@ -47,6 +47,6 @@ def test_what_pip_says_is_told_in_one_line(
     out: str, error: str, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = subprocess.CompletedProcess([], 1, out, error)
-    monkeypatch.setattr(pip.subprocess, "run", lambda *_, **__: done)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
     with pytest.raises(SetupError, match=re.escape(f"It cannot be installed by pip of {sys.executable}: {sentence}")):
         pip.install(["executorch==9.9"], Path(sys.executable), "It cannot be installed")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import runpy
+import shutil
 import sys
 import tomllib
 from configparser import ConfigParser
@@ -15,7 +17,6 @@ from packaging.utils import canonicalize_name
 from places import ROOT
 
 from pe_validate.system.errors import UsageError
-from pe_validate.toolchains import table as tables
 from pe_validate.toolchains.requirements import installed, requirements
 from pe_validate.toolchains.table import DEFAULT, Toolchain, here, table, toolchain_named
 
@@ -133,12 +134,12 @@ def test_other_words_are_refused_in_a_sentence(words: str, said: str) -> None:
 
 
 def test_a_machine_with_such_a_gpu_is_another_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setattr(tables.shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     assert here() == {"linux-x86_64"}
     with pytest.raises(UsageError, match=r"'torch-2\.14-cuda' is for linux-x86_64-cuda, and this is linux-x86_64"):
         table()["torch-2.14-cuda"].check_place()
-    monkeypatch.setattr(tables.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     table()["torch-2.14-cuda"].check_place()
     table()[DEFAULT].check_place()
