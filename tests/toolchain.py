@@ -32,10 +32,19 @@ def install(environment: str) -> None:
 
     toolchain = table()[environment.removeprefix(PREFIX)]
     toolchain.check_place()
-    pins = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", LOCK.read_text(encoding="utf-8"), re.MULTILINE))
     pip.install(
-        requirements(toolchain, pins), Path(sys.executable), f"The toolchain '{toolchain.name}' cannot be installed"
+        requirements(toolchain, locked()), Path(sys.executable), f"The toolchain '{toolchain.name}' cannot be installed"
     )
+
+
+def locked() -> dict[str, str]:
+    """Return the versions of requirements.lock for this Python."""
+    from packaging.requirements import Requirement
+
+    lines = LOCK.read_text(encoding="utf-8").splitlines()
+    pins = [Requirement(line) for line in lines if not line.startswith("#")]
+    here = [pin for pin in pins if pin.marker is None or pin.marker.evaluate()]
+    return {pin.name: next(iter(pin.specifier)).version for pin in here}
 
 
 def places(place: str) -> list[str]:

@@ -77,8 +77,7 @@ def test_places_are_known_ones() -> None:
 
 def test_the_default_toolchain_is_the_first_and_that_of_the_lock_file() -> None:
     assert next(iter(table())) == DEFAULT
-    lock = (ROOT / "requirements.lock").read_text()
-    locked = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", lock, re.MULTILINE))
+    locked = SCRIPT["locked"]()
     assert {name: locked[name] for name in table()[DEFAULT].versions} == table()[DEFAULT].versions
 
 
