@@ -69,7 +69,9 @@ def judged(folder: Path) -> str:
     results: list[dict[str, Any]] = report["results"]
     for target in dict.fromkeys(result["case"]["target"] for result in results):
         found = [result for result in results if result["case"]["target"] == target]
-        losses = [float(v["worst"]["snr_db"]) for r in found for v in r["verdicts"] if v["gate"] == "loss"]
+        losses = [
+            float(v["worst"]["snr_db"]) for r in found for v in r["verdicts"] if v["gate"] == "loss" and v["worst"]
+        ]
         calls = {
             r["artifact"]["delegation"]["delegate_calls"] for r in found if (r["artifact"] or {}).get("delegation")
         }
@@ -83,8 +85,8 @@ def judged(folder: Path) -> str:
 
 def moved(folder: Path) -> str:
     """Return what an upgrade changes, as ``pe-validate upgrade`` wrote it."""
-    said = (folder / "upgrade.md").read_text(encoding="utf-8").splitlines()
-    return "\n".join(line for line in said[2:] if not line.startswith("\nWeights")).strip()
+    heading, _, rest = (folder / "upgrade.md").read_text(encoding="utf-8").partition("\n")
+    return f"`{heading.removeprefix('# ')}`\n{rest}".strip()
 
 
 def _lines(rows: Iterable[Iterable[str]]) -> str:
