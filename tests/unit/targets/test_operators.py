@@ -14,7 +14,7 @@ FOUND = {
     "tiny.pte": ("pte", {"Conv2d": 1, "FullyConnected": 1}),
     "cumsum.pte": ("pte", {"Conv2d": 1, "FullyConnected": 2, "aten::cumsum.out": 1}),
     "tiny.coreml.pte": ("pte-coreml", {"conv": 1, "linear": 1}),
-    "tiny-fp32.aimodel": ("coreai", {"coreai.conv2d": 1}),
+    "tiny-fp32.aimodel": ("coreai", {"conv2d": 1, "reshape": 1}),
 }
 
 
