@@ -23,6 +23,7 @@ from pe_validate.cli import explain as cli_explain
 from pe_validate.cli import init as cli_init
 from pe_validate.cli import ios as cli_ios
 from pe_validate.cli import merge as cli_merge
+from pe_validate.cli import upgrade as cli_upgrade
 from pe_validate.cli.options import (
     CacheDir,
     Calibration,
@@ -198,6 +199,7 @@ app.command()(cli_diff.diff)
 app.command()(cli_explain.explain)
 app.command()(cli_init.init)
 app.command()(cli_merge.merge)
+app.command()(cli_upgrade.upgrade)
 
 
 @app.command()

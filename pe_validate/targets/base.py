@@ -161,6 +161,14 @@ class Target(ABC):
         """
         return Structure()
 
+    def operators(self, path: Path) -> Mapping[str, int]:
+        """Return the number of operators by type; empty if files do not tell. Runs in a child.
+
+        Raises:
+            Exception: the file cannot be read.
+        """
+        return {}
+
     def notes(self, path: Path) -> tuple[str, ...]:
         """Return what is known of a file that no gate judges, each in a sentence.
 

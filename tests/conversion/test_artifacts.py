@@ -35,9 +35,9 @@ def onnx_metadata(path: Path) -> dict[str, str]:
 
 
 def pte_metadata(path: Path) -> dict[str, str]:
-    from executorch.extension.pybindings import _portable_lib
+    from pe_validate.targets.xnnpack.bindings import executorch
 
-    program = _portable_lib._load_program(str(path))
+    program = executorch._load_program(str(path))
     names = [program.get_method_name(i).removeprefix("pe_") for i in range(program.num_methods())]
     return {name: program.load_method(f"pe_{name}")([])[0] for name in names if name != "forward"}
 

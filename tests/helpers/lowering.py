@@ -16,10 +16,9 @@ from pe_validate.models.perception_encoder.vision.tower import VisionTower
 
 def lower_both_ways(precision: str) -> list[dict[str, Any]]:
     """Sha256, delegate's nodes, compile specs and answer of the documented lowering, then of the short one."""
-    from executorch.extension.pybindings import _portable_lib
-
     from pe_validate.targets.recipes import calibration_images, lowered
     from pe_validate.targets.registry import recipe
+    from pe_validate.targets.xnnpack.bindings import executorch
     from pe_validate.targets.xnnpack.delegation import graph_of
     from pe_validate.targets.xnnpack.reader import deserialize_pte_binary
     from pe_validate.targets.xnnpack.write import lower_by_partitions, lower_whole
@@ -35,7 +34,7 @@ def lower_both_ways(precision: str) -> list[dict[str, Any]]:
         program = lower(torch.export.export(module, (image,)), {"pe_a": "b"}).to_executorch().buffer
         plan = deserialize_pte_binary(program).program
         delegates = [d for p in plan.execution_plan if p.name == "forward" for d in p.delegates]
-        (answer,) = _portable_lib._load_for_executorch_from_buffer(program).forward((image,))
+        (answer,) = executorch._load_for_executorch_from_buffer(program).forward((image,))
         found.append(
             {
                 "sha256": hashlib.sha256(program).hexdigest(),

@@ -134,7 +134,8 @@ def test_classifiers_name_the_versions_of_python_that_are_allowed() -> None:
 
 def test_contributors_are_told_of_every_environment_of_tox() -> None:
     told = (ROOT / "CONTRIBUTING.md").read_text()
-    environments = [name.removeprefix("testenv:") for name in sections().sections() if name.startswith("testenv:")]
+    named = (name.removeprefix("testenv:") for name in sections().sections() if name.startswith("testenv:"))
+    environments = [re.sub(r"\{.*\}", "NAME", name) for name in named]
     assert [name for name in environments if f"| `tox -e {name}` |" not in told] == []
     assert [name for name in re.findall(r"`tox -e ([\w-]+)", told) if name not in environments] == []
 

@@ -86,6 +86,12 @@ class CoreAITarget(Target):
 
         return isolated(structure, path)
 
+    def operators(self, path: Path) -> Mapping[str, int]:
+        """Count the operators of an asset."""
+        from pe_validate.targets.coreai.inspection import inspection
+
+        return inspection(path).operators
+
     def reading(self, precision: str, purpose: Purpose) -> Reading:
         """Return `exact` to compare a graph in float16, else the reading closest to a device.
 

@@ -62,6 +62,12 @@ class CoreMLBase(Target):
         """
         return "exact" if purpose == "graph" and precision != "fp32" else best_reading()
 
+    def operators(self, path: Path) -> Mapping[str, int]:
+        """Count the operators of a package."""
+        from pe_validate.mil.inspection import inspect
+
+        return inspect(path).operators
+
     def sources(self, module: nn.Module, lowered: nn.Module, path: Path) -> Sequence[Source]:
         """See :func:`~pe_validate.targets.coreml.sources.sources`."""
         from pe_validate.targets.coreml.sources import sources

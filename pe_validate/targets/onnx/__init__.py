@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -53,6 +54,12 @@ class OnnxTarget(Target):
         from pe_validate.targets.onnx.precision import isolated_structure
 
         return Structure() if path.suffix in self.other_suffixes else isolated_structure(path)
+
+    def operators(self, path: Path) -> Mapping[str, int]:
+        """Count the nodes of the graph by type."""
+        import onnx
+
+        return Counter(node.op_type for node in onnx.load(path, load_external_data=False).graph.node)
 
     def unlisted_precision(self, structure: Structure) -> str | None:
         """Return the type of most weights, or of most results if there are no weights, where it is not float32."""

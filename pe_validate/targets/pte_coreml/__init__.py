@@ -88,6 +88,13 @@ class PteCoreMLTarget(CoreMLBase):
         with embedded(path) as package:
             return super().sources(module, lowered, package)
 
+    def operators(self, path: Path) -> Mapping[str, int]:
+        """Count the operators of the package inside."""
+        from pe_validate.targets.pte_coreml.embedded import embedded
+
+        with embedded(path) as package:
+            return super().operators(package)
+
     def notes(self, path: Path) -> tuple[str, ...]:
         """Return the notes on the package inside."""
         from pe_validate.targets.pte_coreml.embedded import embedded

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from executorch.extension.pybindings import _portable_lib as executorch
-
 from pe_validate.data.outputs import Reading
 from pe_validate.system.errors import RunError
 from pe_validate.targets.coreml.runtime import CoreMLRuntime
 from pe_validate.targets.pte_coreml.embedded import unpack
 from pe_validate.targets.runtime import Given, Runtime
+from pe_validate.targets.xnnpack.bindings import executorch
 from pe_validate.targets.xnnpack.runtime import declared
 
 

@@ -108,6 +108,12 @@ class XnnpackTarget(Target):
 
         return isolated_structure(path)
 
+    def operators(self, path: Path) -> Mapping[str, int]:
+        """See :func:`~pe_validate.targets.xnnpack.delegation.operators`."""
+        from pe_validate.targets.xnnpack.delegation import operators
+
+        return operators(path)
+
     def constants(self, graph: Any) -> Mapping[str, str]:
         """See :func:`~pe_validate.targets.xnnpack.constants.of_graph`."""
         from pe_validate.targets.xnnpack.constants import of_graph

@@ -69,6 +69,19 @@ def _delegation(file: PTEFile) -> Delegation:
     )
 
 
+def operators(path: Path) -> Counter[str]:
+    """Count the nodes inside XNNPACK's delegates by type, and the kernels outside; to be called in a child process."""
+    from pe_validate.targets.xnnpack.reader import deserialize_pte_binary
+
+    file = deserialize_pte_binary(path.read_bytes())
+    found = Counter(_delegation(file).left_over)
+    for delegate in forward_of(file.program).delegates:
+        if delegate.id == XNNPACK_BACKEND:
+            graph = graph_of(file.program.backend_delegate_data[delegate.processed.index].data)
+            found.update(node["xnode_union_type"].removeprefix("XNN") for node in graph["xnodes"])
+    return found
+
+
 def graph_of(payload: bytes) -> dict[str, Any]:
     """Return XNNPACK's graph from a delegate's payload, as JSON in the terms of its ``schema.fbs``.
 

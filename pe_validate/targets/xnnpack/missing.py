@@ -58,7 +58,7 @@ def why_refused(path: Path, reason: str) -> str:
 
 def _backend(plan: ExecutionPlan) -> str | None:
     """Name the delegates' backends that this runtime does not have."""
-    from executorch.extension.pybindings import _portable_lib as executorch
+    from pe_validate.targets.xnnpack.bindings import executorch
 
     present = executorch._get_registered_backend_names()
     absent = sorted({delegate.id for delegate in plan.delegates} - set(present))
@@ -72,7 +72,7 @@ def _backend(plan: ExecutionPlan) -> str | None:
 
 def _kernels(plan: ExecutionPlan) -> str | None:
     """Name the operators for which this runtime has no kernel."""
-    from executorch.extension.pybindings import _portable_lib as executorch
+    from pe_validate.targets.xnnpack.bindings import executorch
 
     wanted = {f"{op.name}.{op.overload}" if op.overload else op.name for op in plan.operators}
     absent = sorted(wanted - set(executorch._get_operator_names()))

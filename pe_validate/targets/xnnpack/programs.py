@@ -34,15 +34,15 @@ _BYTES: Final = {"FLOAT": 4, "HALF": 2, "INT": 4, "SHORT": 2, "BOOL": 1, "BYTE":
 def intermediates(path: Path, image: NDArray[np.generic], sizes: frozenset[int]) -> Values:
     """Return the floating-point values with one of ``sizes`` elements, by name, in order; runs in a child process."""
     import torch
-    from executorch.extension.pybindings import _portable_lib
 
+    from pe_validate.targets.xnnpack.bindings import executorch
     from pe_validate.targets.xnnpack.runtime import declared
     from pe_validate.targets.xnnpack.signature import laid_out
 
     with tempfile.TemporaryDirectory(prefix="pe_validate-") as folder:
         opened = Path(folder) / "model.pte"
         names = with_outputs(path, opened, sizes)
-        program = _portable_lib._load_program(str(opened))
+        program = executorch._load_program(str(opened))
         (wanted,), _ = declared(program, opened)
         answers = program.load_method("forward")([torch.from_numpy(laid_out(image.astype(wanted.dtype), wanted))])
         return {name: answer.float().numpy().copy() for name, answer in zip(names, answers, strict=True)}

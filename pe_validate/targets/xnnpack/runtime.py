@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 
-# Not executorch.runtime, which imports the whole exporter (6-10 s) to run a file.
-from executorch.extension.pybindings import _portable_lib as executorch
-
 from pe_validate.system.errors import RunError
 from pe_validate.targets.runtime import Given, Runtime
+from pe_validate.targets.xnnpack.bindings import executorch
 from pe_validate.targets.xnnpack.missing import data_beside, why_refused
 from pe_validate.targets.xnnpack.orders import memory_orders
 from pe_validate.targets.xnnpack.signature import Signature, laid_out, signature
 
-Program: TypeAlias = executorch.ExecuTorchProgram | executorch.ExecuTorchModule
+Program: TypeAlias = Any
+"""An ``ExecuTorchProgram`` or an ``ExecuTorchModule``; ExecuTorch publishes no types."""
 
 
 class ExecuTorchRuntime(Runtime):
