@@ -136,7 +136,7 @@ def run(
 
             progress(chosen[0], "measure every program, one after the other")
             results = with_measurements(results, weights, cache_dir)
-    finish(command("run", *(cases or [])), weights, results, start, report, as_json)
+    finish(command("run", *(cases or [])), weights, results, start, report, as_json, images)
 
 
 @app.command()
@@ -187,7 +187,7 @@ def check(
         result = judge(claim, loaded, output=output, contract=accepted, again=again, progress=progress)
         progress(claim.case, "done")
     result = replace(result, seconds={"run": perf_counter() - start})
-    finish(command(*words), weights, (result,), start, report, as_json)
+    finish(command(*words), weights, (result,), start, report, as_json, images)
 
 
 app.command()(cli_accuracy.accuracy)

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
 
 from pe_validate.data.result import Result
+
+Picture = Annotated[str, Field(pattern=r"^data:image/(jpeg|png|webp);base64,[A-Za-z0-9+/]+={0,2}$", max_length=2**17)]
+"""A small picture as a ``data:`` URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +25,8 @@ class Report:
     created: datetime
     machine: str
     tools: dict[str, str] = field(hash=False)
+    pictures: dict[str, Picture] = field(default_factory=dict, hash=False)
+    """Small pictures of inputs, by the names of these; not of all, if there are many."""
 
     @property
     def exit_code(self) -> int:
