@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pe_validate.data.case import Case
@@ -36,12 +37,15 @@ class RetrievalGate(Gate):
         answer = evidence.model.answer
         if row is None or answer is None or not evidence.comparable:
             return None
-        from pe_validate.tasks.retrieval import agreement
+        from pe_validate.tasks.retrieval import agreement, moved
 
         search, embeddings = evidence.reference.search, answer.embeddings
         answers = evidence.ask(search.queries)
-        found = agreement(*(embeddings(each) for each in (search.bank, search.trained, answers)))
-        return judge_agreement(evidence.case, answers.producer, found, row)
+        compared = [embeddings(each) for each in (search.bank, search.trained, answers)]
+        verdict = judge_agreement(evidence.case, answers.producer, agreement(*compared), row)
+        if not answer.per_image:
+            return verdict
+        return replace(verdict, moved=moved(*compared, list(search.trained.features), list(search.bank.features)))
 
 
 def judge_agreement(case: Case, producer: str, found: Agreement, row: AgreementTolerance) -> Verdict:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,14 +20,20 @@ from pe_validate.system.errors import LoadError
 if TYPE_CHECKING:
     from pe_validate.inputs.images import Pixels
 
+WHOLE: Final = 4
+"""The number of whole photographs that stay in memory while crops are made of them."""
+
 SIDE: Final = 96
 """Height and width in pixels: as models take them, without keeping the aspect ratio."""
 
 QUALITY: Final = 70
 """Of JPEG: a photograph takes about 3 kB."""
 
-MOST: Final = 48
+MOST: Final = 96
 """The most pictures of a report."""
+
+CROP: Final = re.compile(r"(.+) [0-9]+ ([0-9]+)-([0-9]+)-([0-9]+)-([0-9]+)")
+"""The name of a crop: that of the photograph, a number, and the box."""
 
 
 def pictures_of(results: Sequence[Result], photographs: Path | None = None) -> dict[str, str]:
@@ -35,7 +44,7 @@ def pictures_of(results: Sequence[Result], photographs: Path | None = None) -> d
     """
     seen = [result for result in results if _takes_images(result)]
     names = list(dict.fromkeys([*_worst(seen), *_all(seen)])) if seen else []
-    return dict(_made(names, photographs)) if names else {}
+    return dict(islice(_made(names, photographs), MOST)) if names else {}
 
 
 def _takes_images(result: Result) -> bool:
@@ -49,7 +58,10 @@ def _worst(results: Sequence[Result]) -> Iterator[str]:
 
 
 def _all(results: Sequence[Result]) -> Iterator[str]:
-    yield from (name for result in results for verdict in result.verdicts for name in verdict.comparisons or {})
+    verdicts = [verdict for result in results for verdict in result.verdicts]
+    yield from (name for verdict in verdicts for name in verdict.comparisons or {})
+    for each in (each for verdict in verdicts for each in verdict.moved):
+        yield from (each.query, *each.expected, *each.found)
 
 
 def _made(names: Sequence[str], folder: Path | None) -> Iterator[tuple[str, str]]:
@@ -59,16 +71,19 @@ def _made(names: Sequence[str], folder: Path | None) -> Iterator[tuple[str, str]
         paths = photographs(folder)
     except LoadError:  # it has gone since it was read
         return
-    drawn, made = structured(SIDE), 0
+    drawn, opened = structured(SIDE), lru_cache(WHOLE)(open_photograph)
     for name in names:
-        if made == MOST:
-            return
+        crop = CROP.fullmatch(name)
         try:
-            pixels = drawn[name] if name in drawn else squash(open_photograph(paths[name]), SIDE)
-        except (KeyError, LoadError):
+            if name in drawn:
+                yield name, _encoded(drawn[name])
+            elif name in paths:
+                yield name, _encoded(squash(opened(paths[name]), SIDE))
+            elif crop and crop[1] in paths:
+                box = tuple(map(int, crop.groups()[1:]))
+                yield name, _encoded(squash(opened(paths[crop[1]]).crop(box), SIDE))
+        except LoadError:
             continue
-        made += 1
-        yield name, _encoded(pixels)
 
 
 def _encoded(pixels: Pixels) -> str:

@@ -156,6 +156,8 @@ def test_a_failed_case_shows_gates_limits_charts_pictures_and_its_command(tab: T
     assert any("each rival" in label for label in labels)
     pictures = tab.page.eval_on_selector_all("#case img", "all => all.map(each => each.src)")
     assert set(pictures) == set(FULL.pictures.values())
+    strips = tab.page.eval_on_selector_all(".strip td", "all => all.map(each => each.className)")
+    assert strips == ["shifted", "shifted", "kept", "kept", "changed"] * 2
     tab.page.click(".copy")
     tab.page.wait_for_selector("text=Copied")
     assert tab.page.evaluate("navigator.clipboard.readText()") == FAILED.again

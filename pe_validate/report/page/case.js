@@ -7,7 +7,7 @@ function caseView(at) {
   const sections = [
     caseHead(at, found), wrong(found, result), gatesTable(found, result), places(result.explanation),
     ...result.verdicts.filter((verdict) => verdict.comparisons).map((verdict) => inputs(found, verdict)),
-    latency(result), kernels(result, found), about(result),
+    neighbours(result), latency(result), kernels(result, found), about(result),
   ];
   return sections.filter(Boolean);
 }
@@ -59,10 +59,10 @@ function places(explanation) {
 }
 
 /** Return the picture of an input, whose name may be that of an output, too. */
-function picture(input) {
+function picture(input, described = false) {
   const pictures = data.report.pictures || {};
   const name = Object.hasOwn(pictures, input) ? input : Object.keys(pictures).find((each) => input.startsWith(`${each}, `));
-  return name === undefined ? null : el("img", { src: pictures[name], alt: "", width: "48", height: "48", loading: "lazy" });
+  return name === undefined ? null : el("img", { src: pictures[name], alt: described ? name : "", title: name, width: "48", height: "48", loading: "lazy" });
 }
 
 function inputs(found, verdict) {
@@ -76,6 +76,24 @@ function inputs(found, verdict) {
   return section(`Errors over inputs: ${verdict.gate}`, el("div", { class: "beside" },
     el("div", {}, plot, more),
     table(["", "input", "#SNR", "#max |Δ|", "#cosine", "#of limit"], cells, { label: `Inputs of ${verdict.gate}` })));
+}
+
+/** Return the neighbours of the queries that changed most; what one of the two did not find is marked in words, too. */
+function neighbours(result) {
+  const moved = result.verdicts.flatMap((verdict) => verdict.moved || []);
+  if (!moved.length) return null;
+  const strip = (who, names, others) => el("tr", {}, el("th", { scope: "row" }, who), names.map((name, rank) => {
+    const kept = others[rank] === name ? "kept" : others.includes(name) ? "another place" : "not among the other's";
+    return el("td", { class: kept === "kept" ? "kept" : kept === "another place" ? "shifted" : "changed" }, shownOr(name), el("div", {}, kept));
+  }));
+  const strips = moved.map((each) => el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": `Neighbours of ${each.query}` },
+    el("table", { class: "strip" }, el("caption", {}, "Query ", shownOr(each.query)),
+      el("tbody", {}, strip("float32", each.expected, each.found), strip("artifact", each.found, each.expected)))));
+  return section("Nearest neighbours that changed", el("p", { class: "note" }, "The queries whose five nearest changed most, nearest first."), strips);
+}
+
+function shownOr(name) {
+  return picture(name, true) || el("span", { class: "dim" }, name);
 }
 
 function latency(result) {

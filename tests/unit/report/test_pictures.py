@@ -42,6 +42,13 @@ def test_photographs_and_structured_images_have_one_and_others_have_none() -> No
     assert sum(map(len, found.values())) < 12_000
 
 
+def test_crops_are_cut_of_their_photograph() -> None:
+    whole, crop = "flower", "flower 3 10-20-110-90"
+    found = pictures_of([on(whole, crop, "flower 3 1-2", "no photograph 3 1-2-3-4")])
+    assert set(found) == {whole, crop}
+    assert found[whole] != found[crop]
+
+
 def test_they_show_the_image() -> None:
     ramp = np.asarray(opened(pictures_of([on("gradient")])["gradient"]), np.float64)
     assert ramp[-8:, :8, 0].mean() > 200 > 60 > ramp[:8, -8:, 0].mean()
