@@ -21,7 +21,17 @@ SCRIPTS: Final = (
 )
 """In the order in which they run; the first two are libraries of others."""
 
-PLOT_STYLE: Final = ""
+PLOT_STYLE: Final = """:where(.pe-plot) {
+  --plot-background: white;
+  display: block;
+  height: auto;
+  height: intrinsic;
+  max-width: 100%;
+}
+:where(.pe-plot text),
+:where(.pe-plot tspan) {
+  white-space: pre;
+}"""
 """The style that Observable Plot puts into each of its charts, where their class is ``pe-plot``."""
 
 
