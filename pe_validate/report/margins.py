@@ -1,13 +1,13 @@
 """Margins: how much of a limit is used, on one scale for every number, so that gates and cases can be compared.
 
-The distance from perfection is divided by the distance that the limit allows: 0 is perfect, 1 is at the limit, and more
-is beyond it. Decibels are turned into amplitudes first; a cosine's distance is the one from 1.
+The distance from perfection is divided by the distance that the limit allows: 0 is perfect, 1 is at the limit, more is
+beyond it. All distances are amplitudes: decibels are turned into one, and a cosine into the angle that it stands for.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import inf, isfinite, sqrt
 from typing import Final
 
 from pe_validate.data.comparison import Comparison
@@ -33,10 +33,12 @@ def margin(found: Comparison, limit: Limits, gate: str = "", name: str = "") -> 
     """Return the worst of the three numbers of a comparison; infinite if a value is not finite."""
     if not found.finite:
         return Margin(inf, "not finite", gate, name)
+    if found.max_abs == 0 and found.snr_db == inf:  # a cosine of the same vectors may be rounded
+        return Margin(0.0, "SNR", gate, name)
     used = {
         "SNR": _amplitude(limit.snr_db - found.snr_db),
         "max |Δ|": _ratio(found.max_rel, limit.max_rel),
-        "cosine": _ratio(1 - found.cosine, 1 - limit.cosine),
+        "cosine": _ratio(_angle(found.cosine), _angle(limit.cosine)),
     }
     worst = max(used, key=lambda number: used[number])
     return Margin(used[worst], worst, gate, name)
@@ -79,6 +81,11 @@ def _ratio(found: float, allowed: float) -> float:
     if not found > 0:
         return 0.0 if found <= 0 else inf
     return min(found / allowed, inf) if allowed > 0 and isfinite(found) else inf
+
+
+def _angle(cosine: float) -> float:
+    """Return the length of the chord between unit vectors: of a small angle, the angle in radians."""
+    return sqrt(2 * max(1 - cosine, 0.0)) if cosine == cosine else inf
 
 
 def _amplitude(decibels: float) -> float:

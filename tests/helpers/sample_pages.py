@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from functools import cache
+from math import log10
 from typing import Final
 
 import sample_reports as sample
@@ -70,8 +71,9 @@ def _numbers(case: Case, gate: str, chance: random.Random, faulty: bool) -> Verd
     row = tolerance(case, gate)
     found = {}
     for name in ("black", "white") if gate == "extremes" else INPUTS:
-        used = 10 ** chance.uniform(-2.5, -0.1) * (30 if faulty else 1)
-        snr, cosine = row.limit.snr_db + chance.uniform(0, 6), 1 - (1 - row.limit.cosine) * used
+        used = 10 ** chance.gauss(-0.8 if case.precision.startswith("fp") else -0.4, 0.15)
+        used = min(used, 0.97) * (30 if faulty else 1)
+        snr, cosine = row.limit.snr_db - 20 * log10(used), 1 - (1 - row.limit.cosine) * used**2
         found[name] = Comparison(row.limit.max_rel * used, row.limit.max_rel * used, snr, cosine, finite=True)
     verdict = Verdict(
         case,

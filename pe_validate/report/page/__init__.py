@@ -16,7 +16,7 @@ from pe_validate.report.margins import in_words
 from pe_validate.report.page.assets import policy, scripts, style
 from pe_validate.report.page.embedded import to_embedded
 from pe_validate.report.page.matrix import MARKS, matrix_of, shade
-from pe_validate.report.page.overview import overview_of
+from pe_validate.report.page.overview import overview_of, size
 
 if TYPE_CHECKING:
     from pe_validate.data.report import Report
@@ -44,6 +44,6 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"fraction": in_words, "shade": shade}
+    environment.filters |= {"fraction": in_words, "shade": shade, "size": size}
     environment.globals |= {"marks": MARKS}
     return environment.get_template("page.html.j2")

@@ -36,7 +36,14 @@ function decibels(value) {
 
 function deviations(value) {
   const number = num(value);
-  return Number.isFinite(number) ? `${number.toExponential(1)} σ` : fixed(number, 0);
+  if (!Number.isFinite(number)) return fixed(number, 0);
+  return `${number === 0 ? 0 : number < 0.01 ? number.toExponential(1) : Number(number.toPrecision(3))} σ`;
+}
+
+/** Return a cosine; one near 1 by its distance from it. */
+function cosine(value) {
+  const rest = 1 - num(value);
+  return rest > 1e-15 && rest < 1e-3 ? `1 − ${rest.toExponential(1)}` : Math.abs(rest) <= 1e-15 ? "1" : fixed(value, 4);
 }
 
 /** Return a fraction of a limit in words, as margins.py does. */
@@ -49,7 +56,7 @@ function fraction(value) {
   return used < 1e5 ? used.toFixed(0) : Number.isFinite(used) ? ">1e5" : "∞";
 }
 
-const SHADES = [0.003, 0.01, 0.03, 0.1, 0.3, 1, 10];
+const SHADES = [0.0625, 0.125, 0.25, 0.5, 0.71, 1, 4];
 
 /** Return the class of a fraction of a limit, as matrix.py does. */
 function shade(value) {
@@ -74,13 +81,16 @@ function facts(pairs) {
   return el("dl", { class: "facts" }, kept.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
 }
 
-/** Return a table; cells are texts or elements, and columns that begin with ``#`` hold numbers. */
+/** Return a table; cells are texts or elements, and columns that begin with ``#`` hold numbers.
+ *
+ * With ``attributes.stacks`` its cells stand below each other on a phone.
+ */
 function table(columns, rows, attributes = {}) {
   const kinds = columns.map((column) => (column.startsWith("#") ? { class: "n" } : {}));
   const heads = columns.map((column, at) => el("th", { scope: "col", ...kinds[at] }, column.replace(/^#/, "")));
-  const body = rows.map((cells) => el("tr", {}, cells.map((cell, at) => el("td", kinds[at], cell))));
+  const body = rows.map((cells) => el("tr", {}, cells.map((cell, at) => el("td", { ...kinds[at], ...(cell === "–" && { class: `${kinds[at].class || ""} nothing` }), "data-label": columns[at].replace(/^#/, "") }, cell))));
   return el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": attributes.label || columns[0] },
-    el("table", { class: "plain" }, el("thead", {}, el("tr", {}, heads)), el("tbody", {}, body)));
+    el("table", { class: attributes.stacks ? "plain stacks" : "plain" }, el("thead", {}, el("tr", {}, heads)), el("tbody", {}, body)));
 }
 
 /** Return a text to copy, with a button that does. */

@@ -36,8 +36,8 @@ function wrong(found, result) {
 function gatesTable(found, result) {
   const rows = result.verdicts.map((verdict) => {
     const [margin, row, worst] = [found.margins[verdict.gate], verdict.tolerance, verdict.worst];
-    const limit = row ? `≥ ${decibels(row.limit.snr_db)}, ≤ ${num(row.limit.max_rel)} σ, cosine ≥ ${num(row.limit.cosine)}` : "–";
-    const observed = worst && row ? `${decibels(worst.snr_db)}, ${deviations(worst.max_rel)}, cosine ${fixed(worst.cosine, 6)}` : "–";
+    const limit = row ? numbers("≥ ", row.limit, "≤ ") : "–";
+    const observed = worst && row ? numbers("", worst, "") : "–";
     const why = row ? `The limit is there because ${row.reason}` : verdict.sentence;
     const computed = [verdict.producer, verdict.reference].filter(Boolean).join(", against ");
     return [
@@ -47,22 +47,27 @@ function gatesTable(found, result) {
   });
   for (const gate of found.missing) rows.push([[el("b", {}, gate)], outcome("error"), "–", "–", "–", "Required, and nothing judged it."]);
   if (!rows.length) return null;
-  return section("Gates", table(["gate", "outcome", "#of limit", "observed at worst", "limit", "why"], rows, { label: "Gates" }));
+  return section("Gates", table(["gate", "outcome", "#of limit", "observed at worst", "limit", "why"], rows, { label: "Gates", stacks: true }));
+}
+
+/** Return the three numbers of a comparison, or of its limit, below each other. */
+function numbers(least, found, most) {
+  return [`${least}${decibels(found.snr_db)}`, `${most}${deviations(found.max_rel)}`, `cosine ${least}${cosine(found.cosine)}`].map((line) => el("div", { class: "whole" }, line));
 }
 
 function places(explanation) {
   if (!explanation || !explanation.steps.length) return null;
   const steps = explanation.steps.map((step) => [step.place, decibels(step.snr_db), step.value]);
   return section("Error by layer", el("p", { class: "note" }, `Agreement with ${explanation.reference} from the image to the features, on ${explanation.image}; the dashed line is the limit of ${explanation.gate}.`),
-    placesChart(explanation),
-    el("details", {}, el("summary", {}, "Numbers"), table(["place", "#agreement", "closest value of the artifact"], steps)));
+    el("div", { class: "beside" }, placesChart(explanation),
+      el("details", {}, el("summary", {}, "Numbers"), table(["place", "#agreement", "closest value of the artifact"], steps))));
 }
 
 /** Return the picture of an input, whose name may be that of an output, too. */
 function picture(input, described = false) {
   const pictures = data.report.pictures || {};
   const name = Object.hasOwn(pictures, input) ? input : Object.keys(pictures).find((each) => input.startsWith(`${each}, `));
-  return name === undefined ? null : el("img", { src: pictures[name], alt: described ? name : "", title: name, width: "48", height: "48", loading: "lazy" });
+  return name === undefined ? null : el("img", { src: pictures[name], alt: described ? name : "", title: name, width: "48", height: "48" });
 }
 
 function inputs(found, verdict) {
@@ -70,12 +75,13 @@ function inputs(found, verdict) {
   const rows = Object.entries(verdict.comparisons).map(([input, c]) => ({ input, c, used: num(used[input]), said: decibels(c.snr_db) }));
   rows.sort((a, b) => b.used - a.used);
   const known = rows.filter((row) => !Number.isNaN(row.used));
-  const cells = rows.map((row) => [picture(row.input), row.input, decibels(row.c.snr_db), deviations(row.c.max_rel), fixed(row.c.cosine, 7), Number.isNaN(row.used) ? "–" : chip(row.used)]);
+  const seen = rows.some((row) => picture(row.input));
+  const cells = rows.map((row) => [...(seen ? [picture(row.input)] : []), row.input, decibels(row.c.snr_db), deviations(row.c.max_rel), cosine(row.c.cosine), Number.isNaN(row.used) ? "–" : chip(row.used)]);
   const plot = known.length ? inputsChart(verdict.gate, known) : null;
   const more = known.length > 24 ? el("p", { class: "note" }, `The worst 24 of ${known.length} inputs; all are in the table.`) : null;
   return section(`Errors over inputs: ${verdict.gate}`, el("div", { class: "beside" },
     el("div", {}, plot, more),
-    table(["", "input", "#SNR", "#max |Δ|", "#cosine", "#of limit"], cells, { label: `Inputs of ${verdict.gate}` })));
+    table([...(seen ? ["picture"] : []), "input", "#SNR", "#max |Δ|", "#cosine", "#of limit"], cells, { label: `Inputs of ${verdict.gate}` })));
 }
 
 /** Return the neighbours of the queries that changed most; what one of the two did not find is marked in words, too. */
@@ -104,7 +110,7 @@ function latency(result) {
   const budget = found.budget ? `At most ${found.budget.ratio} of ${Object.keys(found.ratios)[0]}: ${found.budget.reason}` : null;
   return section("Latency", el("p", { class: "note" }, `${found.rounds} rounds with ${found.threads} threads, ${fixed(found.median_ms, 1)} ms in the median. A stroke is a round, the bar the 95 % interval of the median.`),
     [busy, budget].filter(Boolean).map((line) => el("p", {}, line)),
-    rows.length ? latencyChart(found) : null, table(["rival", "#median ratio", "#95 % interval"], rows, { label: "Latency" }));
+    el("div", { class: "beside" }, rows.length ? latencyChart(found) : null, table(["rival", "#median ratio", "#95 % interval"], rows, { label: "Latency" })));
 }
 
 function kernels(result, found) {
@@ -114,8 +120,8 @@ function kernels(result, found) {
   const did = Object.fromEntries(Object.entries(ran.products).map(([name, each]) => [name, each / total]));
   const unit = ran.instructions ? "instructions" : "multiply-accumulates";
   return section("Kernels", facts([["profile", ran.profile], ["run by", ran.producer], ["cost", found.cost ? count(found.cost, unit) : null]]),
-    total ? kernelsChart("share of KleidiAI's multiply-accumulates", did) : null,
-    Object.keys(ran.shares).length ? kernelsChart("share of instructions", ran.shares) : null,
+    el("div", { class: "beside" }, total ? kernelsChart("share of KleidiAI's multiply-accumulates", did) : null,
+      Object.keys(ran.shares).length ? kernelsChart("share of instructions", ran.shares) : null),
     table(["kernel", "#products", "#instructions"], [...new Set([...Object.keys(ran.products), ...Object.keys(ran.shares)])].map((name) =>
       [name, did[name] === undefined ? "–" : fixed(100 * did[name], 1, " %"), ran.shares[name] === undefined ? "–" : fixed(100 * num(ran.shares[name]), 1, " %")]), { label: "Kernels" }));
 }

@@ -1,23 +1,40 @@
 "use strict";
 // The charts, by Observable Plot. Colours are the page's own variables, so they follow its scheme.
 
-const LEAST = 1e-4; // fractions of a limit below it are drawn there
+const LEAST = 0.01; // fractions of a limit below it are drawn there
+const LEGIBLE = { fill: "var(--ink)", stroke: "var(--card)", strokeWidth: 4 }; // over lines
 const FULL_SCALE = 160; // dB; float32 arithmetic alone ends near 120
 
+/** Return the width that a chart may have: less on a phone. */
+function room(most) {
+  return Math.max(300, Math.min(most, document.documentElement.clientWidth - 52));
+}
+
+/** Return the margin for names on the left: a third of the chart at most. */
+function names(wanted, width) {
+  return Math.min(wanted, Math.round(width / 3));
+}
+
+/** Return as much of a name as fits into a margin. */
+function shortened(text, margin) {
+  const most = Math.floor(margin / 6.5);
+  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
+}
+
 /** Return a chart, which is a picture to a screen reader; its numbers are in a table or a sentence beside it. */
-function chart(label, options) {
-  const drawn = Plot.plot({ className: "pe-plot", width: 640, ...options });
+function chart(label, options, most = 640) {
+  const width = room(most);
+  const marginLeft = names(options.marginLeft, width);
+  const y = options.y && { ...options.y, tickFormat: (value) => shortened(options.y.tickFormat ? options.y.tickFormat(value) : value, marginLeft) };
+  const drawn = Plot.plot({ className: "pe-plot", width, marginTop: 8, marginBottom: 40, ...options, marginLeft, ...(y && { y }) });
   drawn.setAttribute("role", "img");
   drawn.setAttribute("aria-label", label);
+  for (const part of drawn.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label"); // of a picture
   return el("div", { class: "chart" }, drawn);
 }
 
 function within(low, value, high) {
   return Math.min(Math.max(value, low), high);
-}
-
-function shortened(text, most = 26) {
-  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }
 
 /** Return the end of a logarithmic axis of fractions of a limit. */
@@ -35,16 +52,17 @@ function headroomChart(points, open) {
   const end = farthest(points.map((point) => point.used));
   const gates = [...new Set(points.map((point) => point.gate))];
   const drawn = points.map((point) => ({ ...point, x: within(LEAST, point.used, end) }));
+  const r = within(1.3, Math.sqrt((room(1140) * gates.length) / points.length), 3.5); // so that they fit beside each other
   const made = chart("How much of its limit each case uses, by gate", {
-    width: 1080, marginLeft: 90, marginRight: 20, height: 50 + 56 * gates.length, x: usedAxis(end),
+    marginLeft: 90, marginRight: 20, height: 48 + 80 * gates.length, x: usedAxis(end),
     fy: { domain: gates, label: null, axis: "left", padding: 0.05 },
     marks: [
       Plot.ruleX([1], { stroke: "var(--bad)", strokeWidth: 1.5 }),
-      Plot.dot(drawn, Plot.dodgeY({ fy: "gate", x: "x", anchor: "middle", r: 3.6, padding: 0.6,
+      Plot.dot(drawn, Plot.dodgeY({ fy: "gate", x: "x", anchor: "middle", r, padding: 0.3,
         fill: (point) => (point.used > 1 ? "var(--bad)" : "var(--accent)"), fillOpacity: 0.75,
         title: (point) => `${point.name}\n${point.gate} uses ${fraction(point.used)} of its limit` })),
     ],
-  });
+  }, 1140);
   const dots = [...made.querySelectorAll("circle")];
   for (const dot of dots) dot.addEventListener("click", () => open(dot.querySelector("title").textContent.split("\n")[0]));
   return made;
@@ -56,13 +74,13 @@ function inputsChart(gate, rows, most = 24) {
   const end = farthest(shown.map((row) => row.used));
   const drawn = shown.map((row) => ({ ...row, x: within(LEAST, row.used, end) }));
   return chart(`How much of the limit of ${gate} each input uses`, {
-    marginLeft: 170, marginRight: 70, height: 46 + 19 * shown.length, x: usedAxis(end),
-    y: { domain: shown.map((row) => row.input), label: null, tickFormat: (name) => shortened(name), tickSize: 0 },
+    marginLeft: 170, marginRight: 70, height: 48 + (shown.length > 12 ? 19 : 30) * shown.length, x: usedAxis(end),
+    y: { domain: shown.map((row) => row.input), label: null, tickSize: 0 },
     marks: [
       Plot.ruleX([1], { stroke: "var(--bad)", strokeWidth: 1.5 }),
       Plot.ruleY(drawn, { y: "input", x1: LEAST, x2: "x", stroke: "var(--line)", strokeWidth: 2 }),
       Plot.dot(drawn, { y: "input", x: "x", r: 4.5, fill: (row) => (row.used > 1 ? "var(--bad)" : "var(--accent)") }),
-      Plot.text(drawn, { y: "input", x: "x", dx: 9, textAnchor: "start", text: (row) => row.said, fill: "var(--ink)" }),
+      Plot.text(drawn, { y: "input", x: "x", dx: 9, textAnchor: "start", text: (row) => row.said, ...LEGIBLE }),
     ],
   });
 }
@@ -74,15 +92,15 @@ function placesChart(explanation) {
   const limit = num(explanation.limit_db);
   const here = steps.filter((step) => step.place === explanation.place);
   return chart(`Agreement at every place, on ${explanation.image}`, {
-    marginLeft: 170, marginRight: 90, height: 46 + 17 * steps.length,
+    marginLeft: 170, marginRight: 90, height: 48 + 17 * steps.length,
     x: { domain: [0, FULL_SCALE], grid: true, label: "agreement with the model, dB →", labelAnchor: "center" },
-    y: { domain: steps.map((step) => step.at), label: null, tickSize: 0, tickFormat: (at) => shortened(steps[at].place) },
+    y: { type: "point", domain: steps.map((step) => step.at), label: null, tickSize: 0, tickFormat: (at) => steps[at].place },
     marks: [
       Number.isFinite(limit) ? Plot.ruleX([within(0, limit, FULL_SCALE)], { stroke: "var(--bad)", strokeDasharray: "4 3" }) : null,
       Plot.line(steps, { x, y: "at", stroke: "var(--accent)", strokeWidth: 1.5 }),
       Plot.dot(steps, { x, y: "at", r: 3.2, fill: "var(--accent)" }),
       Plot.dot(here, { x, y: "at", r: 6, fill: "var(--bad)" }),
-      Plot.text(here, { x, y: "at", dx: 12, textAnchor: "start", text: (step) => `${decibels(step.snr)}, here`, fill: "var(--bad)", fontWeight: "bold" }),
+      Plot.text(here, { x, y: "at", dx: 12, textAnchor: "start", text: (step) => `${decibels(step.snr)}, here`, ...LEGIBLE, fontWeight: "bold" }),
     ],
   });
 }
@@ -95,7 +113,7 @@ function latencyChart(latency) {
   const budget = latency.budget ? [{ rival: rivals[0], ratio: latency.budget.ratio }] : [];
   const ends = [1, ...rounds.map((each) => each.ratio), ...ranges.flatMap((each) => [each.low, each.high]), ...budget.map((each) => each.ratio)];
   return chart("Time of this program, divided by that of each rival in the same round", {
-    marginLeft: 110, marginRight: 90, height: 46 + 46 * rivals.length,
+    marginLeft: 110, marginRight: 90, height: 48 + 46 * rivals.length,
     x: { domain: [0, 1.1 * Math.max(...ends.filter(Number.isFinite))], grid: true, label: "time ÷ rival's time, round by round →", labelAnchor: "center" },
     y: { domain: rivals, label: null, tickSize: 0 },
     marks: [
@@ -113,9 +131,9 @@ function kernelsChart(label, shares, most = 12) {
   const rows = Object.entries(shares).map(([kernel, share]) => ({ kernel, share: num(share) }));
   const shown = rows.sort((a, b) => b.share - a.share).slice(0, most);
   return chart(label, {
-    marginLeft: 250, marginRight: 60, height: 46 + 20 * shown.length,
+    marginLeft: 250, marginRight: 60, height: 48 + 20 * shown.length,
     x: { domain: [0, 1], percent: false, tickFormat: (value) => `${Math.round(100 * value)} %`, grid: true, label, labelAnchor: "center" },
-    y: { domain: shown.map((row) => row.kernel), label: null, tickSize: 0, tickFormat: (name) => shortened(name, 40) },
+    y: { domain: shown.map((row) => row.kernel), label: null, tickSize: 0 },
     marks: [Plot.barX(shown, { x: "share", y: "kernel", fill: "var(--accent)", insetTop: 2, insetBottom: 2,
       title: (row) => `${row.kernel}: ${(100 * row.share).toFixed(1)} %` })],
   });

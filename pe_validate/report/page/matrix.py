@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pe_validate.data.report import Report
     from pe_validate.data.result import Result
 
-SHADES: Final = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 10.0)
-"""Fractions of the limit at which one shade gives way to the next: about half a decade each."""
+SHADES: Final = (0.0625, 0.125, 0.25, 0.5, 0.71, 1.0, 4.0)
+"""Fractions of the limit at which one shade gives way to the next: 6 dB apart, and 3 dB before the limit."""
 
 MARKS: Final = {"pass": "✓", "fail": "✗", "error": "!"}
 """A sign for each outcome, so that no reader depends on colour."""
@@ -74,7 +74,7 @@ def cell(result: Result) -> Cell:
     if status == "fail" and not beyond:  # of a gate that has no margin
         return Cell(result.name, status, failed[0], shade(2.0), f"{result.name}: fails {', '.join(failed)}")
     if status == "error":
-        return Cell(result.name, status, "no result", "none", f"{result.name}: could not be run or judged")
+        return Cell(result.name, status, "none", "none", f"{result.name}: could not be run or judged")
     if margin is None:
         return Cell(result.name, status, status, shade(0.0), f"{result.name}: {status}, no gate compares numbers")
     where = f"{margin.gate} uses {in_words(margin.used)} of its limit"

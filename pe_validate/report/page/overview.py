@@ -63,6 +63,11 @@ class Overview:
         return tuple(sorted(found, key=lambda result: result.status != "fail"))
 
 
+def size(count: int) -> str:
+    """Return a number of bytes in words."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
 def overview_of(report: Report) -> Overview:
     """Return the overview of a report."""
     verdicts = [(result, verdict) for result in report.results for verdict in result.verdicts]

@@ -18,18 +18,20 @@ from pe_validate.report.margins import by_input, in_words, margin, of_case, of_g
 
 LIMIT = Limits(max_rel=0.1, snr_db=40, cosine=0.99)
 EQUAL = Comparison(0, 0, inf, 1, finite=True)
+CLOSE = replace(EQUAL, max_abs=1e-9)
 
 
 @pytest.mark.parametrize(
     ("found", "number", "used"),
     [
         (EQUAL, "SNR", 0),
+        (replace(EQUAL, cosine=1 - 1e-16), "SNR", 0),
         (replace(EQUAL, snr_db=40), "SNR", 1),
         (replace(EQUAL, snr_db=60), "SNR", 0.1),
         (replace(EQUAL, snr_db=20), "SNR", 10),
-        (replace(EQUAL, max_rel=0.05), "max |Δ|", 0.5),
-        (replace(EQUAL, cosine=0.98), "cosine", 2),
-        (replace(EQUAL, cosine=1.0000001), "SNR", 0),
+        (replace(CLOSE, max_rel=0.05), "max |Δ|", 0.5),
+        (replace(CLOSE, cosine=0.96), "cosine", 2),
+        (replace(CLOSE, cosine=1.0000001), "SNR", 0),
         (replace(EQUAL, snr_db=-inf), "SNR", inf),
         (Comparison(inf, inf, -inf, -1, finite=False), "not finite", inf),
     ],

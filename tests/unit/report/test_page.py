@@ -215,7 +215,7 @@ def test_profiles_have_rows_of_their_own() -> None:
 def test_scripts_shade_as_the_matrix_does(file: str) -> None:
     content = (files(package) / file).read_text(encoding="utf-8")
     assert f"const SHADES = [{', '.join(f'{end:g}' for end in SHADES)}];" in content
-    assert [shade(end) for end in (0, 0.5, 1, 1.01, 1e9)] == ["u0", "u5", "u5", "u6", "u7"]
+    assert [shade(end) for end in (0, 0.5, 1, 1.01, 1e9)] == ["u0", "u3", "u5", "u6", "u7"]
 
 
 def test_a_page_of_every_case_stays_small() -> None:
