@@ -89,8 +89,8 @@ function neighbours(result) {
   const moved = result.verdicts.flatMap((verdict) => verdict.moved || []);
   if (!moved.length) return null;
   const strip = (who, names, others) => el("tr", {}, el("th", { scope: "row" }, who), names.map((name, rank) => {
-    const kept = others[rank] === name ? "kept" : others.includes(name) ? "another place" : "not among the other's";
-    return el("td", { class: kept === "kept" ? "kept" : kept === "another place" ? "shifted" : "changed" }, shownOr(name), el("div", {}, kept));
+    const kept = others[rank] === name ? "kept" : others.includes(name) ? "moved" : who === "artifact" ? "new" : "lost";
+    return el("td", { class: kept === "kept" ? "kept" : kept === "moved" ? "shifted" : "changed" }, shownOr(name), el("div", {}, kept));
   }));
   const strips = moved.map((each) => el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": `Neighbours of ${each.query}` },
     el("table", { class: "strip" }, el("caption", {}, "Query ", shownOr(each.query)),
