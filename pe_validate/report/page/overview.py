@@ -73,6 +73,7 @@ def overview_of(report: Report) -> Overview:
     verdicts = [(result, verdict) for result in report.results for verdict in result.verdicts]
     margins = [(result.name, margin) for result, verdict in verdicts if (margin := of_gate(verdict))]
     producers = Counter(verdict.producer for _, verdict in verdicts if verdict.producer)
+    producers.update(f"{verdict.reference}, as the reference" for _, verdict in verdicts if verdict.reference)
     return Overview(
         VERDICTS[report.exit_code],
         {status: sum(result.status == status for result in report.results) for status in ("pass", "fail", "error")},
