@@ -41,11 +41,12 @@ class RetrievalGate(Gate):
 
         search, embeddings = evidence.reference.search, answer.embeddings
         answers = evidence.ask(search.queries)
-        compared = [embeddings(each) for each in (search.bank, search.trained, answers)]
-        verdict = judge_agreement(evidence.case, answers.producer, agreement(*compared), row)
+        bank, expected, found = (embeddings(each) for each in (search.bank, search.trained, answers))
+        verdict = judge_agreement(evidence.case, answers.producer, agreement(bank, expected, found), row)
         if not answer.per_image:
             return verdict
-        return replace(verdict, moved=moved(*compared, list(search.trained.features), list(search.bank.features)))
+        names, entries = list(search.trained.features), list(search.bank.features)
+        return replace(verdict, moved=moved(bank, expected, found, names, entries))
 
 
 def judge_agreement(case: Case, producer: str, found: Agreement, row: AgreementTolerance) -> Verdict:

@@ -80,8 +80,8 @@ def _made(names: Sequence[str], folder: Path | None) -> Iterator[tuple[str, str]
             elif name in paths:
                 yield name, _encoded(squash(opened(paths[name]), SIDE))
             elif crop and crop[1] in paths:
-                box = tuple(map(int, crop.groups()[1:]))
-                yield name, _encoded(squash(opened(paths[crop[1]]).crop(box), SIDE))
+                left, top, right, bottom = map(int, crop.groups()[1:])
+                yield name, _encoded(squash(opened(paths[crop[1]]).crop((left, top, right, bottom)), SIDE))
         except LoadError:
             continue
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import sample_pages as pages
 import sample_reports as sample
-from playwright.sync_api import Page
+from playwright.sync_api import Dialog, Page
 
 from pe_validate.data.report import Report
 
@@ -30,5 +30,9 @@ class Tab:
             "console", lambda said: self.complaints.append(said.text) if said.type in ("error", "warning") else None
         )
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("dialog", lambda dialog: (self.complaints.append(f"a dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("dialog", self._refuse)
         page.on("request", lambda request: self.requests.append(request.url))
+
+    def _refuse(self, dialog: Dialog) -> None:
+        self.complaints.append(f"a dialog: {dialog.message}")
+        dialog.dismiss()
