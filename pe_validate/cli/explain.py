@@ -38,11 +38,11 @@ def explain(
     """Follow one image through model and artifact: name the first place where they differ, and the mistake; exit 1."""
     from pe_validate.cli.printing import print_json
     from pe_validate.data.progress import Note
+    from pe_validate.data.schema import schema
     from pe_validate.explain.locate import first_departure
     from pe_validate.reference.reference import reference
     from pe_validate.report.explained import to_chart
     from pe_validate.report.progress import show
-    from pe_validate.system.schema import schema
     from pe_validate.targets.export import export
     from pe_validate.walk.check import as_handed_over, claimed, structure_of
 

@@ -61,11 +61,11 @@ def bundle(
     as_json: Json = False,
 ) -> None:
     """Write artifacts, goldens and a manifest to the folder that the Xcode project reads."""
+    from pe_validate.data.schema import schema
     from pe_validate.goldens.bundle import Bundle
     from pe_validate.goldens.bundle import bundle as put_together
     from pe_validate.models.perception_encoder.text.phone import TOKENIZER
     from pe_validate.report.progress import show
-    from pe_validate.system.schema import schema
     from pe_validate.walk.files import chosen
 
     weights = averaged(weights, ema)

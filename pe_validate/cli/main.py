@@ -140,7 +140,7 @@ def run(
 
             progress(chosen[0], "measure every program, one after the other")
             results = with_measurements(results, weights, cache_dir)
-    finish(words, weights, results, start, report, as_json)
+    finish(words, weights, results, start, report, as_json, images)
 
 
 @app.command()
@@ -190,7 +190,7 @@ def check(
         result = judge(claim, loaded, output=output, contract=accepted, again=words, progress=progress)
         progress(claim.case, "done")
     result = replace(result, seconds={"run": perf_counter() - start}, judged=identity)
-    finish(words, weights, (result,), start, report, as_json)
+    finish(words, weights, (result,), start, report, as_json, images)
 
 
 app.command()(cli_accuracy.accuracy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TextIO
@@ -19,12 +20,26 @@ if TYPE_CHECKING:
     from pe_validate.data.result import Result
 
 
-def finish(command: str, weights: str, results: Sequence[Result], start: float, folder: Path, as_json: bool) -> None:
-    """Write a report of ``results`` to ``folder``, print it, and exit; ``start`` is when the command began."""
+def finish(
+    command: str,
+    weights: str,
+    results: Sequence[Result],
+    start: float,
+    folder: Path,
+    as_json: bool,
+    photographs: Path | None = None,
+) -> None:
+    """Write a report of ``results`` to ``folder``, print it, and exit; ``start`` is when the command began.
+
+    ``photographs`` is the folder that the inputs were made of, of which the report holds small pictures.
+    """
+    from pe_validate.report.pictures import pictures_of
     from pe_validate.report.render import write
     from pe_validate.report.stored import make_report
+    from pe_validate.system.legible import legible
 
     report = make_report(command, weights, results, perf_counter() - start)
+    report = replace(report, pictures=legible(pictures_of(results, photographs)))
     write(report, folder)
     print_report(report, as_json=as_json)
 
@@ -64,7 +79,7 @@ def print_inspections(found: Sequence[Inspection], heading: str, *, as_json: boo
 
 def plain(value: object) -> dict[str, object]:
     """Return a dataclass instance as plain JSON values."""
-    from pe_validate.system.schema import schema
+    from pe_validate.data.schema import schema
 
     dumped: dict[str, object] = schema(type(value)).dump_python(value, mode="json")
     return dumped

@@ -59,6 +59,8 @@ class Latency:
     budget: Budget | None = None
     others: float = 0.0
     """Fraction of the machine that other processes used meanwhile."""
+    paired: dict[str, tuple[float, ...]] = field(default_factory=dict, hash=False)
+    """The ratios of :attr:`ratios`, one for each round."""
 
     @property
     def disturbed(self) -> bool:

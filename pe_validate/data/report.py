@@ -17,6 +17,9 @@ VERSION: Final = 2
 Version 1 had no number, and nothing of where a report comes from.
 """
 
+Picture = Annotated[str, Field(pattern=r"^data:image/(jpeg|png|webp);base64,[A-Za-z0-9+/]+={0,2}$", max_length=2**17)]
+"""A small picture as a ``data:`` URL."""
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -35,6 +38,8 @@ class Report:
     commit: Commit | None = None
     configuration: tuple[File, ...] = ()
     """The files that name a user's own models."""
+    pictures: dict[str, Picture] = field(default_factory=dict, hash=False)
+    """Small pictures of inputs, by the names of these; not of all, if there are many."""
 
     @property
     def exit_code(self) -> int:

@@ -20,6 +20,15 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The nearest neighbours of one query, by name, nearest first: those that float32 finds, and the artifact's."""
+
+    query: str
+    expected: tuple[str, ...]
+    found: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Accuracy:
     """Top-1 accuracy on held-out images, as fractions; the nearest class by cosine similarity is the prediction."""
 

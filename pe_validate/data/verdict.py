@@ -8,7 +8,7 @@ from typing import Literal
 from pe_validate.data.case import Case
 from pe_validate.data.comparison import Comparison
 from pe_validate.data.limits import Tolerance
-from pe_validate.data.tasks import Accuracy, Agreement
+from pe_validate.data.tasks import Accuracy, Agreement, Neighbours
 
 Status = Literal["pass", "fail"]
 
@@ -32,3 +32,5 @@ class Verdict:
     agreement: Agreement | None = None
     accuracy: Accuracy | None = None
     layers: tuple[str, ...] = ()
+    moved: tuple[Neighbours, ...] = ()
+    """Queries whose neighbours changed most, if any did."""

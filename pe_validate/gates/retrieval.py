@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pe_validate.data.case import Case
@@ -36,12 +37,16 @@ class RetrievalGate(Gate):
         answer = evidence.model.answer
         if row is None or answer is None or not evidence.comparable:
             return None
-        from pe_validate.tasks.retrieval import agreement
+        from pe_validate.tasks.retrieval import agreement, moved
 
         search, embeddings = evidence.reference.search, answer.embeddings
         answers = evidence.ask(search.queries)
-        found = agreement(*(embeddings(each) for each in (search.bank, search.trained, answers)))
-        return judge_agreement(evidence.case, answers.producer, found, row)
+        bank, expected, found = (embeddings(each) for each in (search.bank, search.trained, answers))
+        verdict = judge_agreement(evidence.case, answers.producer, agreement(bank, expected, found), row)
+        if not answer.per_image:
+            return verdict
+        names, entries = list(search.trained.features), list(search.bank.features)
+        return replace(verdict, moved=moved(bank, expected, found, names, entries))
 
 
 def judge_agreement(case: Case, producer: str, found: Agreement, row: AgreementTolerance) -> Verdict:

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.case import Case
 from pe_validate.data.progress import Progress, quiet
+from pe_validate.data.schema import schema
 from pe_validate.data.tensors import TensorSpec
 from pe_validate.goldens import golden
 from pe_validate.goldens.seals import COSTS
@@ -29,7 +30,6 @@ from pe_validate.models.perception_encoder.text.phone import LICENCE, TOKENIZER,
 from pe_validate.models.registry import load_weights
 from pe_validate.system.errors import ExportError, GoldenError, UsageError
 from pe_validate.system.files import exchange, replace_file
-from pe_validate.system.schema import schema
 from pe_validate.targets.export import place, writable
 from pe_validate.targets.registry import file_name
 from pe_validate.walk.walk import export_all

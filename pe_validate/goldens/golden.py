@@ -26,6 +26,7 @@ from pe_validate.case import matrix
 from pe_validate.data.case import itself
 from pe_validate.data.limits import Limits
 from pe_validate.data.outputs import Outputs
+from pe_validate.data.schema import schema
 from pe_validate.data.verdict import Verdict
 from pe_validate.gates.limits import MODEL_ITSELF, form_row
 from pe_validate.gates.loss import LOSS
@@ -39,7 +40,6 @@ from pe_validate.models.registry import WITH_GOLDENS, load_model, load_weights, 
 from pe_validate.models.registry import models as known_models
 from pe_validate.system.errors import GoldenError
 from pe_validate.system.files import plain_file, replace_file
-from pe_validate.system.schema import schema
 from pe_validate.targets.eager import EagerRuntime
 from pe_validate.targets.open import run
 from pe_validate.targets.registry import target_of

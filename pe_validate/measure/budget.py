@@ -10,7 +10,7 @@ from typing import Final
 
 from pe_validate.case import select
 from pe_validate.data.latency import STRICT, Budget, PositiveNumber, Text
-from pe_validate.system.schema import schema
+from pe_validate.data.schema import schema
 from pe_validate.targets.registry import target_of
 
 TABLE: Final = Path(__file__).with_name("budgets.toml")

@@ -38,6 +38,9 @@ RESAMPLES: Final = 2000
 PRODUCT: Final = 2048
 """Side of the square matrices whose product measures the machine's throughput."""
 
+PLACES: Final = 5
+"""Decimal places of the ratios of single rounds, which are for plots."""
+
 EAGER: Final = "eager/fp32"
 """The name of PyTorch itself among the runtimes that are timed."""
 
@@ -120,15 +123,17 @@ def _summary(
     best: float,
 ) -> Latency:
     """Summarise the times of one subject; ``best`` is the run's best throughput, in multiply-accumulates per second."""
+    paired = {name: taken / theirs for name, theirs in rivals.items()}
     return Latency(
         model.name,
         subject,
         threads,
         len(taken),
         median_ms=float(np.median(taken) * 1e3),
-        ratios={name: _ratio(taken / theirs) for name, theirs in rivals.items()},
+        ratios={name: _ratio(each) for name, each in paired.items()},
         utilisation=float((model.macs or 0) / np.median(taken) / best),
         budget=budgets().get(subject),
+        paired={name: tuple(each.round(PLACES).tolist()) for name, each in paired.items()},
     )
 
 

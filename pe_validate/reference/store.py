@@ -19,12 +19,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from pe_validate.data.outputs import Outputs, entries
+from pe_validate.data.schema import schema
 from pe_validate.data.tensors import Interface
 from pe_validate.inputs.images import Sample
 from pe_validate.system.cpu import cpu_identity
 from pe_validate.system.errors import FileError
 from pe_validate.system.files import replace_file
-from pe_validate.system.schema import schema
 from pe_validate.system.sources import code_digest
 
 

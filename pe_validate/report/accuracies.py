@@ -13,12 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from pe_validate.data.classification import AccuracyReport, Classification, Task
+from pe_validate.data.schema import schema
 from pe_validate.models.registry import model_named
 from pe_validate.report.render import COLOUR, to_row, try_to_write, writable
 from pe_validate.report.stored import this_machine, this_second
 from pe_validate.system.files import replace_file
 from pe_validate.system.legible import legible
-from pe_validate.system.schema import schema
 
 JSON_NAME: Final = "accuracy.json"
 MARKDOWN_NAME: Final = "accuracy.md"

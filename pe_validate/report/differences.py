@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pe_validate.data.difference import Difference, Finding
+from pe_validate.data.schema import schema
 from pe_validate.report.render import to_row
-from pe_validate.system.schema import schema
 
 COLUMNS: Final = ("", "what", "base", "head", "why")
 WIDEST: Final = 16

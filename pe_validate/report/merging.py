@@ -43,6 +43,7 @@ def merged(reports: Sequence[Report], paths: Sequence[str], command: str) -> Rep
         errors=tuple(dict.fromkeys(error for report in reports for error in report.errors)),
         commit=_commit(reports, paths),
         configuration=_files(reports),
+        pictures={name: picture for report in reports for name, picture in report.pictures.items()},
     )
 
 

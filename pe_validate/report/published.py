@@ -9,7 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from pe_validate.data.report import VERSION, Report
-from pe_validate.system.schema import schema
+from pe_validate.data.schema import schema
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 NOT_FINITE: Final = ("Infinity", "-Infinity", "NaN")

@@ -16,13 +16,13 @@ from pe_validate.case import matrix
 from pe_validate.data.provenance import StageError
 from pe_validate.data.report import VERSION, Report
 from pe_validate.data.result import Result
+from pe_validate.data.schema import schema
 from pe_validate.gates.registry import BY_NAME
 from pe_validate.report.provenance import commit_of, configuration
 from pe_validate.system.cpu import cpu_identity
 from pe_validate.system.errors import ReportError
 from pe_validate.system.files import plain_file
 from pe_validate.system.legible import legible
-from pe_validate.system.schema import schema
 
 FILE_NAME: Final = "report.json"
 FIRST_BYTES: Final = b'{\n "headlines"'

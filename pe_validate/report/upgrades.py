@@ -12,10 +12,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pe_validate.data.schema import schema
 from pe_validate.data.upgrade import Crossing, Difference, Side, UpgradeReport
 from pe_validate.report.render import COLOUR, to_row, try_to_write, writable
 from pe_validate.system.files import replace_file
-from pe_validate.system.schema import schema
 
 JSON_NAME: Final = "upgrade.json"
 MARKDOWN_NAME: Final = "upgrade.md"

@@ -11,6 +11,8 @@ T = TypeVar("T")
 
 def printable(text: str) -> str:
     """Return ``text`` as one printable line: no terminal control codes, and valid in UTF-8 and XML."""
+    if text.isprintable():  # as nearly all is, long pictures included
+        return text
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from pe_validate.data.artifact import Artifact
 from pe_validate.data.case import Case
+from pe_validate.data.schema import schema
 from pe_validate.inputs.cache import default_cache_dir
 from pe_validate.inputs.images import Sample
 from pe_validate.models.base import DEFAULT_WEIGHTS
@@ -30,7 +31,6 @@ from pe_validate.models.registry import load_weights, model_named
 from pe_validate.system.errors import ExportError
 from pe_validate.system.files import digest, exchange, sync
 from pe_validate.system.process import Child, ChildError
-from pe_validate.system.schema import schema
 from pe_validate.system.sources import code_digest
 from pe_validate.targets.recipes import SHARED_MODULES, calibration_images
 from pe_validate.targets.registry import file_name, target_of

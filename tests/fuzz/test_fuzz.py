@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 from tiny_artifacts import CONFIG
 
 from pe_validate.data.artifact import Artifact
+from pe_validate.data.schema import schema
 from pe_validate.goldens import golden
 from pe_validate.inputs.images import open_photograph
 from pe_validate.machines.isolation import IsolatedRuntime
@@ -31,7 +32,6 @@ from pe_validate.models.registry import load_weights
 from pe_validate.report import stored as reports
 from pe_validate.system.errors import PEValidateError, RunError
 from pe_validate.system.process import Child
-from pe_validate.system.schema import schema
 from pe_validate.targets import export as cache
 
 FEW, MANY = 40, 2000

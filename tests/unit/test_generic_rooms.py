@@ -19,7 +19,6 @@ FAMILIES: Final = ("models/perception_encoder", "mil")
 PARTICULAR: Final = re.compile(r"rope|rotary|patch(es|ify)?|pool(ing|ed)?", re.IGNORECASE)
 
 OTHERS: Final = {
-    "machines/answering.py": {"ThreadPoolExecutor"},
     "system/threads.py": {"ThreadPoolExecutor", "pool"},
     "targets/coreml/routes.py": {"patch"},
 }

@@ -15,8 +15,8 @@ from typing import Any, Final, TypeVar
 
 from pe_validate.data.case import Case
 from pe_validate.data.limits import AccuracyTolerance, AgreementTolerance, Tolerance
+from pe_validate.data.schema import schema
 from pe_validate.models.registry import model_named
-from pe_validate.system.schema import schema
 from pe_validate.targets.registry import recipe, target_of
 
 HERE: Final = Path(__file__).parent

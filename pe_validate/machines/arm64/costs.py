@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from pe_validate.data.case import Case
 from pe_validate.data.counts import Positive
+from pe_validate.data.schema import schema
 from pe_validate.system.errors import GoldenError
 from pe_validate.system.files import plain_file, replace_file
-from pe_validate.system.schema import schema
 
 Costs = Mapping[str, Mapping[str, int]]
 """:attr:`~pe_validate.data.execution.Execution.cost` by profile and case."""

@@ -15,11 +15,11 @@ from typing import Final, Literal
 
 from pydantic import ValidationError
 
+from pe_validate.data.schema import schema
 from pe_validate.system.allowance import memory_for
 from pe_validate.system.errors import RunError
 from pe_validate.system.process import Child, ChildError
 from pe_validate.system.quiet import quiet_libraries
-from pe_validate.system.schema import schema
 from pe_validate.targets.programs import COREML_BACKEND, READ_TIMEOUT, READERS
 
 _UNREADABLE: Final = (ValueError, AssertionError, struct.error, OSError, subprocess.CalledProcessError)

@@ -8,7 +8,6 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -49,34 +48,6 @@ every_report = pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
 
 messages = st.text(min_size=1, max_size=60)
 """What an exception of somebody else's library may say: anything."""
-
-
-class Page(HTMLParser):
-    """Collects the tags and the text of a page, and checks that what is opened is closed."""
-
-    VOID = frozenset({"meta"})
-    OPTIONAL = frozenset({"html", "p"})
-
-    def __init__(self, content: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.tags: Counter[str] = Counter()
-        self.text: list[str] = []
-        self._open: list[str] = []
-        self.feed(content)
-        self.close()
-        assert not self._open, f"never closed: {self._open}"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags[tag] += 1
-        if tag not in self.VOID | self.OPTIONAL:
-            self._open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in self.OPTIONAL:
-            assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
 
 
 def table_of(markdown: str) -> list[list[str]]:
@@ -206,47 +177,6 @@ def test_what_ended_a_command_early_is_in_every_form() -> None:
 def test_no_message_breaks_junit(message: str) -> None:
     suite = ElementTree.fromstring(to_junit(sample.report(sample.erring(error=message))))
     assert suite.get("errors") == "1"
-
-
-@every_report
-def test_html_is_well_formed(report: Report) -> None:
-    assert Page(to_html(report)).tags["html"] == 1
-
-
-def test_html_has_a_bar_for_every_input_of_every_gate() -> None:
-    report = sample.mixed()
-    wanted = sum(len(v.comparisons or {}) for result in report.results for v in result.verdicts)
-    assert wanted > 0
-    assert Page(to_html(report)).tags["i"] == wanted
-
-
-@pytest.mark.parametrize(("fault", "width"), [(None, "100.0%"), ("nan", "0.0%")], ids=["equal", "not finite"])
-def test_html_bars_of_infinite_numbers_are_full_or_empty(fault: str | None, width: str) -> None:
-    result = sample.passing() if fault is None else sample.failing(fault=fault)
-    assert f'<i style="width:{width}">' in to_html(sample.report(result))
-
-
-PLAIN = Page(to_html(sample.report(sample.erring(error="x"), command="x", weights="x")))
-
-
-@settings(max_examples=30)
-@given(messages)
-@example(HOSTILE)
-def test_html_escapes_whatever_it_is_told(message: str) -> None:
-    page = Page(to_html(sample.report(sample.erring(error=message), command=message, weights=message)))
-    assert page.tags == PLAIN.tags
-
-
-def test_html_shows_a_hostile_sentence_as_it_is() -> None:
-    report = sample.report(sample.erring(error=HOSTILE))
-    assert HOSTILE in "".join(Page(to_html(report)).text)
-    assert "<script" not in to_html(report)
-
-
-@every_report
-def test_html_loads_nothing_from_elsewhere(report: Report) -> None:
-    content = to_html(report).lower()
-    assert not any(word in content for word in ("src=", "href=", "@import", "url("))
 
 
 @pytest.mark.parametrize("render", [to_markdown, to_html, printed], ids=["markdown", "html", "terminal"])

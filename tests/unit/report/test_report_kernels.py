@@ -10,7 +10,6 @@ from rich.console import Console
 
 from pe_validate.data.execution import Execution
 from pe_validate.data.report import Report
-from pe_validate.report.page import to_html
 from pe_validate.report.render import to_junit, to_markdown, to_terminal
 
 I8MM = "kai_run_matmul_clamp_f32_qai8dxp4x8_qsi8cxp4x8_16x4_neon_i8mm"
@@ -35,14 +34,8 @@ def test_markdown_has_a_row_for_each_program_on_each_profile() -> None:
     assert f"| {name} | iphone-11 | `{ASSEMBLY}` 88% of instructions | 9.0 million instructions |" in lines
 
 
-def test_the_page_has_the_same_table() -> None:
-    page = to_html(report())
-    assert f"<td>iphone-14</td><td>{I8MM} 99.9% of products\n{SINGLE} 0.1% of products</td>" in page
-
-
 def test_a_report_of_this_machine_alone_has_no_such_table() -> None:
     assert "iphone" not in to_markdown(sample.mixed())
-    assert "Kernels" not in to_html(sample.mixed())
 
 
 def test_profiles_are_kept_apart_and_the_runtime_is_named() -> None:

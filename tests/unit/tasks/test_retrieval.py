@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pe_validate.data.tasks import Agreement
-from pe_validate.tasks.retrieval import agreement
+from pe_validate.data.tasks import Agreement, Neighbours
+from pe_validate.tasks.retrieval import SHOWN, agreement, moved
 
 BANK = np.eye(8)[:, :8]
 
@@ -67,3 +67,25 @@ def test_zero_is_not_a_crash() -> None:
 def test_what_does_not_fit_is_an_error(shapes: tuple[tuple[int, int], ...]) -> None:
     with pytest.raises(ValueError, match=r"do not fit|have no"):
         agreement(*(np.ones(shape) for shape in shapes))
+
+
+ENTRIES = [f"entry {number}" for number in range(8)]
+
+
+def test_neighbours_that_changed_are_told_by_name_the_most_first() -> None:
+    expected = [query(0, 1, 2, 3, 4), query(0, 1, 2, 3, 4), query(3, 4, 5, 6, 7)]
+    found = [query(0, 1, 2, 3, 4), query(1, 0, 2, 3, 4), query(0, 1, 2, 3, 4)]
+    first, second = moved(BANK, expected, found, ["same", "swapped", "lost"], ENTRIES)
+    assert first.query == "lost"
+    assert second == Neighbours(
+        "swapped", tuple(ENTRIES[n] for n in (0, 1, 2, 3, 4)), tuple(ENTRIES[n] for n in (1, 0, 2, 3, 4))
+    )
+
+
+def test_neighbours_that_stay_are_not_told() -> None:
+    assert moved(BANK, [query(0, 1, 2, 3, 4)], [query(0, 1, 2, 3, 4)], ["same"], ENTRIES) == ()
+
+
+def test_few_queries_are_told_of_and_those_that_are_not_finite_too() -> None:
+    found = moved(BANK, [query(7, 6, 5, 4, 3)] * 9, [np.full(8, np.nan)] * 9, list("abcdefghi"), ENTRIES)
+    assert [each.query for each in found] == ["a", "b"][:SHOWN]
