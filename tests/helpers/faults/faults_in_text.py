@@ -22,7 +22,7 @@ from pe_validate.models.perception_encoder.text.config import END_OF_TEXT, NANO_
 from pe_validate.models.perception_encoder.text.tower import TextBlock, TextTower
 from pe_validate.models.registry import load_model
 
-KINDS = ("onnx/fp32", "pte/fp32", "pte/int8", "mlpackage/fp16", "pte-coreml/fp16", "coreai/fp32")
+KINDS = ("onnx/fp32", "pte/fp32", "mlpackage/fp16", "coreai/fp32")
 
 
 def other_mask(patch: pytest.MonkeyPatch, change: Callable[[Tensor], Tensor]) -> None:
