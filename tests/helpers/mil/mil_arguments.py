@@ -55,6 +55,11 @@ def unary(low: float = -8, high: float = 8) -> st.SearchStrategy[Arguments]:
     return shapes().flatmap(lambda shape: tensors(shape, low, high)).map(lambda x: {"x": x})
 
 
+def halves() -> st.SearchStrategy[Arguments]:
+    """``x`` of quarters, in which halves are frequent, or of anything."""
+    return unary() | shapes().flatmap(quarters).map(lambda x: {"x": x})
+
+
 @st.composite
 def with_constants(draw: Draw, /, **ranges: tuple[float, float]) -> Arguments:
     """``x`` and scalar parameters."""
@@ -247,7 +252,7 @@ def pad(draw: Draw) -> Arguments:
     for length in shape[-2:]:
         amounts += [draw(st.integers(0, length - 1 if mode == "reflect" else 3)) for _ in range(2)]
     whole = np.array([0] * (2 * len(shape) - 4) + amounts if mode == "constant" else amounts, np.int32)
-    arguments = {"x": draw(tensors(shape)), "pad": whole, "mode": mode}
+    arguments = {"x": draw(tensors(shape, unique=True)), "pad": whole, "mode": mode}  # or edges may be like insides
     return arguments | ({"constant_val": np.float32(draw(floats()))} if mode == "constant" else {})
 
 
@@ -425,7 +430,6 @@ _ANY = dict.fromkeys(
         "non_zero",
         "relu",
         "relu6",
-        "round",
         "shape",
         "sigmoid",
         "sign",
@@ -474,6 +478,7 @@ STRATEGIES: dict[str, st.SearchStrategy[Arguments]] = {
     "sqrt": unary(0, 99),
     "tan": unary(-1.4, 1.4),
     "logical_not": shapes().flatmap(lambda shape: hnp.arrays(np.bool_, shape)).map(lambda x: {"x": x}),
+    "round": halves(),
     "cast": cast(),
     "clip": clip(),
     "threshold": with_constants(alpha=(-4, 4)),
