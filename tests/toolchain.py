@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT))  # tox runs this before pe_validate is installed, so what is of it comes after
 
 from pe_validate.system import pip  # noqa: E402
 from pe_validate.toolchains.table import Toolchain, table  # noqa: E402

@@ -91,8 +91,9 @@ def accuracy(
     from pe_validate.cli.printing import print_table
     from pe_validate.inputs.cache import default_cache_dir
     from pe_validate.reference.shards import ShardStore
-    from pe_validate.report.accuracies import make_report, make_room, to_json, to_table, write
+    from pe_validate.report.accuracies import make_report, to_json, to_table, write
     from pe_validate.report.progress import show
+    from pe_validate.report.tables import make_room
     from pe_validate.walk.accuracy import Gatherer, check_recognises
     from pe_validate.walk.files import chosen
     from pe_validate.walk.walk import export_all

@@ -48,7 +48,8 @@ def upgrade(
     from pe_validate.data.upgrade import UpgradeReport
     from pe_validate.report.progress import show
     from pe_validate.report.stored import this_machine, this_second
-    from pe_validate.report.upgrades import make_room, to_json, to_table, write
+    from pe_validate.report.tables import make_room
+    from pe_validate.report.upgrades import to_json, to_table, write
     from pe_validate.system.legible import legible
     from pe_validate.toolchains.table import toolchain_named
     from pe_validate.toolchains.upgrade import upgraded

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -13,11 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from pe_validate.data.classification import AccuracyReport, Classification, Task
-from pe_validate.data.schema import schema
 from pe_validate.models.registry import model_named
-from pe_validate.report.render import COLOUR, to_row, try_to_write, writable
+from pe_validate.report.render import COLOUR, to_row
 from pe_validate.report.stored import this_machine, this_second
-from pe_validate.system.files import replace_file
+from pe_validate.report.tables import rows_to_json, write_files
 from pe_validate.system.legible import legible
 
 JSON_NAME: Final = "accuracy.json"
@@ -91,20 +89,7 @@ def _cells(row: Classification) -> Iterator[str]:
 
 def to_json(report: AccuracyReport) -> bytes:
     """Return indented JSON, headlines first; each row has its outcome and its sentence."""
-    content = json.loads(schema(AccuracyReport).dump_json(report))
-    for row, found in zip(content["rows"], report.rows, strict=True):
-        row |= {"outcome": found.outcome, "sentence": found.sentence}
-    return json.dumps({"headlines": report.headlines} | content, indent=1).encode()
-
-
-def make_room(folder: Path) -> None:
-    """Check before the long work that ``folder`` can be written.
-
-    Raises:
-        ReportError: it cannot.
-    """
-    with writable(folder):
-        try_to_write(folder)
+    return rows_to_json(report, "outcome", "sentence")
 
 
 def write(report: AccuracyReport, folder: Path) -> None:
@@ -113,6 +98,4 @@ def write(report: AccuracyReport, folder: Path) -> None:
     Raises:
         ReportError: it cannot be written.
     """
-    with writable(folder):
-        replace_file(folder / JSON_NAME, to_json(report))
-        replace_file(folder / MARKDOWN_NAME, to_markdown(report).encode())
+    write_files(folder, {JSON_NAME: to_json(report), MARKDOWN_NAME: to_markdown(report).encode()})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -12,10 +11,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pe_validate.data.schema import schema
 from pe_validate.data.upgrade import Crossing, Difference, Side, UpgradeReport
-from pe_validate.report.render import COLOUR, to_row, try_to_write, writable
-from pe_validate.system.files import replace_file
+from pe_validate.report.render import COLOUR, to_row
+from pe_validate.report.tables import rows_to_json, write_files
 
 JSON_NAME: Final = "upgrade.json"
 MARKDOWN_NAME: Final = "upgrade.md"
@@ -112,20 +110,7 @@ def _crossing(row: Difference, place: int) -> str:
 
 def to_json(report: UpgradeReport) -> bytes:
     """Return indented JSON, headlines first; each row has its outcome and the operators that differ."""
-    content = json.loads(schema(UpgradeReport).dump_json(report))
-    for row, found in zip(content["rows"], report.rows, strict=True):
-        row |= {"outcome": found.outcome, "changed_operators": found.changed_operators}
-    return json.dumps({"headlines": report.headlines} | content, indent=1).encode()
-
-
-def make_room(folder: Path) -> None:
-    """Check before the long work that ``folder`` can be written.
-
-    Raises:
-        ReportError: it cannot.
-    """
-    with writable(folder):
-        try_to_write(folder)
+    return rows_to_json(report, "outcome", "changed_operators")
 
 
 def write(report: UpgradeReport, folder: Path) -> None:
@@ -134,6 +119,4 @@ def write(report: UpgradeReport, folder: Path) -> None:
     Raises:
         ReportError: it cannot be written.
     """
-    with writable(folder):
-        replace_file(folder / JSON_NAME, to_json(report))
-        replace_file(folder / MARKDOWN_NAME, to_markdown(report).encode())
+    write_files(folder, {JSON_NAME: to_json(report), MARKDOWN_NAME: to_markdown(report).encode()})

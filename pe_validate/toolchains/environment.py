@@ -20,10 +20,8 @@ from importlib.metadata import distribution, distributions
 from pathlib import Path
 from typing import Final
 
-from filelock import FileLock, Timeout
-
 import pe_validate
-from pe_validate.inputs.cache import default_cache_dir
+from pe_validate.inputs.cache import default_cache_dir, exclusive
 from pe_validate.system.errors import SetupError
 from pe_validate.system.files import shipped, sync
 from pe_validate.system.pip import install
@@ -70,7 +68,7 @@ def environment(
     key = hashlib.sha256("\n".join([sys.version, *wanted]).encode()).hexdigest()[:16]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _exclusive(folder / f"{key}.lock", progress):
+        with exclusive(folder / f"{key}.lock", lambda: progress("waiting for another process that installs the same")):
             made = folder / key
             if not made.exists():
                 progress(f"installing {', '.join(toolchain.requirements)}")
@@ -82,17 +80,6 @@ def environment(
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
         # PYTHONSAFEPATH: the folder that this runs in may be a checkout with another pe_validate.
         yield Environment(toolchain, _python(made), kept | {"PYTHONPATH": source, "PYTHONSAFEPATH": "1"})
-
-
-@contextmanager
-def _exclusive(lock: Path, progress: Progress) -> Iterator[None]:
-    try:
-        held = FileLock(lock).acquire(timeout=0)
-    except Timeout:
-        progress("waiting for another process that installs the same")
-        held = FileLock(lock).acquire()
-    with held:
-        yield
 
 
 def _python(folder: Path) -> Path:

@@ -17,17 +17,15 @@ import sys
 import tarfile
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import arpy
 import pooch
-from filelock import FileLock, Timeout
 
-from pe_validate.inputs.cache import default_cache_dir
+from pe_validate.inputs.cache import default_cache_dir, exclusive
 from pe_validate.machines.arm64.profiles import Profile
 from pe_validate.system.errors import SetupError
 from pe_validate.system.pip import pip
@@ -80,7 +78,7 @@ def setup(profile: Profile, cache_dir: Path | None = None, progress: Progress = 
     packages: dict[str, dict[str, str]] = tomllib.loads(PACKAGES.read_text(encoding="utf-8"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _exclusive(folder / "lock", progress):
+        with exclusive(folder / "lock", lambda: progress("waiting for another process that makes the environment")):
             for left in folder.glob(".*-*"):  # left by a process that was killed
                 shutil.rmtree(left)
             parts = _Parts(folder, progress)
@@ -108,17 +106,6 @@ def setup(profile: Profile, cache_dir: Path | None = None, progress: Progress = 
         str(guest / "usr"),
         emulator=_version(packages[profile.emulator]),
     )
-
-
-@contextmanager
-def _exclusive(lock: Path, progress: Progress) -> Iterator[None]:
-    try:
-        held = FileLock(lock).acquire(timeout=0)
-    except Timeout:
-        progress("waiting for another process that makes the environment")
-        held = FileLock(lock).acquire()
-    with held:
-        yield
 
 
 def _version(packages: Mapping[str, str]) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sample_reports as sample
@@ -39,10 +40,10 @@ def told(found: Difference) -> list[tuple[str, str, str]]:
     return [(finding.subject, finding.aspect, finding.kind) for finding in found.sorted]
 
 
-def made(**changes: object) -> Result:
+def made(**changes: Any) -> Result:
     """A result with another artifact."""
     assert GOOD.artifact
-    return replace(GOOD, artifact=replace(GOOD.artifact, **changes))  # type: ignore[arg-type]
+    return replace(GOOD, artifact=replace(GOOD.artifact, **changes))
 
 
 def other_numbers(result: Result, by: float) -> Result:
@@ -169,18 +170,18 @@ def test_limits_of_which_one_is_weaker_are_weaker(limit: Limits) -> None:
     assert told(diff(GOOD, limited(GOOD, limit))) == [("fidelity", "limit", "regression")]
 
 
-COSTS: dict[str, tuple[Result, Result]] = {
+COSTS: dict[str, Sequence[Result]] = {
     "size": (made(size=100_000), made(size=102_000)),
     "delegation": (made(delegation=Delegation(1, ())), made(delegation=Delegation(3, ()))),
     "operators": (made(delegation=Delegation(1, ())), made(delegation=Delegation(1, ("aten.gelu",)))),
     "memory": (replace(GOOD, peak_memory=100_000), replace(GOOD, peak_memory=120_000)),
     "instructions": tuple(
         replace(GOOD, execution=Execution("iphone-14", "emulated", instructions=n)) for n in (1000, 1040)
-    ),  # type: ignore[dict-item]
+    ),
     "latency": tuple(
         replace(GOOD, latency=Latency("m", "s", 2, 30, 5.0, {"onnx/fp32": Ratio(mid, mid - 0.1, mid + 0.1)}, 0.9))
         for mid in (1.0, 1.3)
-    ),  # type: ignore[dict-item]
+    ),
 }
 
 
@@ -198,10 +199,10 @@ def test_costs_that_moved_by_chance_are_not_told() -> None:
 
 
 @pytest.mark.parametrize("change", [{"others": 0.5}, {"threads": 1}, {"ratios": {"onnx/fp32": Ratio(1.15, 1, 1.5)}}])
-def test_a_latency_is_worse_only_if_intervals_lie_apart_on_a_quiet_machine(change: dict[str, object]) -> None:
+def test_a_latency_is_worse_only_if_intervals_lie_apart_on_a_quiet_machine(change: dict[str, Any]) -> None:
     cheap, dear = COSTS["latency"]
     assert dear.latency
-    assert diff(cheap, replace(dear, latency=replace(dear.latency, **change))).findings == ()  # type: ignore[arg-type]
+    assert diff(cheap, replace(dear, latency=replace(dear.latency, **change))).findings == ()
 
 
 def test_other_products_and_other_kernels_are_told() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf, log10, nan
+from typing import Any
 
 import pytest
 import sample_reports as sample
@@ -22,10 +23,10 @@ SNR, MAX, COSINE = NUMBERS
 HERE = Comparison(1e-5, 4e-6, 122.0, 0.99999999995, True)
 
 
-def verdict(of: Comparison = HERE, row: Tolerance | None = ROW, **more: object) -> Verdict:
+def verdict(of: Comparison = HERE, row: Tolerance | None = ROW, **more: Any) -> Verdict:
     return replace(
         Verdict(sample.ONNX, "loss", "pass", "It passes.", worst=of, comparisons={"china": of}, tolerance=row),
-        **more,  # type: ignore[arg-type]
+        **more,
     )
 
 

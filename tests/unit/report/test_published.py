@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 import sample_reports as sample
@@ -22,7 +22,10 @@ STORED: Final = ROOT / "docs" / "report.schema.json"
 LAST: Final = Path(__file__).with_name("version-1.json")
 """A report as the version before this one wrote it."""
 
-ORIGIN: Final = {"commit": Commit("a" * 40, False), "configuration": (File(Path("pe-validate.toml"), "d", 3),)}
+ORIGIN: Final[dict[str, Any]] = {
+    "commit": Commit("a" * 40, False),
+    "configuration": (File(Path("pe-validate.toml"), "d", 3),),
+}
 REPORTS: Final = {
     "empty": sample.report(),
     "pass": sample.report(sample.passing()),
@@ -30,7 +33,7 @@ REPORTS: Final = {
     "everything": sample.report(sample.measured()),
     "of a check": sample.report(replace(sample.passing(), artifact=None, judged=File(Path("a.onnx"), "d", 3))),
     "ended early": replace(sample.report(), errors=(StageError("It broke.", File(Path("a.onnx"), "d", 3)),)),
-    "with its origin": replace(sample.report(sample.failing()), **ORIGIN),  # type: ignore[arg-type]
+    "with its origin": replace(sample.report(sample.failing()), **ORIGIN),
 }
 every_report = pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
 

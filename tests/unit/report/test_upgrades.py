@@ -16,7 +16,8 @@ from pe_validate.case import Case
 from pe_validate.data.comparison import Comparison
 from pe_validate.data.schema import schema
 from pe_validate.data.upgrade import Crossing, Difference, Side, UpgradeReport
-from pe_validate.report.upgrades import make_room, to_json, to_markdown, to_table, write
+from pe_validate.report.tables import make_room
+from pe_validate.report.upgrades import to_json, to_markdown, to_table, write
 from pe_validate.system.errors import ReportError
 
 OLD = Side("pass", {"fidelity": 120.0, "loss": inf}, bytes=1_000_000, calls=1, operators={"Add": 2, "Mul": 1})
